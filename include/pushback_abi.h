@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pushback_abi.h - what the kernel side and the loader share
+ *
+ * The frozen offsets of struct pushback_step, and the keys and values of the BPF maps. Fixed width,
+ * numbered, append-only: a retired number stays as a comment. Times are ns of CLOCK_MONOTONIC.
+ */
+#ifndef PUSHBACK_ABI_H
+#define PUSHBACK_ABI_H
+
+#include "pushback.h"
+
+#ifdef __cplusplus
+#define PB_ASSERT(cond, text) static_assert(cond, text)
+#else
+#define PB_ASSERT(cond, text) _Static_assert(cond, text)
+#endif
+#define PB_OFFSET(field, at) \
+	PB_ASSERT(offsetof(struct pushback_step, field) == (at), #field " moved")
+
+PB_ASSERT(sizeof(struct pushback_step) == 512, "struct pushback_step has changed its size");
+PB_ASSERT(sizeof(struct pushback_direction) == 80, "struct pushback_direction has changed");
+PB_OFFSET(magic, 0);
+PB_OFFSET(version, 4);
+PB_OFFSET(size, 6);
+PB_OFFSET(epoch, 8);
+PB_OFFSET(accepted, 16);
+PB_OFFSET(rejected, 24);
+PB_OFFSET(forwarded, 32);
+PB_OFFSET(refused, 40);
+PB_OFFSET(state, 48);
+PB_OFFSET(countdown, 52);
+PB_OFFSET(inside, 56);
+PB_OFFSET(instance, 64);
+PB_OFFSET(looked, 72);
+PB_OFFSET(fired, 80);
+PB_OFFSET(bound, 88);
+PB_OFFSET(look_every, 96);
+PB_OFFSET(edges, 100);
+PB_OFFSET(depth, 104);
+PB_OFFSET(self_ns, 112);
+PB_OFFSET(self_since, 120);
+PB_OFFSET(watch_since, 128);
+PB_OFFSET(watch_accepted, 136);
+PB_OFFSET(watch_rejected, 144);
+PB_OFFSET(watch_forwarded, 152);
+PB_OFFSET(watch_refused, 160);
+PB_OFFSET(next, 168);
+PB_OFFSET(direction, 176);
+PB_OFFSET(reserved, 336);
+PB_OFFSET(name, 384);
+
+/* The probes; also the low byte of an attach cookie, the object's number is above it. */
+enum pb_probe {
+	PB_PROBE_SUBMIT_RETURN = 0,
+	PB_PROBE_FORWARD_RETURN = 1,
+	PB_PROBE_POLL_RETURN = 2,
+	PB_PROBE_STEP_END = 3,
+	PB_PROBES = 4,
+};
+#define PB_COOKIE(object, probe) ((uint64_t)(object) << 8 | (probe))
+
+/* Bounds. What does not fit is refused and counted (enum pb_loss), never silently. */
+#define PB_MAX_STEPS	     16384 /* step instances in all */
+#define PB_MAX_PROCESS_STEPS 4096  /* of one process */
+#define PB_MAX_PROCESSES     8192
+#define PB_MAX_EXIT_STEPS    256   /* of one process that are read once more at its exit */
+#define PB_MAX_OBJECTS	     4096  /* attached executables and libraries */
+
+/*
+ * Durations: log-linear, 32 sub-buckets per octave, 2^10 ns (1 us) to 2^43 ns (2.4 h). Shorter ones
+ * go into the first bucket, longer ones into the last. A bucket is 1/32 of its octave's base wide,
+ * so its middle is at most 1.6 % off.
+ */
+#define PB_HIST_OCTAVES	  33
+#define PB_HIST_SUB	  32
+#define PB_HIST_BUCKETS	  (PB_HIST_OCTAVES * PB_HIST_SUB)
+#define PB_HIST_MIN_SHIFT 10
+
+/* A process: pid alone is reused, and an exec keeps pid and start time. */
+struct pb_process_key {
+	uint64_t start_time; /* of the thread group's leader, ns since boot as the kernel keeps it */
+	uint32_t tgid;
+	uint32_t exec_id; /* task_struct.self_exec_id: how many execs */
+};
+
+struct pb_step_key {
+	struct pb_process_key process;
+	uint64_t instance;
+};
+
+/* What this observer leaves out: totals at its first sight of the step. */
+struct pb_baseline {
+	uint64_t accepted;
+	uint64_t rejected;
+	uint64_t forwarded;
+	uint64_t refused;
+	struct {
+		uint64_t closed;
+		uint64_t partial;
+		uint64_t abandoned;
+		uint64_t folded;
+		uint64_t time_ns; /* in backpressure, of all ends and what was open */
+	} direction[2];
+	uint64_t self_ns;
+};
+
+/* struct pb_step.flags */
+#define PB_STEP_ENDED	 0x1u /* step_end was seen */
+#define PB_STEP_REPLACED 0x2u /* another instance lives at its address */
+#define PB_STEP_EXITED	 0x4u /* the process exited or replaced its image */
+#define PB_STEP_READ	 0x8u /* ... and its memory was read at that moment */
+#define PB_STEP_DEAD	 (PB_STEP_ENDED | PB_STEP_REPLACED | PB_STEP_EXITED)
+
+/*
+ * Map `steps`: a step instance as of its last event. Written by the thread that drives the step (and
+ * at its exit), read by the loader. A copy with sequence_begin != sequence_end is torn: read again.
+ */
+struct pb_step {
+	uint64_t sequence_begin;
+	uint64_t place;	     /* address of the struct in its process */
+	uint64_t cgroup_id;
+	uint64_t seen_ns;    /* baseline's instant */
+	uint64_t event_ns;   /* last event */
+	uint64_t dead_ns;    /* when it ended, 0 while it lives */
+	uint32_t flags;
+	uint32_t object;     /* number of the executable or library, from the cookie */
+	char comm[16];	     /* of the thread group's leader, at first sight */
+	/* Per direction: how many closed episodes, and of what time in all, are in `hists`. */
+	uint64_t sampled[2];
+	uint64_t sampled_ns[2];
+	uint64_t events;     /* fires seen */
+	struct pb_baseline base;
+	struct pushback_step now;
+	uint64_t sequence_end;
+};
+
+/* Map `hists`: made at a step's first sampled episode. Counts wrap; take differences mod 2^32. */
+struct pb_hist_key {
+	struct pb_step_key step;
+	uint32_t direction;
+	uint32_t zero;
+};
+struct pb_hist {
+	uint32_t count[PB_HIST_BUCKETS];
+};
+
+/* Map `objects`, by number: written by the loader before it attaches. */
+struct pb_object {
+	uint64_t attached_ns;
+};
+
+/* Map `losses`, by reason, per CPU. Names for users: loss_name() in userspace/drain. */
+enum pb_loss {
+	PB_LOSS_READ = 0,	   /* a step struct could not be read */
+	PB_LOSS_INVALID = 1,	   /* magic, version or instance are wrong */
+	PB_LOSS_STEPS_FULL = 2,	   /* more than PB_MAX_STEPS */
+	PB_LOSS_PROCESS_FULL = 3,  /* more than PB_MAX_PROCESS_STEPS of one process */
+	PB_LOSS_PROCESSES_FULL = 4,
+	PB_LOSS_HISTS_FULL = 5,	   /* no room for a histogram: durations of that step are missing */
+	PB_LOSS_EXIT_UNREAD = 6,   /* at exit: counts after the step's last event are missing */
+	PB_LOSS_PLACE_FULL = 7,	   /* no room in `places`: a reuse of the address may go unseen */
+	PB_LOSSES = 8,
+};
+
+#endif /* PUSHBACK_ABI_H */

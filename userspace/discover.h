@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * discover.h - /proc -> processes and their mapped files
+ *
+ * A mapped file is opened through its process (/proc/PID/exe, map_files, /proc/PID/root), so deleted
+ * binaries and other mount namespaces work. Library code: returns -errno, does not print. Nothing
+ * that a process controls (names, environment, arguments) is trusted.
+ */
+#ifndef DISCOVER_H
+#define DISCOVER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* What makes a file the same file. */
+struct file_id {
+	uint64_t dev;
+	uint64_t inode;
+};
+
+/*
+ * One file mapped executable by a process. `path` is what /proc/PID/maps says (without " (deleted)"),
+ * for people; `fd` is open (O_RDONLY | O_CLOEXEC) and closed after the call unless taken (set to -1).
+ */
+struct mapped_file {
+	pid_t pid;
+	struct file_id id;
+	const char *path;
+	bool deleted;
+	int fd;
+};
+
+/* Return non-zero to stop; that value is handed on. */
+typedef int (*mapped_file_fn)(struct mapped_file *file, void *context);
+
+/*
+ * Calls `fn` for every distinct regular file that `pid` maps executable and that `wanted` (may be
+ * NULL: all) says yes to; only those are opened. -ESRCH: no such process; -EACCES: not allowed.
+ * Files that can't be opened are passed over (`*skipped` counts them, may be NULL).
+ */
+int discover_process(pid_t pid, bool (*wanted)(const struct file_id *id, void *context),
+		     mapped_file_fn fn, void *context, size_t *skipped);
+
+/* The same for all processes of /proc; those that vanish or are kernel threads are passed over. */
+int discover_all(bool (*wanted)(const struct file_id *id, void *context), mapped_file_fn fn,
+		 void *context, size_t *skipped);
+
+/* Start time of a process in clock ticks since boot, 0 if there is none such. */
+uint64_t discover_start_time(pid_t pid);
+
+/*
+ * The value of an environment variable / of an option ("--group=x", "--group x") of a process at its
+ * start, cut to `size`, NUL-terminated, any bytes otherwise. -ENOENT: not there.
+ */
+int discover_environment(pid_t pid, const char *name, char *value, size_t size);
+int discover_argument(pid_t pid, const char *option, char *value, size_t size);
+
+/*
+ * From the process's cgroup path: the container's id (64 hex digits, or as systemd units and kubelet
+ * write it) and the pod's uid (with dashes). -ENOENT: not there.
+ */
+int discover_container_id(pid_t pid, char *value, size_t size);
+int discover_pod_uid(pid_t pid, char *value, size_t size);
+
+#endif /* DISCOVER_H */

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * record.h - what the drain hands to the model
+ *
+ * Plain, checked, and free of BPF: the name is terminated, counters are since this observer's first
+ * sight and never shrink, times are in ns. A consumer may have written anything into its memory;
+ * what could not be believed was counted as a loss and did not become a record.
+ */
+#ifndef RECORD_H
+#define RECORD_H
+
+#include "hist.h"
+#include "metrics.h"
+#include "pushback_abi.h"
+
+struct record {
+	struct pb_step_key key;
+	uint64_t place;		/* address of its struct */
+	uint64_t next;		/* address of the step that it forwards to, 0 unknown */
+	uint64_t cgroup_id;
+	uint64_t counter[COUNTERS];
+	uint64_t since[2];	/* true beginning of what is open now, 0 none */
+	bool open_partial[2];	/* its beginning was not seen */
+	bool dead;		/* this is the last record of this step */
+
+	/*
+	 * Durations. `samples` are those that came since the step's last record; owned by the drain.
+	 * COUNTER_..._EPISODES may be ahead of all samples so far; what is ahead has a mean duration of
+	 * `rest_ns`, and with `settle` no sample is on its way for it (the step is silent, dead, or this
+	 * is the end). Should samples come for it after all, the model drops as many.
+	 */
+	struct hist samples[2];
+	uint64_t rest_ns[2];
+	bool settle;
+
+	char name[PUSHBACK_NAME_SIZE]; /* terminated, otherwise any bytes: sinks sanitise */
+	char process[16];	       /* comm, terminated, any bytes */
+};
+
+#endif /* RECORD_H */

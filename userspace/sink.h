@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sink.h - where series go
+ *
+ * A sink is a vtable. It turns cumulative counters into the differences it sends, and keeps what it
+ * could not hand over; a sink never blocks and never fails the agent.
+ */
+#ifndef SINK_H
+#define SINK_H
+
+#include "model.h"
+
+/* The observer about itself, cumulative. Filled by the agent's loop, sent as pushback.agent.*. */
+struct agent_stats {
+	struct {
+		const char *reason;
+		uint64_t count;
+	} lost[32]; /* ends with a NULL reason */
+	uint64_t steps;
+	uint64_t processes;
+	uint64_t drain_ns; /* of the last drain */
+};
+
+struct sink;
+
+struct sink_ops {
+	const char *name;
+	/*
+	 * Sends the interval that ends now. `last`: the agent is about to exit, what can be sent is to
+	 * be sent now (bounded: at most about a second).
+	 */
+	void (*flush)(struct sink *sink, const struct model *m, const struct agent_stats *stats,
+		      uint64_t now, bool last);
+	void (*free)(struct sink *sink);
+};
+
+/* First member of every sink. */
+struct sink {
+	const struct sink_ops *ops;
+};
+
+#endif /* SINK_H */
