@@ -194,3 +194,698 @@ struct pushback_step {
 
 	char name[PUSHBACK_NAME_SIZE];	/* NUL-terminated */
 } __attribute__((aligned(64)));
+
+/* For static storage. `text` is a string literal; one that does not fit does not compile. */
+#define PUSHBACK_STEP_INIT(text)                                                               \
+	{                                                                                      \
+		PUSHBACK_STEP_MAGIC, PUSHBACK_STEP_VERSION, sizeof(struct pushback_step),      \
+			PUSHBACK_EPOCH_FRESH, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,  \
+			0, 0, 0, 0, 0, 0,                                                      \
+			{ { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }, { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 } }, \
+			{ 0, 0, 0, 0, 0, 0 }, text                                             \
+	}
+
+#define PUSHBACK_LIKELY(x)   __builtin_expect(!!(x), 1)
+#define PUSHBACK_UNLIKELY(x) __builtin_expect(!!(x), 0)
+#define PUSHBACK_INLINE	     static inline __attribute__((always_inline, unused))
+
+/*
+ * ---- The state machine ----
+ *
+ * Pure: a plain struct, and the time as an argument. Compiled into consumers, into the BPF program
+ * and into unit tests.
+ */
+
+/* At most one fired cycle a millisecond in the long run, with an allowance of 32 at once. */
+#define PUSHBACK_BOUND_NS 1000000ull
+#define PUSHBACK_BURST	  32
+/* Edges after which a cycle is cut: its directions may never be closed both at once. */
+#define PUSHBACK_CYCLE_EDGES 16
+
+/* Outside observers read these while they change: one store each, no tearing, no sinking. */
+PUSHBACK_INLINE void pushback_add(uint64_t *counter, uint64_t n)
+{
+	*(volatile uint64_t *)counter = *(volatile uint64_t *)counter + n;
+}
+
+/* Self time runs while the step refuses and is not itself blocked. */
+PUSHBACK_INLINE void pushback_self(struct pushback_step *s, uint64_t now)
+{
+	if (s->self_since)
+		pushback_add(&s->self_ns, now - s->self_since);
+	s->self_since = (s->state & PUSHBACK_OPEN_ANY) == PUSHBACK_OPEN ? now : 0;
+}
+
+/*
+ * A cycle begins: is it one that fires? Decided from time alone, so that the samples are not biased
+ * by what they measure. The allowance matters: with "one a millisecond" alone, short episodes that
+ * regularly follow long ones would be the only ones seen.
+ */
+PUSHBACK_INLINE void pushback_cycle(struct pushback_step *s, uint64_t now)
+{
+	uint64_t floor = now - (PUSHBACK_BURST - 1) * PUSHBACK_BOUND_NS;
+
+	s->edges = 0;
+	s->state &= ~PUSHBACK_CYCLE_FIRED;
+	if (s->bound > now)
+		return;
+	s->state |= PUSHBACK_CYCLE_FIRED;
+	s->bound = ((int64_t)(s->bound - floor) > 0 ? s->bound : floor) + PUSHBACK_BOUND_NS;
+}
+
+PUSHBACK_INLINE void pushback_open(struct pushback_step *s, unsigned int direction, uint64_t now)
+{
+	if (!(s->state & PUSHBACK_OPEN_ANY))
+		pushback_cycle(s, now);
+	if (s->state & PUSHBACK_UNKNOWN << direction)
+		s->state |= PUSHBACK_PARTIAL << direction;
+	s->state &= ~(PUSHBACK_UNKNOWN << direction);
+	s->state |= PUSHBACK_OPEN << direction;
+	s->direction[direction].since = now;
+}
+
+/* Returns nonzero if the end is to be told whatever the cycle. */
+PUSHBACK_INLINE unsigned int pushback_close(struct pushback_step *s, unsigned int direction,
+					    uint64_t now)
+{
+	struct pushback_direction *d = &s->direction[direction];
+	unsigned int state = s->state;
+	unsigned int shown = state & PUSHBACK_SHOWN << direction;
+	uint64_t took = now - d->since;
+
+	s->state &= ~((PUSHBACK_OPEN | PUSHBACK_PARTIAL | PUSHBACK_UNKNOWN | PUSHBACK_SHOWN)
+		      << direction);
+	if (!(state & PUSHBACK_OPEN << direction))
+		return 0;
+	if (state & PUSHBACK_PARTIAL << direction) {
+		pushback_add(&d->partial_ns, took);
+		pushback_add(&d->partial, 1);
+		s->state |= PUSHBACK_PARTED << direction;
+	} else {
+		pushback_add(&d->closed_ns, took);
+		pushback_add(&d->closed, 1);
+		d->last = took;
+		if (shown || state & PUSHBACK_CYCLE_FIRED) {
+			s->state |= PUSHBACK_SAMPLE << direction;
+		} else {
+			pushback_add(&d->folded_ns, took);
+			pushback_add(&d->folded, 1);
+		}
+	}
+	d->since = 0;
+	return shown;
+}
+
+/* An edge: the direction opens, or is seen to be closed. Returns nonzero if it is to be told. */
+PUSHBACK_INLINE unsigned int pushback_turn(struct pushback_step *s, unsigned int direction,
+					   unsigned int opens, uint64_t now)
+{
+	unsigned int told = 0;
+
+	if (opens)
+		pushback_open(s, direction, now);
+	else
+		told = pushback_close(s, direction, now);
+	told |= s->state & PUSHBACK_CYCLE_FIRED;
+	pushback_self(s, now);
+	if (++s->edges >= PUSHBACK_CYCLE_EDGES && s->state & PUSHBACK_OPEN_ANY)
+		pushback_cycle(s, now);
+	return told;
+}
+
+/* The step is gone: what is open is abandoned, which wins over partial. */
+PUSHBACK_INLINE void pushback_abandon(struct pushback_step *s, uint64_t now)
+{
+	unsigned int i;
+
+	for (i = PUSHBACK_SEND; i <= PUSHBACK_RECEIVE; i++) {
+		struct pushback_direction *d = &s->direction[i];
+
+		if (d->since) {
+			pushback_add(&d->abandoned_ns, now > d->since ? now - d->since : 0);
+			pushback_add(&d->abandoned, 1);
+			d->since = 0;
+		}
+	}
+	s->state &= ~(PUSHBACK_OPEN_ANY | PUSHBACK_PARTIAL | PUSHBACK_PARTIAL << 1);
+	pushback_self(s, now);
+}
+
+/* What a return is to its direction. */
+#define PUSHBACK_NO_EDGE 0u
+#define PUSHBACK_OPENS	 1u
+#define PUSHBACK_CLOSES	 2u
+
+/* Counts an outcome; which edge is it? */
+PUSHBACK_INLINE unsigned int pushback_count(struct pushback_step *s, unsigned int direction,
+					    int outcome)
+{
+	if (outcome == PUSHBACK_ACCEPTED) {
+		pushback_add(direction == PUSHBACK_SEND ? &s->accepted : &s->forwarded, 1);
+		return s->state & (PUSHBACK_OPEN | PUSHBACK_UNKNOWN) << direction
+			       ? PUSHBACK_CLOSES
+			       : PUSHBACK_NO_EDGE;
+	}
+	if (outcome == PUSHBACK_REJECTED ||
+	    (direction == PUSHBACK_RECEIVE && outcome == PUSHBACK_PROPAGATED)) {
+		pushback_add(direction == PUSHBACK_SEND ? &s->rejected : &s->refused, 1);
+		return s->state & PUSHBACK_OPEN << direction ? PUSHBACK_NO_EDGE : PUSHBACK_OPENS;
+	}
+	return PUSHBACK_NO_EDGE;
+}
+
+/* A poll that says "ready" ends the refusing; one that does not says nothing. */
+PUSHBACK_INLINE unsigned int pushback_ready(const struct pushback_step *s, int ready)
+{
+	return ready && s->state & (PUSHBACK_OPEN | PUSHBACK_UNKNOWN) ? PUSHBACK_CLOSES
+								      : PUSHBACK_NO_EDGE;
+}
+
+/* Time in backpressure up to `now` since the present watch began, of all ends and what is open. */
+PUSHBACK_INLINE uint64_t pushback_time(const struct pushback_step *s, unsigned int direction,
+				       uint64_t now)
+{
+	const struct pushback_direction *d = &s->direction[direction];
+	uint64_t open = d->since && now > d->since ? now - d->since : 0;
+
+	return d->closed_ns + d->partial_ns + d->abandoned_ns + open;
+}
+
+PUSHBACK_INLINE uint64_t pushback_self_time(const struct pushback_step *s, uint64_t now)
+{
+	return s->self_ns + (s->self_since && now > s->self_since ? now - s->self_since : 0);
+}
+
+/* A watch begins at a step that ran before: nothing is known of it. Totals stay. */
+PUSHBACK_INLINE void pushback_miss_begin(struct pushback_step *s)
+{
+	static const struct pushback_direction none = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 };
+
+	s->direction[PUSHBACK_SEND] = none;
+	s->direction[PUSHBACK_RECEIVE] = none;
+	s->self_ns = 0;
+	s->self_since = 0;
+	s->state = (s->state & PUSHBACK_NAME_CUT) | PUSHBACK_UNKNOWN | PUSHBACK_UNKNOWN << 1;
+}
+
+#ifndef __bpf__
+
+/*
+ * ---- The sites ----
+ *
+ * Everything that is one per linked object, whatever the number of translation units, is defined in
+ * comdat groups by assembler: the four sites with their notes, the semaphore, and what the cold path
+ * keeps. Hidden, so that each executable and shared object has its own. `.ifndef` because link-time
+ * optimisation puts the assembler of all units into one.
+ */
+#if defined(__x86_64__)
+#define PUSHBACK_NOP	  "nop"
+#define PUSHBACK_SITE_ARGS "8@%rdi 8@%rsi 4@%edx 8@%rcx 8@%r8 8@%r9"
+typedef uint8_t pushback_instruction;
+#define PUSHBACK_NOP_CODE 0x90u
+#elif defined(__aarch64__)
+#define PUSHBACK_NOP	  "nop"
+#define PUSHBACK_SITE_ARGS "8@x0 8@x1 4@x2 8@x3 8@x4 8@x5"
+typedef uint32_t pushback_instruction;
+#define PUSHBACK_NOP_CODE 0xd503201fu
+#else
+#error "pushback.h: x86-64 and aarch64 only"
+#endif
+
+/* Defines `name` in a comdat group of its own, in `section` with `flags`. */
+#define PUSHBACK_OBJECT(name, section, flags, kind, align, body) \
+	".ifndef " name "\n"                                     \
+	".pushsection " section "," flags "," kind "," name ",comdat\n" \
+	".weak " name "\n"                                       \
+	".hidden " name "\n"                                     \
+	".balign " align "\n" name ":\n" body                    \
+	".size " name ", . - " name "\n"                         \
+	".popsection\n"                                          \
+	".endif\n"
+
+#define PUSHBACK_SITE(probe)                                                             \
+	".ifndef pushback_fire_" probe "\n"                                              \
+	".pushsection .text.unlikely.pushback_fire_" probe                               \
+	",\"axG\",\"progbits\",pushback_fire_" probe ",comdat\n"                         \
+	".weak pushback_fire_" probe "\n"                                                \
+	".hidden pushback_fire_" probe "\n"                                              \
+	".type pushback_fire_" probe ", STT_FUNC\n"                                      \
+	".balign 16\n"                                                                   \
+	"pushback_fire_" probe ":\n"                                                     \
+	"\t" PUSHBACK_NOP "\n"                                                           \
+	"\tret\n"                                                                        \
+	".size pushback_fire_" probe ", . - pushback_fire_" probe "\n"                   \
+	".popsection\n"                                                                  \
+	".pushsection .note.stapsdt,\"G\",\"note\",pushback_fire_" probe ",comdat\n"     \
+	".balign 4\n"                                                                    \
+	".4byte 992f-991f, 994f-993f, 3\n"                                               \
+	"991: .asciz \"stapsdt\"\n"                                                      \
+	"992: .balign 4\n"                                                               \
+	"993: .8byte pushback_fire_" probe ", _.stapsdt.base, pushback_semaphore\n"      \
+	".asciz \"pushback\"\n"                                                          \
+	".asciz \"" probe "\"\n"                                                         \
+	".asciz \"" PUSHBACK_SITE_ARGS "\"\n"                                            \
+	"994: .balign 4\n"                                                               \
+	".popsection\n"                                                                  \
+	".endif\n"
+
+/* clang-format off */
+__asm__(
+	/* As sys/sdt.h has it; "R" keeps it where the linker collects sections. */
+	".ifndef _.stapsdt.base\n"
+	".pushsection .stapsdt.base,\"aGR\",\"progbits\",.stapsdt.base,comdat\n"
+	".weak _.stapsdt.base\n"
+	".hidden _.stapsdt.base\n"
+	"_.stapsdt.base: .space 1\n"
+	".size _.stapsdt.base, 1\n"
+	".popsection\n"
+	".endif\n");
+__asm__(
+	/* Raised by the kernel for each attached site: in the file, writable, not in .bss. */
+	PUSHBACK_OBJECT("pushback_semaphore", ".probes", "\"awG\"", "\"progbits\"", "2", ".2byte 0\n")
+	/* Which step's submit returned last on this thread. */
+	PUSHBACK_OBJECT("pushback_called", ".tbss.pushback_called", "\"awTG\"", "\"nobits\"", "8",
+			".zero 8\n")
+	/* The epoch of this process's watch, in a page that a fork wipes; see pushback_begin(). */
+	PUSHBACK_OBJECT("pushback_no_epoch", ".bss.pushback_no_epoch", "\"awG\"", "\"nobits\"", "8",
+			".zero 8\n")
+	PUSHBACK_OBJECT("pushback_epoch", ".data.pushback_epoch", "\"awG\"", "\"progbits\"", "8",
+			".8byte pushback_no_epoch\n")
+	PUSHBACK_OBJECT("pushback_instances", ".bss.pushback_instances", "\"awG\"", "\"nobits\"", "8",
+			".zero 8\n"));
+__asm__(PUSHBACK_SITE("submit_return"));
+__asm__(PUSHBACK_SITE("forward_return"));
+__asm__(PUSHBACK_SITE("poll_return"));
+__asm__(PUSHBACK_SITE("step_end"));
+/* clang-format on */
+
+#define PUSHBACK_HIDDEN __attribute__((visibility("hidden")))
+
+typedef void pushback_fire(struct pushback_step *, const char *, unsigned int, uint64_t, uint64_t,
+			   uint64_t);
+
+extern PUSHBACK_HIDDEN pushback_fire pushback_fire_submit_return;
+extern PUSHBACK_HIDDEN pushback_fire pushback_fire_forward_return;
+extern PUSHBACK_HIDDEN pushback_fire pushback_fire_poll_return;
+extern PUSHBACK_HIDDEN pushback_fire pushback_fire_step_end;
+extern PUSHBACK_HIDDEN uint16_t pushback_semaphore;
+extern PUSHBACK_HIDDEN __thread struct pushback_step *pushback_called;
+extern PUSHBACK_HIDDEN uint64_t pushback_no_epoch;
+extern PUSHBACK_HIDDEN uint64_t *pushback_epoch;
+extern PUSHBACK_HIDDEN uint64_t pushback_instances;
+
+/* ---- The cold path ---- */
+
+#define PUSHBACK_COLD static __attribute__((noinline, cold, unused))
+
+/* At most this many returns between two looks at the clock; the first one after an edge comes soon. */
+#define PUSHBACK_LOOK_MOST  64u
+#define PUSHBACK_LOOK_FIRST 2u
+#define PUSHBACK_LOOK_NS    100000000ull
+#define PUSHBACK_BEAT_NS    1000000000ull
+
+enum pushback_site {
+	PUSHBACK_SUBMIT_RETURN,
+	PUSHBACK_FORWARD_RETURN,
+	PUSHBACK_POLL_RETURN,
+	PUSHBACK_STEP_END,
+};
+
+/* Under a name of our own: <time.h> hides it from strict C, and C++ declares it otherwise. */
+struct pushback_timespec {
+	long tv_sec;
+	long tv_nsec;
+};
+extern int pushback_clock_gettime(int, struct pushback_timespec *) __asm__("clock_gettime");
+
+PUSHBACK_INLINE uint64_t pushback_clock(void)
+{
+	struct pushback_timespec t;
+
+	pushback_clock_gettime(1 /* CLOCK_MONOTONIC */, &t);
+	return (uint64_t)t.tv_sec * 1000000000ull + (uint64_t)t.tv_nsec;
+}
+
+/* Without the C library's: they would change errno. */
+PUSHBACK_COLD long pushback_syscall(long number, long a, long b, long c, long d, long e, long f)
+{
+#if defined(__x86_64__)
+	register long r10 __asm__("r10") = d;
+	register long r8 __asm__("r8") = e;
+	register long r9 __asm__("r9") = f;
+	long result;
+
+	__asm__ volatile("syscall"
+			 : "=a"(result)
+			 : "0"(number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
+			 : "rcx", "r11", "memory");
+	return result;
+#else
+	register long x8 __asm__("x8") = number;
+	register long x0 __asm__("x0") = a;
+	register long x1 __asm__("x1") = b;
+	register long x2 __asm__("x2") = c;
+	register long x3 __asm__("x3") = d;
+	register long x4 __asm__("x4") = e;
+	register long x5 __asm__("x5") = f;
+
+	__asm__ volatile("svc #0"
+			 : "+r"(x0)
+			 : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5)
+			 : "memory");
+	return x0;
+#endif
+}
+
+/*
+ * The page that holds the epoch. MADV_WIPEONFORK makes it zero in a forked child, and so the child's
+ * first return finds the step's epoch to be another's. Never unmapped: its address makes instance
+ * numbers unique over the life of the process, also when libraries come and go. Without memory the
+ * fallback serves, in which a fork goes unseen.
+ */
+PUSHBACK_COLD uint64_t *pushback_epoch_page(void)
+{
+#if defined(__x86_64__)
+	enum { SYS_mmap_ = 9, SYS_munmap_ = 11, SYS_madvise_ = 28 };
+#else
+	enum { SYS_mmap_ = 222, SYS_munmap_ = 215, SYS_madvise_ = 233 };
+#endif
+	uint64_t *none = &pushback_no_epoch;
+	long page;
+
+	if (__atomic_load_n(&pushback_epoch, __ATOMIC_ACQUIRE) != none)
+		return pushback_epoch;
+	page = pushback_syscall(SYS_mmap_, 0, 4096, 3 /* read, write */, 0x22 /* private, anonymous */,
+				-1, 0);
+	if (page < 0 && page > -4096)
+		return none;
+	pushback_syscall(SYS_madvise_, page, 4096, 18 /* MADV_WIPEONFORK */, 0, 0, 0);
+	if (!__atomic_compare_exchange_n(&pushback_epoch, &none, (uint64_t *)page, 0, __ATOMIC_ACQ_REL,
+					 __ATOMIC_ACQUIRE))
+		pushback_syscall(SYS_munmap_, page, 4096, 0, 0, 0, 0);
+	return pushback_epoch;
+}
+
+/* The present watch's epoch: a time, so that it is neither the parent's nor a PUSHBACK_EPOCH_. */
+PUSHBACK_COLD uint64_t pushback_epoch_now(uint64_t *page, uint64_t now)
+{
+	uint64_t none = 0;
+
+	if (__atomic_compare_exchange_n(page, &none, now, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+		return now;
+	return none;
+}
+
+/* The first watched return of a watch: of a new step, of one that ran unwatched, of a forked one. */
+PUSHBACK_COLD void pushback_begin(struct pushback_step *s)
+{
+	uint64_t now = pushback_clock();
+	uint64_t *page = pushback_epoch_page();
+	uint64_t number;
+
+	if (s->epoch != PUSHBACK_EPOCH_FRESH)
+		pushback_miss_begin(s);
+	if (!s->instance) {
+		number = __atomic_add_fetch(&pushback_instances, 1, __ATOMIC_RELAXED);
+		s->instance = (uint64_t)(uintptr_t)page >> 12 << 28 | (number & 0xfffffff);
+	}
+	s->watch_since = now;
+	s->watch_accepted = s->accepted;
+	s->watch_rejected = s->rejected;
+	s->watch_forwarded = s->forwarded;
+	s->watch_refused = s->refused;
+	s->next = 0;
+	s->inside = 0;
+	s->bound = 0;
+	s->looked = now;
+	s->fired = 0;
+	s->look_every = PUSHBACK_LOOK_FIRST;
+	s->countdown = 1;
+	s->state |= PUSHBACK_UNTOLD;
+	*(volatile uint64_t *)&s->epoch = pushback_epoch_now(page, now);
+}
+
+PUSHBACK_COLD pushback_fire *pushback_site_of(enum pushback_site site)
+{
+	switch (site) {
+	case PUSHBACK_SUBMIT_RETURN:
+		return pushback_fire_submit_return;
+	case PUSHBACK_FORWARD_RETURN:
+		return pushback_fire_forward_return;
+	case PUSHBACK_POLL_RETURN:
+		return pushback_fire_poll_return;
+	default:
+		return pushback_fire_step_end;
+	}
+}
+
+/* Whether the kernel has placed its breakpoint; the semaphore is up before that. */
+PUSHBACK_COLD int pushback_armed(enum pushback_site site)
+{
+	uintptr_t at = (uintptr_t)pushback_site_of(site);
+
+	return *(const volatile pushback_instruction *)at != PUSHBACK_NOP_CODE;
+}
+
+/* Fires, or keeps it for the next return. */
+PUSHBACK_COLD void pushback_tell(struct pushback_step *s, enum pushback_site site, int value,
+				 struct pushback_step *next, uint64_t now)
+{
+	int forward = site == PUSHBACK_FORWARD_RETURN;
+
+	s->state |= PUSHBACK_UNTOLD;
+	if (!pushback_armed(site)) {
+		s->countdown = 1;
+		return;
+	}
+	s->state &= ~PUSHBACK_UNTOLD;
+	s->state |= (s->state & PUSHBACK_OPEN_ANY) * (PUSHBACK_SHOWN / PUSHBACK_OPEN);
+	s->fired = now;
+	if (forward)
+		s->next = (uint64_t)(uintptr_t)next;
+	pushback_site_of(site)(s, s->name, (unsigned int)value, forward ? s->forwarded : s->accepted,
+			       forward ? s->refused : s->rejected, (uint64_t)(uintptr_t)next);
+	s->state &= ~(PUSHBACK_SAMPLE | PUSHBACK_SAMPLE << 1 | PUSHBACK_PARTED |
+		      PUSHBACK_PARTED << 1 | PUSHBACK_BEAT | PUSHBACK_ENDED);
+}
+
+/*
+ * How many returns until the next look: as many as come in 100 ms, by the rate since the last look,
+ * but few enough that a sudden slow-down is seen. An edge often brings one, so it starts over.
+ */
+PUSHBACK_COLD void pushback_look(struct pushback_step *s, unsigned int edge, uint64_t now)
+{
+	uint64_t took = now - s->looked;
+
+	if (edge)
+		s->look_every = PUSHBACK_LOOK_FIRST;
+	else if (took > PUSHBACK_LOOK_NS)
+		s->look_every = (uint32_t)(s->look_every * PUSHBACK_LOOK_NS / took);
+	else if (took < PUSHBACK_LOOK_NS / 8)
+		s->look_every *= 4;
+	if (s->look_every > PUSHBACK_LOOK_MOST)
+		s->look_every = PUSHBACK_LOOK_MOST;
+	if (s->look_every == 0)
+		s->look_every = 1;
+	s->looked = now;
+	s->countdown = s->look_every;
+}
+
+/* A return with an edge, or one at which the clock is looked at. */
+PUSHBACK_COLD void pushback_news(struct pushback_step *s, enum pushback_site site, int value,
+				 unsigned int edge, struct pushback_step *next)
+{
+	unsigned int direction = site == PUSHBACK_FORWARD_RETURN ? PUSHBACK_RECEIVE : PUSHBACK_SEND;
+	uint64_t now = pushback_clock();
+	unsigned int tell = s->state & PUSHBACK_UNTOLD;
+
+	if (edge)
+		tell |= pushback_turn(s, direction, edge == PUSHBACK_OPENS, now);
+	pushback_look(s, edge, now);
+	if (!tell && now - s->fired >= PUSHBACK_BEAT_NS)
+		tell = s->state |= PUSHBACK_BEAT;
+	if (tell)
+		pushback_tell(s, site, value, next, now);
+}
+
+PUSHBACK_INLINE void pushback_clear(struct pushback_step *s)
+{
+	char *from = (char *)s;
+	size_t i;
+
+	for (i = offsetof(struct pushback_step, epoch); i < offsetof(struct pushback_step, name); i++)
+		from[i] = 0;
+	s->magic = PUSHBACK_STEP_MAGIC;
+	s->version = PUSHBACK_STEP_VERSION;
+	s->size = sizeof(*s);
+	s->epoch = PUSHBACK_EPOCH_FRESH;
+}
+
+PUSHBACK_COLD void pushback_end(struct pushback_step *s)
+{
+	uint64_t now = pushback_clock();
+	unsigned int site = PUSHBACK_STEP_END;
+
+	pushback_abandon(s, now);
+	s->state |= PUSHBACK_ENDED;
+	/* There is no next return to keep it for: any site that is armed may tell it. */
+	while (site > 0 && !pushback_armed((enum pushback_site)site))
+		site--;
+	pushback_tell(s, (enum pushback_site)site, 0, NULL, now);
+}
+
+/* ---- The hot path ---- */
+
+PUSHBACK_INLINE int pushback_watched(void)
+{
+	return PUSHBACK_UNLIKELY(*(const volatile uint16_t *)&pushback_semaphore);
+}
+
+/* Unwatched: what is open now will be forgotten, and what opens is not seen. */
+PUSHBACK_INLINE void pushback_miss(struct pushback_step *s)
+{
+	if (PUSHBACK_UNLIKELY(s->epoch != PUSHBACK_EPOCH_MISSED))
+		*(volatile uint64_t *)&s->epoch = PUSHBACK_EPOCH_MISSED;
+}
+
+/* Before a watched return is counted: is the step in this watch of this process? */
+PUSHBACK_INLINE void pushback_enter_watch(struct pushback_step *s)
+{
+	const uint64_t *page = __atomic_load_n(&pushback_epoch, __ATOMIC_RELAXED);
+
+	if (PUSHBACK_UNLIKELY(s->epoch != *(const volatile uint64_t *)page))
+		pushback_begin(s);
+}
+
+PUSHBACK_INLINE void pushback_counted(struct pushback_step *s, enum pushback_site site, int value,
+				      unsigned int edge, struct pushback_step *next)
+{
+	if (PUSHBACK_UNLIKELY(edge || --s->countdown == 0))
+		pushback_news(s, site, value, edge, next);
+}
+
+/* The thread pointer: tells threads apart, and costs one instruction. */
+PUSHBACK_INLINE uint64_t pushback_thread(void)
+{
+	uint64_t self;
+#if defined(__x86_64__)
+	__asm__("mov %%fs:0, %0" : "=r"(self));
+#else
+	__asm__("mrs %0, tpidr_el0" : "=r"(self));
+#endif
+	return self;
+}
+
+PUSHBACK_INLINE void pushback_inside(struct pushback_step *s, uint64_t what)
+{
+	if (!pushback_watched())
+		return;
+	*(volatile uint64_t *)&s->inside = what ? pushback_thread() | what : 0;
+	pushback_called = NULL;
+}
+
+/* ---- The calls ---- */
+
+/*
+ * Makes a step at run time. `name` is copied; 127 bytes of it are kept. The memory need not have
+ * been a step before; if it was one that has not ended, that one counts as abandoned.
+ */
+static inline __attribute__((unused)) void pushback_step_init(struct pushback_step *s,
+							      const char *name)
+{
+	size_t i = 0;
+
+	pushback_clear(s);
+	while (name && name[i] && i < PUSHBACK_NAME_SIZE - 1) {
+		s->name[i] = name[i];
+		i++;
+	}
+	if (name && name[i])
+		s->state |= PUSHBACK_NAME_CUT;
+	while (i < PUSHBACK_NAME_SIZE)
+		s->name[i++] = 0;
+}
+
+/* This step's submit returns `outcome` (enum pushback_outcome). */
+PUSHBACK_INLINE void pushback_submit_return(struct pushback_step *s, int outcome)
+{
+	if (!pushback_watched()) {
+		pushback_miss(s);
+		return;
+	}
+	pushback_enter_watch(s);
+	pushback_called = s;
+	*(volatile uint64_t *)&s->inside = 0;
+	pushback_counted(s, PUSHBACK_SUBMIT_RETURN, outcome,
+			 pushback_count(s, PUSHBACK_SEND, outcome), NULL);
+}
+
+/* The next step's submit, called by this one, returned `outcome`. */
+PUSHBACK_INLINE void pushback_forward_return(struct pushback_step *s, int outcome)
+{
+	struct pushback_step *next;
+
+	if (!pushback_watched()) {
+		pushback_miss(s);
+		return;
+	}
+	pushback_enter_watch(s);
+	next = pushback_called;
+	pushback_called = NULL;
+	pushback_counted(s, PUSHBACK_FORWARD_RETURN, outcome,
+			 pushback_count(s, PUSHBACK_RECEIVE, outcome), next == s ? NULL : next);
+}
+
+/* This step's poll returns; `ready`: a submit would be accepted now. */
+PUSHBACK_INLINE void pushback_poll_return(struct pushback_step *s, int ready)
+{
+	if (!pushback_watched()) {
+		pushback_miss(s);
+		return;
+	}
+	pushback_enter_watch(s);
+	pushback_called = NULL;
+	*(volatile uint64_t *)&s->inside = 0;
+	pushback_counted(s, PUSHBACK_POLL_RETURN, ready ? 1 : 0, pushback_ready(s, ready), NULL);
+}
+
+/*
+ * The step is destroyed: what is open is abandoned. Afterwards the struct may go, or be used again
+ * as a new instance of the same name.
+ */
+PUSHBACK_INLINE void pushback_step_end(struct pushback_step *s)
+{
+	unsigned int cut = s->state & PUSHBACK_NAME_CUT;
+
+	if (pushback_watched() && s->epoch == *(const volatile uint64_t *)pushback_epoch)
+		pushback_end(s);
+	pushback_clear(s);
+	s->state = cut;
+}
+
+/* This thread enters the step's submit / poll; the return calls take the mark away. */
+PUSHBACK_INLINE void pushback_submit_enter(struct pushback_step *s)
+{
+	pushback_inside(s, 1);
+}
+PUSHBACK_INLINE void pushback_poll_enter(struct pushback_step *s)
+{
+	pushback_inside(s, 2);
+}
+
+/* The step's queue holds `n` messages, of `capacity` (0: unknown). Cut at 2^32 - 1. */
+PUSHBACK_INLINE void pushback_depth(struct pushback_step *s, uint64_t n, uint64_t capacity)
+{
+	const uint64_t most = 0xffffffffu;
+
+	*(volatile uint64_t *)&s->depth = (n < most ? n : most) |
+					  (capacity < most ? capacity : most) << 32;
+}
+
+#endif /* !__bpf__ */
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* PUSHBACK_H */
