@@ -4,8 +4,9 @@
  *
  * The file may be hostile: every size and offset is checked, and a note is used only if its site is
  * a nop in an executable segment and its semaphore lies in a writable, file-backed one (a bss
- * semaphore has no place in the file that the kernel could count in). Linkers leave dead notes behind,
- * and one bad offset would fail the attach of the whole file. Library code: returns, does not print.
+ * semaphore has no place in the file that the kernel could count in). Linkers leave dead notes
+ * behind, and one bad offset would fail the attach of the whole file. Library code: returns, does
+ * not print.
  */
 #ifndef ELFNOTE_H
 #define ELFNOTE_H
@@ -16,7 +17,7 @@
 #include "pushback_abi.h"
 
 /* Of one file; more are left out and counted. */
-#define ELFNOTE_SITES_MAX 64
+#define ELFNOTE_SITES_MAX    64
 #define ELFNOTE_BUILD_ID_MAX 20
 
 struct elfnote_site {
@@ -29,17 +30,20 @@ struct elfnote {
 	size_t sites_count;
 	struct elfnote_site sites[ELFNOTE_SITES_MAX];
 	/* Notes of our provider that are no sites, by reason. */
-	size_t dead;	  /* site or semaphore is not where one can be: left by the linker */
+	size_t dead;      /* site or semaphore is not where one can be: left by the linker */
 	size_t duplicate; /* same offset as another one */
-	size_t unknown;	  /* a probe that this version does not know */
-	size_t malformed; /* the note itself can't be read */
+	size_t unknown;   /* a probe that this version does not know */
+	size_t malformed; /* the note itself (or the rest of its section) can't be read */
+	size_t too_many;  /* more than there is room for (counted up to a bound of 10,000 notes) */
 	size_t build_id_size;
 	uint8_t build_id[ELFNOTE_BUILD_ID_MAX];
 };
 
 /*
- * Reads the open file `fd`. 0 (also with no site in it); -ENOEXEC not an ELF file, or not one of this
- * machine's; -EBADMSG a truncated or contradictory one; -EIO, -ENOMEM, -EISDIR...
+ * Reads the open file `fd`. 0 (also with no site in it, or without section headers: that is where
+ * the notes are found); -ENOEXEC not an ELF file, or not one of this machine's; -EBADMSG a
+ * truncated or contradictory one; -EFBIG too large to map; -EIO, -ENOMEM, -EISDIR... On failure
+ * `out` is all zero.
  */
 int elfnote_read(int fd, struct elfnote *out);
 
