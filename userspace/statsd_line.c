@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: MIT */
+#include "statsd_line.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+/* Keys that servers take away or act upon, and our own. */
+static const char *const reserved_keys[] = {
+	"host",     "units",       "name", "family",  "le",
+	"quantile", "metric_type", "step", "process", "reason",
+};
+#define RESERVED_PREFIX "dd.internal."
+#define PREFIX_MAX      120
+
+static bool is_lower(char c)
+{
+	return c >= 'a' && c <= 'z';
+}
+
+static bool is_upper(char c)
+{
+	return c >= 'A' && c <= 'Z';
+}
+
+static bool is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+static bool key_is_reserved(const char *key)
+{
+	for (size_t i = 0; i < sizeof(reserved_keys) / sizeof(reserved_keys[0]); i++)
+		if (!strcasecmp(key, reserved_keys[i]))
+			return true;
+	return !strncasecmp(key, RESERVED_PREFIX, strlen(RESERVED_PREFIX));
+}
+
+static char value_char(char c)
+{
+	if (is_lower(c) || is_upper(c) || is_digit(c))
+		return c;
+	return c == '.' || c == '/' || c == '-' || c == ':' ? c : '_';
+}
+
+static char key_char(char c)
+{
+	if (is_upper(c))
+		return (char)(c - 'A' + 'a');
+	return is_lower(c) || is_digit(c) ? c : '_';
+}
+
+static size_t copy_sane(char *out, size_t size, const char *from, char (*sane)(char c))
+{
+	size_t most = size - 1 < STATSD_TEXT_MAX ? size - 1 : STATSD_TEXT_MAX;
+	size_t length = 0;
+
+	if (!*from)
+		from = "unknown";
+	for (; length < most && from[length]; length++)
+		out[length] = sane(from[length]);
+	out[length] = '\0';
+	return length;
+}
+
+size_t statsd_value(char *out, size_t size, const char *from)
+{
+	return copy_sane(out, size, from, value_char);
+}
+
+size_t statsd_key(char *out, size_t size, const char *from)
+{
+	char prefixed[STATSD_TEXT_MAX + 1];
+
+	copy_sane(prefixed, sizeof(prefixed), from, key_char);
+	if (is_lower(prefixed[0]) && !key_is_reserved(prefixed) && !key_is_reserved(from))
+		return copy_sane(out, size, prefixed, key_char);
+	snprintf(prefixed, sizeof(prefixed), "tag_%s", from);
+	return copy_sane(out, size, prefixed, key_char);
+}
+
+int statsd_own_tag(char *out, size_t size, const char *key, const char *value)
+{
+	char sane[STATSD_TEXT_MAX + 1];
+
+	statsd_value(sane, sizeof(sane), value);
+	int length = snprintf(out, size, "%s:%s", key, sane);
+
+	if ((size_t)length < size)
+		return length;
+	if (size)
+		out[0] = '\0';
+	return -ENOSPC;
+}
+
+int statsd_tag(char *out, size_t size, const char *key, const char *value)
+{
+	char sane[STATSD_TEXT_MAX + 1];
+
+	statsd_key(sane, sizeof(sane), key);
+	return statsd_own_tag(out, size, sane, value);
+}
+
+const char *statsd_quote(char *out, size_t size, const char *text)
+{
+	size_t length = 0;
+
+	for (; length + 1 < size && text[length]; length++)
+		out[length] = text[length] >= ' ' && text[length] < 127 ? text[length] : '?';
+	out[length] = '\0';
+	return out;
+}
+
+int statsd_check_key(const char *key, char *why, size_t why_size)
+{
+	char quoted[64], sane[STATSD_TEXT_MAX + 1];
+
+	statsd_quote(quoted, sizeof(quoted), key);
+	if (key_is_reserved(key)) {
+		snprintf(why, why_size,
+			 "tag key '%s' has a meaning of its own to pushback or a statsd server; "
+			 "choose another key",
+			 quoted);
+		return -EINVAL;
+	}
+	statsd_key(sane, sizeof(sane), key);
+	if (*key && !strcasecmp(sane, key))
+		return 0;
+	snprintf(why, why_size,
+		 "bad tag key '%s': a key is a letter followed by letters, digits and '_', at most "
+		 "%d characters",
+		 quoted, STATSD_TEXT_MAX);
+	return -EINVAL;
+}
+
+int statsd_check_tag(const char *tag, char *why, size_t why_size)
+{
+	char key[STATSD_TEXT_MAX + 2], quoted[64];
+	size_t length = strcspn(tag, ":");
+
+	if (!tag[length] || !tag[length + 1] || !length) {
+		snprintf(why, why_size, "bad tag '%s': write it as key:value, both non-empty",
+			 statsd_quote(quoted, sizeof(quoted), tag));
+		return -EINVAL;
+	}
+	/* A key that is too long stays too long. */
+	snprintf(key, sizeof(key), "%.*s", (int)(length < sizeof(key) ? length : sizeof(key)), tag);
+	return statsd_check_key(key, why, why_size);
+}
+
+int statsd_check_prefix(const char *prefix, char *why, size_t why_size)
+{
+	size_t length = strlen(prefix);
+	bool good = length <= PREFIX_MAX;
+	char quoted[64];
+
+	if (!length)
+		return 0;
+	good = good && (is_lower(prefix[0]) || is_upper(prefix[0])) && prefix[length - 1] != '.';
+	for (size_t i = 0; good && i < length; i++) {
+		char c = prefix[i];
+
+		good = is_lower(c) || is_upper(c) || is_digit(c) || c == '_' || c == '.';
+	}
+	if (good)
+		return 0;
+	snprintf(why, why_size,
+		 "bad prefix '%s': a prefix is a letter followed by letters, digits, '_' and '.', "
+		 "at "
+		 "most %d characters, not ending in '.'",
+		 statsd_quote(quoted, sizeof(quoted), prefix), PREFIX_MAX);
+	return -EINVAL;
+}
+
+/* Writes value / 10^decimals without trailing zeros. */
+static void write_decimal(char out[STATSD_NUMBER_SIZE], uint64_t value, unsigned int decimals)
+{
+	uint64_t scale = 1;
+
+	while (decimals && value % 10 == 0) {
+		value /= 10;
+		decimals--;
+	}
+	for (unsigned int i = 0; i < decimals; i++)
+		scale *= 10;
+	if (decimals)
+		snprintf(out, STATSD_NUMBER_SIZE, "%" PRIu64 ".%0*" PRIu64, value / scale,
+			 (int)decimals, value % scale);
+	else
+		snprintf(out, STATSD_NUMBER_SIZE, "%" PRIu64, value);
+}
+
+void statsd_ms(char out[STATSD_NUMBER_SIZE], uint64_t ns)
+{
+	if (ns < 1000000)
+		write_decimal(out, ns, 6);
+	else
+		write_decimal(out, ns / 1000 + (ns % 1000 >= 500), 3);
+}
+
+/*
+ * A decimal of at most 15 digits over a power of ten of at most 22 is what strtod() makes of its
+ * text by one rounded division, so the reader's arithmetic can be repeated here without strtod().
+ */
+void statsd_rate(char out[STATSD_NUMBER_SIZE], uint64_t n)
+{
+	const uint64_t exact = UINT64_C(1000000000000000);
+	unsigned int decimals = 15;
+	uint64_t scale = exact;
+
+	out[0] = '\0';
+	if (n <= 1)
+		return;
+	for (; decimals < 19 && scale / n < exact / 10; decimals++)
+		scale *= 10;
+
+	uint64_t digits = scale / n;
+
+	while (1.0 / ((double)digits / (double)scale) < (double)n)
+		digits--;
+	write_decimal(out, digits, decimals);
+}
+
+size_t statsd_line(char *out, size_t size, const struct statsd_line *line)
+{
+	char rate[STATSD_NUMBER_SIZE];
+
+	statsd_rate(rate, line->weight);
+	return (size_t)snprintf(out, size, "%s%s%s:%s|%s%s%s%s%s", line->prefix, line->name,
+				line->suffix, line->value, line->type, *rate ? "|@" : "", rate,
+				*line->tags ? "|#" : "", line->tags);
+}
