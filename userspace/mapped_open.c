@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
+#include "mapped_open.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <linux/openat2.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static bool find_mapping(const void *address, struct proc_mapping *mapping)
+{
+	FILE *maps = fopen("/proc/self/maps", "re");
+	uint64_t at = (uint64_t)(uintptr_t)address;
+	bool found = false;
+	char *line = NULL;
+	size_t size = 0;
+
+	while (maps && !found && getline(&line, &size, maps) > 0)
+		found = proc_maps_parse(line, mapping) && mapping->start <= at && at < mapping->end;
+	free(line);
+	if (maps)
+		fclose(maps);
+	return found;
+}
+
+/*
+ * On overlayfs and btrfs fstat and maps name the same file differently. So map it ourselves and see
+ * what maps calls it then.
+ */
+static bool is_same_when_mapped(int fd, const struct proc_mapping *mapping)
+{
+	size_t size = (size_t)sysconf(_SC_PAGESIZE);
+	void *address = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
+	struct proc_mapping ours;
+	bool same;
+
+	if (address == MAP_FAILED)
+		return false;
+	same = find_mapping(address, &ours) && ours.dev == mapping->dev &&
+	       ours.inode == mapping->inode;
+	munmap(address, size);
+	return same;
+}
+
+static bool is_same(int fd, const struct proc_mapping *mapping)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) != 0)
+		return false;
+	if (st.st_dev == mapping->dev && st.st_ino == mapping->inode)
+		return true;
+	return is_same_when_mapped(fd, mapping);
+}
+
+/*
+ * `path_fd` (closed) only names something. Opening a device or a fifo has effects or blocks, so it
+ * is looked at before it is opened; the link in /proc leads to the very same thing.
+ */
+static int open_regular(int path_fd, const struct proc_mapping *mapping)
+{
+	char link[64];
+	struct stat st;
+	int fd;
+
+	if (path_fd < 0)
+		return -errno;
+	if (fstat(path_fd, &st) != 0 || !S_ISREG(st.st_mode)) {
+		close(path_fd);
+		return -ESTALE;
+	}
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", path_fd);
+	fd = open(link, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	if (fd < 0)
+		fd = -errno;
+	close(path_fd);
+	if (fd >= 0 && !is_same(fd, mapping)) {
+		close(fd);
+		return -ESTALE;
+	}
+	return fd;
+}
+
+static int open_map_file(pid_t pid, const struct proc_mapping *mapping)
+{
+	char link[96];
+
+	snprintf(link, sizeof(link), "/proc/%d/map_files/%" PRIx64 "-%" PRIx64, (int)pid,
+		 mapping->start, mapping->end);
+	return open_regular(open(link, O_PATH | O_CLOEXEC), mapping);
+}
+
+static int open_exe(pid_t pid, const struct proc_mapping *mapping)
+{
+	char link[64];
+
+	snprintf(link, sizeof(link), "/proc/%d/exe", (int)pid);
+	return open_regular(open(link, O_PATH | O_CLOEXEC), mapping);
+}
+
+/* maps shows resolved paths: a symbolic link on the way was put there later, perhaps to lead us
+ * out. */
+static int open_in_root(pid_t pid, const struct proc_mapping *mapping)
+{
+	struct open_how how = {
+		.flags = O_PATH | O_CLOEXEC,
+		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
+	};
+	char link[64], *path;
+	int root, fd;
+
+	snprintf(link, sizeof(link), "/proc/%d/root", (int)pid);
+	root = open(link, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (root < 0)
+		return -errno;
+	path = strdup(mapping->path);
+	if (!path) {
+		close(root);
+		return -ENOMEM;
+	}
+	/* " (deleted)" stays: a file may be called so, a deleted one isn't found either way. */
+	proc_maps_unescape(path);
+	fd = (int)syscall(SYS_openat2, root, path, &how, sizeof(how));
+	fd = open_regular(fd, mapping);
+	free(path);
+	close(root);
+	return fd;
+}
+
+int mapped_open(pid_t pid, const struct proc_mapping *mapping)
+{
+	int fd = open_map_file(pid, mapping);
+
+	if (fd < 0)
+		fd = open_exe(pid, mapping);
+	if (fd < 0)
+		fd = open_in_root(pid, mapping);
+	return fd;
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * mapped_open.h - open the file behind a mapping of another process
+ *
+ * By way of /proc/PID/map_files (the mapped file itself, needs CAP_SYS_ADMIN or
+ * CAP_CHECKPOINT_RESTORE), /proc/PID/exe, or the path within the process's root. The process may
+ * have put anything at that path: what is opened is a regular file and the mapped one, or nothing.
+ */
+#ifndef MAPPED_OPEN_H
+#define MAPPED_OPEN_H
+
+#include <sys/types.h>
+
+#include "proc_maps.h"
+
+/* A descriptor (O_RDONLY | O_CLOEXEC) of the caller's, or -errno; -ESTALE: only other files are
+ * there. */
+int mapped_open(pid_t pid, const struct proc_mapping *mapping);
+
+#endif /* MAPPED_OPEN_H */
