@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * truth.h - a log of what the steps really answered, to hold an observer's numbers against
+ *
+ * It notes outcomes on its own, with its own clock readings, and never looks into the probe
+ * header's structs. tests/e2e/truth.py computes from it what an observer must say.
+ *
+ * The log is text, a record a line, times in ns since `base` (but base itself: CLOCK_MONOTONIC):
+ *
+ *	# pushback-demo truth 1
+ *	base NS
+ *	pid PID
+ *	begin STEP NEXT TIME NAME		a step instance is made; NEXT is 0 for the last one
+ *	STEP KIND OUTCOME COUNT FIRST LENGTH	COUNT equal returns, the first at FIRST and the last
+ *						LENGTH later
+ *	end STEP TIME				just before step_end
+ *	exit TIME				the log is complete
+ *
+ * STEP numbers instances from 1 on. KIND is s (submit_return), f (forward_return) or p
+ * (poll_return). OUTCOME is that of enum pushback_outcome, for p 1 is ready and 0 not ready.
+ *
+ * A run of equal returns of one step and kind is one record. Other kinds may fall into its time,
+ * with one exception, so that nothing is lost by it: a rejected submit ends a run of ready polls,
+ * and a ready poll ends a run of rejected submits. Records come in the order in which runs end;
+ * sorted by FIRST, and each taken as a whole at FIRST, they give the same episodes as one by one.
+ */
+#ifndef DEMO_TRUTH_H
+#define DEMO_TRUTH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum truth_kind { TRUTH_SUBMIT, TRUTH_FORWARD, TRUTH_POLL, TRUTH_KINDS };
+
+struct truth_run {
+	uint64_t first;
+	uint64_t last;
+	uint64_t count; /* 0: none */
+	unsigned int outcome;
+};
+
+/* The log's view of a step instance. */
+struct truth_step {
+	unsigned int id;
+	struct truth_run run[TRUTH_KINDS];
+};
+
+extern bool truth_enabled;
+
+/* Opens the log; all the rest does nothing until then. Returns 0 or -errno. */
+int truth_open(const char *path);
+
+/* Writes what is left and closes; returns 0, or -errno of this or any earlier write. */
+int truth_close(void);
+
+/* `next`: instance number of the step behind it, or 0. The step's own is put into step->id. */
+void truth_begin(struct truth_step *step, const char *name, unsigned int next);
+void truth_end(struct truth_step *step);
+void truth_write(struct truth_step *step, enum truth_kind kind, unsigned int outcome);
+
+/* To be called just before the probe of the same name. */
+static inline void truth_note(struct truth_step *step, enum truth_kind kind, unsigned int outcome)
+{
+	if (truth_enabled)
+		truth_write(step, kind, outcome);
+}
+
+#endif /* DEMO_TRUTH_H */
