@@ -625,26 +625,46 @@ PUSHBACK_COLD void pushback_begin(struct pushback_step *s)
 	*(volatile uint64_t *)&s->epoch = pushback_epoch_now(page, now);
 }
 
-PUSHBACK_COLD pushback_fire *pushback_site_of(enum pushback_site site)
+PUSHBACK_INLINE uintptr_t pushback_site_address(enum pushback_site site)
 {
 	switch (site) {
 	case PUSHBACK_SUBMIT_RETURN:
-		return pushback_fire_submit_return;
+		return (uintptr_t)pushback_fire_submit_return;
 	case PUSHBACK_FORWARD_RETURN:
-		return pushback_fire_forward_return;
+		return (uintptr_t)pushback_fire_forward_return;
 	case PUSHBACK_POLL_RETURN:
-		return pushback_fire_poll_return;
+		return (uintptr_t)pushback_fire_poll_return;
 	default:
-		return pushback_fire_step_end;
+		return (uintptr_t)pushback_fire_step_end;
 	}
 }
 
 /* Whether the kernel has placed its breakpoint; the semaphore is up before that. */
 PUSHBACK_COLD int pushback_armed(enum pushback_site site)
 {
-	uintptr_t at = (uintptr_t)pushback_site_of(site);
+	uintptr_t at = pushback_site_address(site);
 
 	return *(const volatile pushback_instruction *)at != PUSHBACK_NOP_CODE;
+}
+
+/* Direct calls: the sites are no landing pads for indirect ones (BTI, IBT, CFI would fault). */
+PUSHBACK_COLD void pushback_fire_at(enum pushback_site site, struct pushback_step *s,
+				    unsigned int value, uint64_t yes, uint64_t no, uint64_t next)
+{
+	switch (site) {
+	case PUSHBACK_SUBMIT_RETURN:
+		pushback_fire_submit_return(s, s->name, value, yes, no, next);
+		break;
+	case PUSHBACK_FORWARD_RETURN:
+		pushback_fire_forward_return(s, s->name, value, yes, no, next);
+		break;
+	case PUSHBACK_POLL_RETURN:
+		pushback_fire_poll_return(s, s->name, value, yes, no, next);
+		break;
+	default:
+		pushback_fire_step_end(s, s->name, value, yes, no, next);
+		break;
+	}
 }
 
 /* Fires, or keeps it for the next return. */
@@ -663,8 +683,8 @@ PUSHBACK_COLD void pushback_tell(struct pushback_step *s, enum pushback_site sit
 	s->fired = now;
 	if (forward)
 		s->next = (uint64_t)(uintptr_t)next;
-	pushback_site_of(site)(s, s->name, (unsigned int)value, forward ? s->forwarded : s->accepted,
-			       forward ? s->refused : s->rejected, (uint64_t)(uintptr_t)next);
+	pushback_fire_at(site, s, (unsigned int)value, forward ? s->forwarded : s->accepted,
+			 forward ? s->refused : s->rejected, (uint64_t)(uintptr_t)next);
 	s->state &= ~(PUSHBACK_SAMPLE | PUSHBACK_SAMPLE << 1 | PUSHBACK_PARTED |
 		      PUSHBACK_PARTED << 1 | PUSHBACK_BEAT | PUSHBACK_ENDED);
 }
