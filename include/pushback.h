@@ -228,11 +228,17 @@ PUSHBACK_INLINE void pushback_add(uint64_t *counter, uint64_t n)
 	*(volatile uint64_t *)counter = *(volatile uint64_t *)counter + n;
 }
 
+/* The kernel's clock, read in BPF, may be a little behind the consumer's. */
+PUSHBACK_INLINE uint64_t pushback_since(uint64_t then, uint64_t now)
+{
+	return now > then ? now - then : 0;
+}
+
 /* Self time runs while the step refuses and is not itself blocked. */
 PUSHBACK_INLINE void pushback_self(struct pushback_step *s, uint64_t now)
 {
 	if (s->self_since)
-		pushback_add(&s->self_ns, now - s->self_since);
+		pushback_add(&s->self_ns, pushback_since(s->self_since, now));
 	s->self_since = (s->state & PUSHBACK_OPEN_ANY) == PUSHBACK_OPEN ? now : 0;
 }
 
@@ -271,7 +277,7 @@ PUSHBACK_INLINE unsigned int pushback_close(struct pushback_step *s, unsigned in
 	struct pushback_direction *d = &s->direction[direction];
 	unsigned int state = s->state;
 	unsigned int shown = state & PUSHBACK_SHOWN << direction;
-	uint64_t took = now - d->since;
+	uint64_t took = pushback_since(d->since, now);
 
 	s->state &= ~((PUSHBACK_OPEN | PUSHBACK_PARTIAL | PUSHBACK_UNKNOWN | PUSHBACK_SHOWN)
 		      << direction);
@@ -322,7 +328,7 @@ PUSHBACK_INLINE void pushback_abandon(struct pushback_step *s, uint64_t now)
 		struct pushback_direction *d = &s->direction[i];
 
 		if (d->since) {
-			pushback_add(&d->abandoned_ns, now > d->since ? now - d->since : 0);
+			pushback_add(&d->abandoned_ns, pushback_since(d->since, now));
 			pushback_add(&d->abandoned, 1);
 			d->since = 0;
 		}
@@ -366,14 +372,14 @@ PUSHBACK_INLINE uint64_t pushback_time(const struct pushback_step *s, unsigned i
 				       uint64_t now)
 {
 	const struct pushback_direction *d = &s->direction[direction];
-	uint64_t open = d->since && now > d->since ? now - d->since : 0;
+	uint64_t open = d->since ? pushback_since(d->since, now) : 0;
 
 	return d->closed_ns + d->partial_ns + d->abandoned_ns + open;
 }
 
 PUSHBACK_INLINE uint64_t pushback_self_time(const struct pushback_step *s, uint64_t now)
 {
-	return s->self_ns + (s->self_since && now > s->self_since ? now - s->self_since : 0);
+	return s->self_ns + (s->self_since ? pushback_since(s->self_since, now) : 0);
 }
 
 /* A watch begins at a step that ran before: nothing is known of it. Totals stay. */
