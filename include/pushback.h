@@ -333,7 +333,7 @@ PUSHBACK_INLINE void pushback_abandon(struct pushback_step *s, uint64_t now)
 			d->since = 0;
 		}
 	}
-	s->state &= ~(PUSHBACK_OPEN_ANY | PUSHBACK_PARTIAL | PUSHBACK_PARTIAL << 1);
+	s->state &= ~((PUSHBACK_OPEN | PUSHBACK_PARTIAL | PUSHBACK_SHOWN) * 3);
 	pushback_self(s, now);
 }
 
