@@ -385,7 +385,7 @@ PUSHBACK_INLINE uint64_t pushback_self_time(const struct pushback_step *s, uint6
 /* A watch begins at a step that ran before: nothing is known of it. Totals stay. */
 PUSHBACK_INLINE void pushback_miss_begin(struct pushback_step *s)
 {
-	static const struct pushback_direction none = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 };
+	const struct pushback_direction none = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 };
 
 	s->direction[PUSHBACK_SEND] = none;
 	s->direction[PUSHBACK_RECEIVE] = none;
