@@ -195,10 +195,14 @@ struct pushback_step {
 	char name[PUSHBACK_NAME_SIZE];	/* NUL-terminated */
 } __attribute__((aligned(64)));
 
+/* C takes a string of exactly the array's size, without its NUL, and only warns of longer ones. */
+#define PUSHBACK_FITS(text) char[sizeof(text) <= PUSHBACK_NAME_SIZE ? 1 : -1]
+
 /* For static storage. `text` is a string literal; one that does not fit does not compile. */
 #define PUSHBACK_STEP_INIT(text)                                                               \
 	{                                                                                      \
-		PUSHBACK_STEP_MAGIC, PUSHBACK_STEP_VERSION, sizeof(struct pushback_step),      \
+		PUSHBACK_STEP_MAGIC, PUSHBACK_STEP_VERSION,                                    \
+			sizeof(struct pushback_step) + 0 * sizeof(PUSHBACK_FITS(text)),        \
 			PUSHBACK_EPOCH_FRESH, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,  \
 			0, 0, 0, 0, 0, 0,                                                      \
 			{ { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }, { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 } }, \
