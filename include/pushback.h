@@ -99,6 +99,12 @@
 #include <stdint.h>
 
 #ifdef __cplusplus
+/* C in C++: its casts are C's. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wold-style-cast"
+#ifndef __clang__
+#pragma GCC diagnostic ignored "-Wuseless-cast"
+#endif
 extern "C" {
 #endif
 
@@ -209,8 +215,7 @@ struct pushback_step {
 			{ 0, 0, 0, 0, 0, 0 }, text                                             \
 	}
 
-#define PUSHBACK_LIKELY(x)   __builtin_expect(!!(x), 1)
-#define PUSHBACK_UNLIKELY(x) __builtin_expect(!!(x), 0)
+#define PUSHBACK_UNLIKELY(x) (__builtin_expect(!!(x), 0) != 0)
 #define PUSHBACK_INLINE	     static inline __attribute__((always_inline, unused))
 
 /*
@@ -916,6 +921,7 @@ PUSHBACK_INLINE void pushback_depth(struct pushback_step *s, uint64_t n, uint64_
 
 #ifdef __cplusplus
 }
+#pragma GCC diagnostic pop
 #endif
 
 #endif /* PUSHBACK_H */
