@@ -514,7 +514,7 @@ extern PUSHBACK_HIDDEN uint64_t pushback_instances;
 #define PUSHBACK_COLD static __attribute__((noinline, cold, unused))
 
 /* At most this many returns between two looks at the clock; the first one after an edge comes soon. */
-#define PUSHBACK_LOOK_MOST  64u
+#define PUSHBACK_LOOK_MOST  61u
 #define PUSHBACK_LOOK_FIRST 2u
 #define PUSHBACK_LOOK_NS    100000000ull
 #define PUSHBACK_BEAT_NS    1000000000ull
@@ -706,7 +706,8 @@ PUSHBACK_COLD void pushback_tell(struct pushback_step *s, enum pushback_site sit
 
 /*
  * How many returns until the next look: as many as come in 100 ms, by the rate since the last look,
- * but few enough that a sudden slow-down is seen. An edge often brings one, so it starts over.
+ * but few enough that a sudden slow-down is seen. An edge often brings one, so it starts over. Odd
+ * numbers, or else a step that forwards and returns in turn would beat at the same site each time.
  */
 PUSHBACK_COLD void pushback_look(struct pushback_step *s, unsigned int edge, uint64_t now)
 {
@@ -717,7 +718,7 @@ PUSHBACK_COLD void pushback_look(struct pushback_step *s, unsigned int edge, uin
 	else if (took > PUSHBACK_LOOK_NS)
 		s->look_every = (uint32_t)(s->look_every * PUSHBACK_LOOK_NS / took);
 	else if (took < PUSHBACK_LOOK_NS / 8)
-		s->look_every *= 4;
+		s->look_every = s->look_every * 4 - 1;
 	if (s->look_every > PUSHBACK_LOOK_MOST)
 		s->look_every = PUSHBACK_LOOK_MOST;
 	if (s->look_every == 0)
@@ -795,7 +796,8 @@ PUSHBACK_INLINE void pushback_enter_watch(struct pushback_step *s)
 PUSHBACK_INLINE void pushback_counted(struct pushback_step *s, enum pushback_site site, int value,
 				      unsigned int edge, struct pushback_step *next)
 {
-	if (PUSHBACK_UNLIKELY(edge || --s->countdown == 0))
+	/* Signed: if two threads do drive one step, it does not miss the zero for 2^32 returns. */
+	if (PUSHBACK_UNLIKELY(edge || (int32_t)--s->countdown <= 0))
 		pushback_news(s, site, value, edge, next);
 }
 
