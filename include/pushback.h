@@ -586,19 +586,21 @@ PUSHBACK_COLD uint64_t *pushback_epoch_page(void)
 	enum { SYS_mmap_ = 222, SYS_munmap_ = 215, SYS_madvise_ = 233 };
 #endif
 	uint64_t *none = &pushback_no_epoch;
+	uint64_t *known = __atomic_load_n(&pushback_epoch, __ATOMIC_ACQUIRE);
 	long page;
 
-	if (__atomic_load_n(&pushback_epoch, __ATOMIC_ACQUIRE) != none)
-		return pushback_epoch;
+	if (known != none)
+		return known;
 	page = pushback_syscall(SYS_mmap_, 0, 4096, 3 /* read, write */, 0x22 /* private, anonymous */,
 				-1, 0);
 	if (page < 0 && page > -4096)
 		return none;
 	pushback_syscall(SYS_madvise_, page, 4096, 18 /* MADV_WIPEONFORK */, 0, 0, 0);
-	if (!__atomic_compare_exchange_n(&pushback_epoch, &none, (uint64_t *)page, 0, __ATOMIC_ACQ_REL,
-					 __ATOMIC_ACQUIRE))
-		pushback_syscall(SYS_munmap_, page, 4096, 0, 0, 0, 0);
-	return pushback_epoch;
+	if (__atomic_compare_exchange_n(&pushback_epoch, &none, (uint64_t *)page, 0, __ATOMIC_ACQ_REL,
+					__ATOMIC_ACQUIRE))
+		return (uint64_t *)page;
+	pushback_syscall(SYS_munmap_, page, 4096, 0, 0, 0, 0);
+	return none; /* another thread's: the exchange has put it there */
 }
 
 /* The present watch's epoch: a time, so that it is neither the parent's nor a PUSHBACK_EPOCH_. */
@@ -620,7 +622,7 @@ PUSHBACK_COLD void pushback_begin(struct pushback_step *s)
 
 	if (s->epoch != PUSHBACK_EPOCH_FRESH)
 		pushback_miss_begin(s);
-	if (!s->instance) {
+	if (s->instance == 0) {
 		number = __atomic_add_fetch(&pushback_instances, 1, __ATOMIC_RELAXED);
 		s->instance = (uint64_t)(uintptr_t)page >> 12 << 28 | (number & 0xfffffff);
 	}
@@ -762,6 +764,8 @@ PUSHBACK_COLD void pushback_end(struct pushback_step *s)
 	uint64_t now = pushback_clock();
 	unsigned int site = PUSHBACK_STEP_END;
 
+	if (pushback_called == s)
+		pushback_called = NULL;
 	pushback_abandon(s, now);
 	s->state |= PUSHBACK_ENDED;
 	/* There is no next return to keep it for: any site that is armed may tell it. */
@@ -784,12 +788,18 @@ PUSHBACK_INLINE void pushback_miss(struct pushback_step *s)
 		*(volatile uint64_t *)&s->epoch = PUSHBACK_EPOCH_MISSED;
 }
 
-/* Before a watched return is counted: is the step in this watch of this process? */
+/* Is the step in a watch of this process? */
+PUSHBACK_INLINE int pushback_known(const struct pushback_step *s)
+{
+	const uint64_t *page = __atomic_load_n(&pushback_epoch, __ATOMIC_ACQUIRE);
+
+	return s->epoch == __atomic_load_n(page, __ATOMIC_RELAXED);
+}
+
+/* Before a watched return is counted. */
 PUSHBACK_INLINE void pushback_enter_watch(struct pushback_step *s)
 {
-	const uint64_t *page = __atomic_load_n(&pushback_epoch, __ATOMIC_RELAXED);
-
-	if (PUSHBACK_UNLIKELY(s->epoch != *(const volatile uint64_t *)page))
+	if (PUSHBACK_UNLIKELY(!pushback_known(s)))
 		pushback_begin(s);
 }
 
@@ -894,7 +904,7 @@ PUSHBACK_INLINE void pushback_step_end(struct pushback_step *s)
 {
 	unsigned int cut = s->state & PUSHBACK_NAME_CUT;
 
-	if (pushback_watched() && s->epoch == *(const volatile uint64_t *)pushback_epoch)
+	if (pushback_watched() && pushback_known(s))
 		pushback_end(s);
 	pushback_clear(s);
 	s->state = cut;
