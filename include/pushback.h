@@ -696,7 +696,6 @@ PUSHBACK_COLD void pushback_tell(struct pushback_step *s, enum pushback_site sit
 		return;
 	}
 	s->state &= ~PUSHBACK_UNTOLD;
-	s->state |= (s->state & PUSHBACK_OPEN_ANY) * (PUSHBACK_SHOWN / PUSHBACK_OPEN);
 	s->fired = now;
 	if (forward)
 		s->next = (uint64_t)(uintptr_t)next;
@@ -741,9 +740,14 @@ PUSHBACK_COLD void pushback_news(struct pushback_step *s, enum pushback_site sit
 		tell |= pushback_turn(s, direction, edge == PUSHBACK_OPENS, now);
 	pushback_look(s, edge, now);
 	if (!tell && now - s->fired >= PUSHBACK_BEAT_NS)
-		tell = s->state |= PUSHBACK_BEAT;
-	if (tell)
-		pushback_tell(s, site, value, next, now);
+		tell = PUSHBACK_BEAT;
+	if (!tell)
+		return;
+	s->state |= tell & PUSHBACK_BEAT;
+	/* Not for the end of a shown one alone: directions that overlap would show each other for ever. */
+	if (tell & ~(PUSHBACK_SHOWN | PUSHBACK_SHOWN << 1))
+		s->state |= (s->state & PUSHBACK_OPEN_ANY) * (PUSHBACK_SHOWN / PUSHBACK_OPEN);
+	pushback_tell(s, site, value, next, now);
 }
 
 PUSHBACK_INLINE void pushback_clear(struct pushback_step *s)
