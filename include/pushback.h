@@ -692,7 +692,9 @@ PUSHBACK_COLD void pushback_tell(struct pushback_step *s, enum pushback_site sit
 
 	s->state |= PUSHBACK_UNTOLD;
 	if (!pushback_armed(site)) {
-		s->countdown = 1;
+		/* Later on it is somebody attached to other sites only: no clock at each return. */
+		if (now - s->watch_since < PUSHBACK_BEAT_NS || now - s->fired < PUSHBACK_BEAT_NS)
+			s->countdown = 1;
 		return;
 	}
 	s->state &= ~PUSHBACK_UNTOLD;
