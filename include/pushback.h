@@ -65,8 +65,10 @@
  * OWNERSHIP AND THREADS
  *
  *   The caller owns the struct and keeps it in place and mapped from its first return to
- *   pushback_step_end or for ever; it must not be copied. One thread at a time drives a step (it may
- *   be another one each time, with the ordinary hand-over between). Different steps are independent.
+ *   pushback_step_end or for ever; it must not be copied. On the heap it needs its alignment of 64:
+ *   aligned_alloc(64, ...), or `new` from C++17 on. One thread at a time drives a step (it may be
+ *   another one each time, with the ordinary hand-over between), and one executable or library:
+ *   each has a watch of its own. Different steps are independent.
  *   fork: the child starts clean. What the struct holds is read from outside: never reset it.
  *
  * UNITS: nanoseconds of CLOCK_MONOTONIC, and plain counts.
@@ -182,7 +184,7 @@ struct pushback_step {
 	uint64_t instance;	/* unique in the process and over its life; 0 before the first watch */
 	uint64_t looked;	/* when the clock was last looked at */
 	uint64_t fired;		/* when a probe last fired */
-	uint64_t bound;		/* rate bound: when the allowance is whole again */
+	uint64_t bound;		/* rate bound: a cycle that begins from then on is fired */
 	uint32_t look_every;	/* returns between looks */
 	uint32_t edges;		/* in this cycle */
 	uint64_t depth;		/* queue: messages | capacity << 32; 0 if never told */
