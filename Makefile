@@ -26,7 +26,7 @@ WARNINGS := -Wall -Wextra -Wpedantic -Werror -Wstrict-prototypes -Wmissing-proto
 OPTIMISE := $(if $(filter 1,$(DEBUG)),-O0,-O2) -g
 SANITIZERS := $(if $(filter 1,$(SANITIZE)),-fsanitize=address$(COMMA)undefined -fno-omit-frame-pointer)
 CFLAGS ?= $(OPTIMISE)
-ALL_CFLAGS = -std=gnu11 $(WARNINGS) $(CFLAGS) $(SANITIZERS) -Iinclude -Iuserspace -I$(B) -MMD -MP
+ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE $(WARNINGS) $(CFLAGS) $(SANITIZERS) -Iinclude -Iuserspace -I$(B) -MMD -MP
 LINK_STATIC := $(if $(filter 1,$(STATIC)),-static)
 LIBS := $(if $(filter 1,$(STATIC)),-lbpf -lelf -lz -lpthread,-lbpf -lelf -lz -pthread)
 
@@ -67,7 +67,7 @@ $(B)/demo/%.o: tools/demo/%.c | $(B)/installed
 # The kernel side: object, then the skeleton that only attach includes.
 $(B)/pushback.bpf.o: bpf/pushback.bpf.c bpf/maps.bpf.h include/pushback.h include/pushback_abi.h | $(B)/installed
 	$(call say,BPF,$@)
-	$(Q)$(CLANG) -target bpf -D__TARGET_ARCH_$(ARCH) -mcpu=v3 -O2 -g -Wall -Wextra -Werror \
+	$(Q)$(CLANG) -target bpf -D__TARGET_ARCH_$(ARCH) -mcpu=v3 -ffreestanding -O2 -g -Wall -Wextra -Wno-unused-parameter -Werror \
 		-Iinclude $(if $(MULTIARCH),-I/usr/include/$(MULTIARCH)) -c $< -o $@
 
 $(B)/pushback.skel.h: $(B)/pushback.bpf.o

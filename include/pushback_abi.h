@@ -77,6 +77,23 @@ enum pb_probe {
 #define PB_HIST_BUCKETS	  (PB_HIST_OCTAVES * PB_HIST_SUB)
 #define PB_HIST_MIN_SHIFT 10
 
+/* The bucket of a duration in ns. */
+PUSHBACK_INLINE unsigned int pb_hist_index(uint64_t ns)
+{
+	unsigned int msb = 0, shift;
+
+	if (ns >> PB_HIST_MIN_SHIFT == 0)
+		return 0;
+	if (ns >> (PB_HIST_MIN_SHIFT + PB_HIST_OCTAVES))
+		return PB_HIST_BUCKETS - 1;
+	for (shift = 32; shift; shift >>= 1) {
+		if (ns >> (msb + shift))
+			msb += shift;
+	}
+	return (msb - PB_HIST_MIN_SHIFT) * PB_HIST_SUB +
+	       (unsigned int)(ns >> (msb - 5) & (PB_HIST_SUB - 1));
+}
+
 /* A process: pid alone is reused, and an exec keeps pid and start time. */
 struct pb_process_key {
 	uint64_t start_time; /* of the thread group's leader, ns since boot as the kernel keeps it */
@@ -124,7 +141,7 @@ struct pb_step {
 	uint64_t event_ns;   /* last event */
 	uint64_t dead_ns;    /* when it ended, 0 while it lives */
 	uint32_t flags;
-	uint32_t object;     /* number of the executable or library, from the cookie */
+	uint32_t slot;	     /* in its process's list, PB_MAX_EXIT_STEPS if it found no room there */
 	char comm[16];	     /* of the thread group's leader, at first sight */
 	/* Per direction: how many closed episodes, and of what time in all, are in `hists`. */
 	uint64_t sampled[2];
@@ -145,12 +162,30 @@ struct pb_hist {
 	uint32_t count[PB_HIST_BUCKETS];
 };
 
+/* Map `processes`: how many living steps, and those that are read at exit. Written by BPF. */
+struct pb_process {
+	uint32_t steps;
+	uint32_t listed; /* slots of `list` that were ever in use */
+	uint32_t exited;
+	uint32_t zero;
+	struct {
+		uint64_t place;
+		uint64_t instance; /* 0: free */
+	} list[PB_MAX_EXIT_STEPS];
+};
+
+/* Map `places`: which instance lives at an address. */
+struct pb_place_key {
+	struct pb_process_key process;
+	uint64_t place;
+};
+
 /* Map `objects`, by number: written by the loader before it attaches. */
 struct pb_object {
 	uint64_t attached_ns;
 };
 
-/* Map `losses`, by reason, per CPU. Names for users: loss_name() in userspace/drain. */
+/* Map `losses`, by reason, per CPU. Names for users: drain_loss_name(). */
 enum pb_loss {
 	PB_LOSS_READ = 0,	   /* a step struct could not be read */
 	PB_LOSS_INVALID = 1,	   /* magic, version or instance are wrong */

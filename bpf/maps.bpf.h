@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * maps.bpf.h - every map: its size, who writes, who reads
+ *
+ * Values are made on demand (BPF_F_NO_PREALLOC), so an idle host pays for what it has, not for the
+ * bounds. Values of hashes are too large for the BPF stack: new ones start as copies of a zero that
+ * an array map holds.
+ */
+#ifndef MAPS_BPF_H
+#define MAPS_BPF_H
+
+#define PB_HASH(name, key_type, value_type, most)                \
+	struct {                                                 \
+		__uint(type, BPF_MAP_TYPE_HASH);                 \
+		__uint(max_entries, most);                       \
+		__uint(map_flags, BPF_F_NO_PREALLOC);            \
+		__type(key, key_type);                           \
+		__type(value, value_type);                       \
+	} name SEC(".maps")
+
+#define PB_ZERO(name, value_type)                                \
+	struct {                                                 \
+		__uint(type, BPF_MAP_TYPE_ARRAY);                \
+		__uint(max_entries, 1);                          \
+		__type(key, __u32);                              \
+		__type(value, value_type);                       \
+	} name SEC(".maps")
+
+/* Written by the driving thread's events and at exit; read every second and deleted by the loader. */
+PB_HASH(steps, struct pb_step_key, struct pb_step, PB_MAX_STEPS);
+/* Written by events; read by the loader where a step's `sampled` has changed; deleted with the step. */
+PB_HASH(hists, struct pb_hist_key, struct pb_hist, 2 * PB_MAX_STEPS);
+/* Written by events; read at exit; deleted by the loader when the process is gone. */
+PB_HASH(processes, struct pb_process_key, struct pb_process, PB_MAX_PROCESSES);
+/* Written and read by events; deleted by the loader with the step. */
+PB_HASH(places, struct pb_place_key, __u64, PB_MAX_STEPS);
+/* Written by the loader (--pid), read by events if `filter_processes`. */
+PB_HASH(targets, __u32, __u8, PB_MAX_PROCESSES);
+
+/* Written by the loader before it attaches an object, read at the first sight of a step. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, PB_MAX_OBJECTS);
+	__type(key, __u32);
+	__type(value, struct pb_object);
+} objects SEC(".maps");
+
+/* Written here, read by the loader, which adds up the CPUs. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, PB_LOSSES);
+	__type(key, __u32);
+	__type(value, __u64);
+} losses SEC(".maps");
+
+/*
+ * A step as read at exit. Only the exit programs use it: tracepoints are not preempted, while one
+ * uprobe's program may be by another's.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct pushback_step);
+} exit_scratch SEC(".maps");
+
+PB_ZERO(zero_step, struct pb_step);
+PB_ZERO(zero_hist, struct pb_hist);
+PB_ZERO(zero_process, struct pb_process);
+
+#endif /* MAPS_BPF_H */

@@ -1,0 +1,458 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * pushback.bpf.c - the kernel side
+ *
+ * An event is one fire of one of the four sites. The consumer has already accounted in its own
+ * memory; the event says "look at this struct now". So every event is handled alike: find the step's
+ * entry, copy the struct into it, put what closed into its histogram. That makes a duplicate harmless
+ * and a lost event repairable by the next one. Which probe it was matters only at the first sight of
+ * a step, when the baseline is set.
+ *
+ * One thread at a time drives a step, so an entry has one writer; the loader sees a torn copy by its
+ * sequence numbers. Entries of dead steps are deleted by the loader, after it has read them.
+ */
+#include <stdbool.h>
+#include <linux/bpf.h>
+#include <linux/ptrace.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_tracing.h>
+
+#include "pushback_abi.h"
+#include "maps.bpf.h"
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+/* Only processes in `targets`. Filtered here: a filter per link is slow and misses nothing less. */
+const volatile bool filter_processes = false;
+
+/* What we read of the kernel's; offsets are relocated when the program is loaded. */
+struct signal_struct {
+	struct {
+		int counter;
+	} live;
+} __attribute__((preserve_access_index));
+
+struct task_struct {
+	int tgid;
+	struct task_struct *group_leader;
+	struct signal_struct *signal;
+	__u64 start_time;
+	__u64 self_exec_id;
+	char comm[16];
+} __attribute__((preserve_access_index));
+
+#define READ_FIRST 128	/* of a struct: enough to know the step, small enough for the stack */
+#define READ_REST  (offsetof(struct pushback_step, name) - READ_FIRST)
+
+static __always_inline void lose(__u32 reason, __u64 n)
+{
+	__u64 *count = bpf_map_lookup_elem(&losses, &reason);
+
+	if (count)
+		*count += n;
+}
+
+static __always_inline void process_of(struct task_struct *task, struct pb_process_key *key)
+{
+	key->tgid = BPF_CORE_READ(task, tgid);
+	key->start_time = BPF_CORE_READ(task, group_leader, start_time);
+	key->exec_id = (__u32)BPF_CORE_READ(task, self_exec_id);
+}
+
+static __always_inline void write_begin(struct pb_step *e)
+{
+	__sync_fetch_and_add(&e->sequence_begin, 1);
+	barrier();
+}
+
+static __always_inline void write_end(struct pb_step *e)
+{
+	barrier();
+	__sync_fetch_and_add(&e->sequence_end, 1);
+}
+
+/* ---- Durations ---- */
+
+static __always_inline struct pb_hist *hist_of(const struct pb_step_key *key, __u32 direction)
+{
+	struct pb_hist_key hist_key = { .step = *key, .direction = direction };
+	struct pb_hist *hist = bpf_map_lookup_elem(&hists, &hist_key);
+	__u32 zero = 0;
+	void *empty;
+
+	if (hist)
+		return hist;
+	empty = bpf_map_lookup_elem(&zero_hist, &zero);
+	if (!empty || bpf_map_update_elem(&hists, &hist_key, empty, BPF_NOEXIST))
+		lose(PB_LOSS_HISTS_FULL, 1);
+	return bpf_map_lookup_elem(&hists, &hist_key);
+}
+
+/*
+ * A fired end is a sample that stands for all that have closed since the last one. What no sample
+ * has stood for until a heartbeat or the end goes in at its own mean.
+ */
+static __noinline int sample(struct pb_step *e, const struct pb_step_key *key, __u32 direction)
+{
+	struct pushback_direction *d;
+	struct pb_hist *hist;
+	__u64 ns, closed;
+	__u32 index;
+
+	if (!e || !key || direction > PUSHBACK_RECEIVE)
+		return 0;
+	d = &e->now.direction[direction];
+	closed = d->closed - e->sampled[direction];
+	if ((__s64)closed <= 0)
+		return 0;
+	if (e->now.state & PUSHBACK_SAMPLE << direction)
+		ns = d->last;
+	else if (e->now.state & (PUSHBACK_BEAT | PUSHBACK_ENDED))
+		ns = (d->closed_ns - e->sampled_ns[direction]) / closed;
+	else
+		return 0;
+	hist = hist_of(key, direction);
+	if (!hist)
+		return 0;
+	index = pb_hist_index(ns);
+	/* clang loses the bound on its way here. */
+	barrier_var(index);
+	if (index >= PB_HIST_BUCKETS)
+		return 0;
+	__sync_fetch_and_add(&hist->count[index], (__u32)closed);
+	e->sampled[direction] = d->closed;
+	e->sampled_ns[direction] = d->closed_ns;
+	return 0;
+}
+
+/* ---- The end of a step ---- */
+
+/* The step lives no more; `now` is when. Its entry stays until the loader has read it. */
+static __always_inline void bury(struct pb_step *e, struct pb_process *process, __u32 why, __u64 now)
+{
+	__u32 slot = e->slot;
+
+	e->flags |= why;
+	e->dead_ns = now;
+	if (!process)
+		return;
+	__sync_fetch_and_add(&process->steps, -1);
+	barrier_var(slot);
+	if (slot < PB_MAX_EXIT_STEPS)
+		process->list[slot].instance = 0;
+}
+
+/* A new instance lives where this one did: its owner never said that it ended. */
+static __always_inline void replace(struct pb_step_key *key, struct pb_process *process, __u64 now)
+{
+	struct pb_step *e = bpf_map_lookup_elem(&steps, key);
+
+	if (!e || e->flags & PB_STEP_DEAD)
+		return;
+	write_begin(e);
+	pushback_abandon(&e->now, now);
+	bury(e, process, PB_STEP_REPLACED, now);
+	write_end(e);
+}
+
+/* ---- The beginning of a step ---- */
+
+/*
+ * What this observer leaves out. A watch that began after we attached is ours from its beginning;
+ * of one that somebody else began, all but this event.
+ */
+static __always_inline void set_baseline(struct pb_step *e, __u64 cookie, __u32 value, __u64 now)
+{
+	const struct pushback_step *s = &e->now;
+	__u32 number = cookie >> 8, probe = cookie & 0xff, i;
+	struct pb_object *object = bpf_map_lookup_elem(&objects, &number);
+
+	e->base.accepted = s->watch_accepted;
+	e->base.rejected = s->watch_rejected;
+	e->base.forwarded = s->watch_forwarded;
+	e->base.refused = s->watch_refused;
+	e->seen_ns = s->watch_since;
+	if (object && s->watch_since >= object->attached_ns)
+		return;
+	e->seen_ns = now;
+	e->base.accepted = s->accepted - (probe == PB_PROBE_SUBMIT_RETURN && value == PUSHBACK_ACCEPTED);
+	e->base.rejected = s->rejected - (probe == PB_PROBE_SUBMIT_RETURN && value == PUSHBACK_REJECTED);
+	e->base.forwarded =
+		s->forwarded - (probe == PB_PROBE_FORWARD_RETURN && value == PUSHBACK_ACCEPTED);
+	e->base.refused = s->refused - (probe == PB_PROBE_FORWARD_RETURN &&
+					(value == PUSHBACK_REJECTED || value == PUSHBACK_PROPAGATED));
+	for (i = PUSHBACK_SEND; i <= PUSHBACK_RECEIVE; i++) {
+		const struct pushback_direction *d = &s->direction[i];
+		__u64 sampled = !!(s->state & PUSHBACK_SAMPLE << i);
+
+		e->base.direction[i].closed = d->closed - sampled;
+		e->base.direction[i].partial = d->partial - !!(s->state & PUSHBACK_PARTED << i);
+		e->base.direction[i].folded = d->folded;
+		e->base.direction[i].time_ns = pushback_time(s, i, now);
+		e->sampled[i] = d->closed - sampled;
+		e->sampled_ns[i] = d->closed_ns - sampled * d->last;
+	}
+	e->base.self_ns = pushback_self_time(s, now);
+}
+
+static __always_inline struct pb_process *process_get(struct pb_process_key *key)
+{
+	struct pb_process *process = bpf_map_lookup_elem(&processes, key);
+	__u32 zero = 0;
+	void *empty;
+
+	if (process)
+		return process;
+	empty = bpf_map_lookup_elem(&zero_process, &zero);
+	if (empty)
+		bpf_map_update_elem(&processes, key, empty, BPF_NOEXIST);
+	return bpf_map_lookup_elem(&processes, key);
+}
+
+/* A place in the list of those that are read at exit; PB_MAX_EXIT_STEPS when it is full. */
+static __noinline __u32 list_step(struct pb_process *process, __u64 place, __u64 instance)
+{
+	__u32 i;
+
+	if (!process)
+		return PB_MAX_EXIT_STEPS;
+	for (i = 0; i < PB_MAX_EXIT_STEPS; i++) {
+		if (!process->list[i].instance &&
+		    __sync_val_compare_and_swap(&process->list[i].instance, 0, instance) == 0) {
+			process->list[i].place = place;
+			if (process->listed <= i)
+				process->listed = i + 1;
+			return i;
+		}
+	}
+	return PB_MAX_EXIT_STEPS;
+}
+
+static __always_inline void move_in(struct pb_step_key *key, struct pb_process *process, __u64 place,
+				    __u64 now)
+{
+	struct pb_place_key place_key = { .process = key->process, .place = place };
+	struct pb_step_key before = *key;
+	__u64 *lives = bpf_map_lookup_elem(&places, &place_key);
+
+	if (lives && *lives != key->instance) {
+		before.instance = *lives;
+		replace(&before, process, now);
+	}
+	if (bpf_map_update_elem(&places, &place_key, &key->instance, BPF_ANY))
+		lose(PB_LOSS_PLACE_FULL, 1);
+}
+
+/* A step that was not seen before: an entry for it, or NULL with the loss counted. */
+static __always_inline struct pb_step *step_new(struct pb_step_key *key, __u64 place, __u64 since)
+{
+	struct pb_process *process = process_get(&key->process);
+	__u32 zero = 0;
+	struct pb_step *e;
+	void *empty = bpf_map_lookup_elem(&zero_step, &zero);
+
+	if (!process || !empty) {
+		lose(PB_LOSS_PROCESSES_FULL, 1);
+		return NULL;
+	}
+	move_in(key, process, place, since);
+	if (process->steps >= PB_MAX_PROCESS_STEPS) {
+		lose(PB_LOSS_PROCESS_FULL, 1);
+		return NULL;
+	}
+	if (bpf_map_update_elem(&steps, key, empty, BPF_NOEXIST)) {
+		lose(PB_LOSS_STEPS_FULL, 1);
+		return NULL;
+	}
+	__sync_fetch_and_add(&process->steps, 1);
+	e = bpf_map_lookup_elem(&steps, key);
+	if (!e)
+		return NULL;
+	e->place = place;
+	e->slot = list_step(process, place, key->instance);
+	e->cgroup_id = bpf_get_current_cgroup_id();
+	return e;
+}
+
+static __always_inline void name_step(struct pb_step *e, struct task_struct *task)
+{
+	struct task_struct *leader = BPF_CORE_READ(task, group_leader);
+
+	bpf_core_read_str(e->comm, sizeof(e->comm), &leader->comm);
+	/* Resident, since it lies in the struct; a failure leaves it empty, which is shown as unknown. */
+	bpf_probe_read_user(e->now.name, sizeof(e->now.name),
+			    (void *)(e->place + offsetof(struct pushback_step, name)));
+}
+
+/* ---- Events ---- */
+
+static __always_inline bool is_target(__u32 tgid)
+{
+	return !filter_processes || bpf_map_lookup_elem(&targets, &tgid);
+}
+
+/* The struct as it is now, its first part already read. */
+static __always_inline void copy_step(struct pb_step *e, const char *first, __u64 place)
+{
+	__builtin_memcpy(&e->now, first, READ_FIRST);
+	if (bpf_probe_read_user((char *)&e->now + READ_FIRST, READ_REST, (void *)(place + READ_FIRST)))
+		lose(PB_LOSS_READ, 1);
+}
+
+static __always_inline void end_step(struct pb_step *e, struct pb_step_key *key, __u64 now)
+{
+	struct pb_process *process = bpf_map_lookup_elem(&processes, &key->process);
+
+	bury(e, process, PB_STEP_ENDED, now);
+}
+
+static __always_inline bool is_step(const struct pushback_step *s)
+{
+	return s->magic == PUSHBACK_STEP_MAGIC && s->version >= PUSHBACK_STEP_VERSION &&
+	       s->size >= sizeof(*s) && s->instance;
+}
+
+SEC("uprobe")
+int pushback_event(struct pt_regs *ctx)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+	__u64 place = PT_REGS_PARM1(ctx), now = bpf_ktime_get_ns(), cookie;
+	char first[READ_FIRST] __attribute__((aligned(8)));
+	const struct pushback_step *s = (void *)first;
+	struct pb_step_key key = {};
+	struct pb_step *e;
+	bool is_new = false;
+
+	if (!is_target(bpf_get_current_pid_tgid() >> 32))
+		return 0;
+	if (bpf_probe_read_user(first, READ_FIRST, (void *)place)) {
+		lose(PB_LOSS_READ, 1);
+		return 0;
+	}
+	if (!is_step(s)) {
+		lose(PB_LOSS_INVALID, 1);
+		return 0;
+	}
+	process_of(task, &key.process);
+	key.instance = s->instance;
+	e = bpf_map_lookup_elem(&steps, &key);
+	if (!e) {
+		is_new = true;
+		e = step_new(&key, place, now);
+	}
+	if (!e || e->flags & PB_STEP_DEAD)
+		return 0;
+
+	write_begin(e);
+	copy_step(e, first, place);
+	if (is_new) {
+		cookie = bpf_get_attach_cookie(ctx);
+		name_step(e, task);
+		set_baseline(e, cookie, PT_REGS_PARM3(ctx), now);
+	}
+	sample(e, &key, PUSHBACK_SEND);
+	sample(e, &key, PUSHBACK_RECEIVE);
+	e->event_ns = now;
+	e->events++;
+	if (e->now.state & PUSHBACK_ENDED)
+		end_step(e, &key, now);
+	write_end(e);
+	return 0;
+}
+
+/* ---- Exit and exec ---- */
+
+/*
+ * The last word of a step whose memory is about to go, if it is still there. Not static: the verifier
+ * looks at a global function once, instead of once per turn of the loop that calls it.
+ */
+__noinline int leave(struct pb_process_key *process_key, __u32 slot, __u64 now)
+{
+	struct pb_step_key key = {};
+	struct pb_process *process;
+	struct pushback_step *s;
+	struct pb_step *e;
+	__u32 zero = 0;
+	__u64 place;
+
+	if (!process_key || slot >= PB_MAX_EXIT_STEPS)
+		return 0;
+	key.process = *process_key;
+	process = bpf_map_lookup_elem(&processes, &key.process);
+	if (!process)
+		return 0;
+	key.instance = process->list[slot].instance;
+	place = process->list[slot].place;
+	if (!key.instance)
+		return 0;
+	e = bpf_map_lookup_elem(&steps, &key);
+	s = bpf_map_lookup_elem(&exit_scratch, &zero);
+	if (!e || !s || e->flags & PB_STEP_DEAD)
+		return 0;
+	write_begin(e);
+	if (!bpf_probe_read_user(s, offsetof(struct pushback_step, name), (void *)place) && is_step(s) &&
+	    s->instance == key.instance && s->watch_since == e->now.watch_since) {
+		__builtin_memcpy(&e->now, s, offsetof(struct pushback_step, name));
+		e->flags |= PB_STEP_READ;
+	} else {
+		lose(PB_LOSS_EXIT_UNREAD, 1);
+	}
+	pushback_abandon(&e->now, now);
+	e->now.state |= PUSHBACK_ENDED;
+	sample(e, &key, PUSHBACK_SEND);
+	sample(e, &key, PUSHBACK_RECEIVE);
+	bury(e, process, PB_STEP_EXITED, now);
+	write_end(e);
+	return 0;
+}
+
+static __always_inline void leave_all(struct pb_process_key *key)
+{
+	struct pb_process *process = bpf_map_lookup_elem(&processes, key);
+	__u64 now = bpf_ktime_get_ns();
+	__u32 i;
+
+	if (!process)
+		return;
+	for (i = 0; i < PB_MAX_EXIT_STEPS && i < process->listed; i++)
+		leave(key, i, now);
+	if (process->steps)
+		lose(PB_LOSS_EXIT_UNREAD, process->steps);
+	process->exited = 1;
+}
+
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(pushback_exit, struct task_struct *task)
+{
+	struct pb_process_key key = {};
+
+	if (BPF_CORE_READ(task, signal, live.counter) != 0)
+		return 0; /* other threads live on */
+	process_of(task, &key);
+	leave_all(&key);
+	return 0;
+}
+
+/* The old image at the point of no return, its memory still in place. */
+SEC("tp_btf/sched_prepare_exec")
+int BPF_PROG(pushback_prepare_exec, struct task_struct *task)
+{
+	struct pb_process_key key = {};
+
+	process_of(task, &key);
+	leave_all(&key);
+	return 0;
+}
+
+/* Kernels without the above: the old image is gone, its last events are what is left. */
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(pushback_exec, struct task_struct *task)
+{
+	struct pb_process_key key = {};
+
+	process_of(task, &key);
+	key.exec_id--;
+	leave_all(&key);
+	return 0;
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * attach.h - the kernel side: open, configure, load, attach
+ *
+ * The only file that includes the skeleton. Attaches by inode, for every process now and later; which
+ * processes count is decided in BPF. Not thread-safe.
+ *
+ * Errors are -errno; `why` gets one line that says what is wrong and what would help.
+ */
+#ifndef ATTACH_H
+#define ATTACH_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "discover.h"
+#include "elfnote.h"
+
+#define ATTACH_WHY_SIZE 512
+
+struct attach;
+
+struct attach_options {
+	bool filter_processes; /* only those given to attach_process() */
+	bool no_multi;	       /* one perf uprobe a site, as on kernels before 6.6 */
+};
+
+/* For the drain. Valid as long as the attach is. */
+struct attach_maps {
+	int steps;
+	int hists;
+	int processes;
+	int places;
+	int losses;
+};
+
+/*
+ * Loads the programs and follows exits. Errors that mean "this host cannot do it": -EPERM, -ENOTSUP;
+ * others are failures.
+ */
+int attach_new(struct attach **out, const struct attach_options *options, char *why);
+/* Detaches everything (about 50 ms a file) and frees. NULL is fine. */
+void attach_free(struct attach *a);
+
+/* Whether this file is attached already. */
+bool attach_has(const struct attach *a, const struct file_id *id);
+/*
+ * Attaches all sites of `note` in the open file `fd` (stays the caller's). -EEXIST: it is already;
+ * -ENOSPC: more than PB_MAX_OBJECTS files.
+ */
+int attach_file(struct attach *a, int fd, const struct file_id *id, const struct elfnote *note,
+		char *why);
+/* Lets this process's events through, when filter_processes is set. */
+int attach_process(struct attach *a, pid_t pid, char *why);
+
+/* How many files and sites are attached, and whether through uprobe_multi. */
+size_t attach_files(const struct attach *a);
+size_t attach_sites(const struct attach *a);
+bool attach_is_multi(const struct attach *a);
+void attach_get_maps(const struct attach *a, struct attach_maps *maps);
+
+#endif /* ATTACH_H */

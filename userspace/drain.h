@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * drain.h - maps -> checked plain records
+ *
+ * Reads every step of the maps, and the memory of those that have been silent for a second; turns
+ * each into a record and deletes the dead ones. Owns the totals of what was lost. Not thread-safe.
+ */
+#ifndef DRAIN_H
+#define DRAIN_H
+
+#include "attach.h"
+#include "record.h"
+
+struct drain;
+
+/* Non-zero stops the drain and is handed on. The record is the drain's; copy what is kept. */
+typedef int (*drain_fn)(const struct record *record, void *context);
+
+/* `maps` stay the attach's. NULL when out of memory. */
+struct drain *drain_new(const struct attach_maps *maps);
+void drain_free(struct drain *d);
+
+/*
+ * One drain, as of `now` (CLOCK_MONOTONIC ns). `last`: no other will follow, so every living step's
+ * memory is read and all durations are settled. 0 or -errno.
+ */
+int drain_run(struct drain *d, uint64_t now, bool last, drain_fn fn, void *context);
+
+/* Everything lost so far, by enum pb_loss and then by what the drain itself could not read. */
+enum drain_loss {
+	DRAIN_LOSS_TORN = PB_LOSSES, /* a copy that stayed inconsistent; the next drain has it */
+	DRAIN_LOSS_SILENT,	     /* a silent step's memory could not be read: its last counts */
+	DRAIN_LOSS_GONE,	     /* a process or struct went without a word */
+	DRAIN_LOSS_NAME_CUT,	     /* names longer than fits, or unterminated */
+	DRAIN_LOSSES,
+};
+uint64_t drain_lost(struct drain *d, unsigned int reason);
+const char *drain_loss_name(unsigned int reason);
+
+/* As of the last drain. */
+size_t drain_steps(const struct drain *d);
+size_t drain_processes(const struct drain *d);
+
+#endif /* DRAIN_H */

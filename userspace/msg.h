@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * msg.h - what the program says on stderr
+ *
+ * One line each, "pushback: " in front. Only main and cmd_* speak; all else returns. libbpf's chatter
+ * comes through here one level down, so that it is seen with --verbose only.
+ */
+#ifndef MSG_H
+#define MSG_H
+
+#include <stdbool.h>
+
+void msg_set_verbose(bool verbose);
+
+#define MSG_FORMAT __attribute__((format(printf, 1, 2)))
+void msg_error(const char *format, ...) MSG_FORMAT;
+void msg_warn(const char *format, ...) MSG_FORMAT;
+void msg_info(const char *format, ...) MSG_FORMAT;
+/* With --verbose only. */
+void msg_debug(const char *format, ...) MSG_FORMAT;
+
+/*
+ * `text` with everything that is not printable ASCII shown as '?', cut to fit: for what a consumer
+ * named. Returns `out`.
+ */
+const char *msg_safe(char *out, unsigned long size, const char *text);
+
+#endif /* MSG_H */
