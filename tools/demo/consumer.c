@@ -84,6 +84,7 @@ int consumer_run(struct consumer *consumer)
 		struct step *first = consumer->chain->steps[0];
 
 		read_next(consumer);
+		truth_tick();
 		first->ops->poll(first);
 		submit_carried(consumer);
 		consumer->loops++;

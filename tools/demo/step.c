@@ -35,8 +35,10 @@ enum pushback_outcome step_offer(struct step *step, struct message *message)
 
 void step_block(struct step *step)
 {
-	if (step->slow == SLOW_BLOCK)
-		control_wait(clock_now() + step->slow_duration);
+	if (step->slow != SLOW_BLOCK)
+		return;
+	control_wait(clock_now() + step->slow_duration);
+	truth_tick();
 }
 
 void step_become_busy(struct step *step)

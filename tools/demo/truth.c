@@ -20,6 +20,7 @@ static struct {
 	int error;
 	unsigned int steps;
 	uint64_t base;
+	uint64_t now; /* when the clock was last read */
 	size_t used;
 	char *buffer;
 } out = { .fd = -1 };
@@ -94,22 +95,30 @@ static void run_end(struct truth_step *step, enum truth_kind kind, unsigned int 
 	run->count = 0;
 }
 
+void truth_tick(void)
+{
+	if (truth_enabled)
+		out.now = clock_now();
+}
+
 void truth_write(struct truth_step *step, enum truth_kind kind, unsigned int outcome)
 {
 	struct truth_run *run = &step->run[kind];
-	uint64_t now = clock_now();
 
 	if (run->count && run->outcome == outcome) {
 		run->count++;
-		run->last = now;
+		run->last = out.now;
 		return;
 	}
+	truth_tick();
 	if (kind == TRUTH_SUBMIT && outcome == PUSHBACK_REJECTED)
 		run_end(step, TRUTH_POLL, true);
 	else if (kind == TRUTH_POLL && outcome)
 		run_end(step, TRUTH_SUBMIT, PUSHBACK_REJECTED);
 	run_flush(step, kind);
-	*run = (struct truth_run){ .first = now, .last = now, .count = 1, .outcome = outcome };
+	*run = (struct truth_run){
+		.first = out.now, .last = out.now, .count = 1, .outcome = outcome
+	};
 }
 
 void truth_begin(struct truth_step *step, const char *name, unsigned int next)
@@ -127,18 +136,17 @@ void truth_begin(struct truth_step *step, const char *name, unsigned int next)
 
 void truth_end(struct truth_step *step)
 {
-	uint64_t now;
 	int n;
 
 	if (!truth_enabled)
 		return;
-	now = clock_now();
+	truth_tick();
 	for (int kind = 0; kind < TRUTH_KINDS; kind++) {
 		run_flush(step, kind);
 		step->run[kind].count = 0;
 	}
 	n = snprintf(log_reserve(RECORD_SIZE), RECORD_SIZE, "end %u %llu\n", step->id,
-		     (unsigned long long)(now - out.base));
+		     (unsigned long long)(out.now - out.base));
 	out.used += (size_t)n;
 }
 
