@@ -31,6 +31,11 @@ struct sink_ops {
 	 */
 	void (*flush)(struct sink *sink, const struct model *m, const struct agent_stats *stats,
 		      uint64_t now, bool last);
+	/*
+	 * May be NULL. Called about every 100 ms between flushes: goes on with what is still waiting.
+	 * Returns within some 20 ms.
+	 */
+	void (*poll)(struct sink *sink, uint64_t now);
 	void (*free)(struct sink *sink);
 };
 

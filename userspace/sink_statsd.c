@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: MIT */
+#include "sink_statsd.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "statsd_agent.h"
+
+#define MS_NS 1000000
+
+/* Of all global tags together, so that they leave room in a line. */
+#define GLOBAL_TAGS_SIZE 801
+
+/* A flush or poll gives a busy receiver this long in all, and this long for its next sign of life.
+ */
+#define WAIT_MS     20
+#define PATIENCE_MS 2
+/* The last flush: for a lookup, for what still waited, for its own lines; a second together. */
+#define LAST_RESOLVE_MS 300
+#define LAST_OLD_MS     200
+#define LAST_MS         500
+
+struct sink_statsd {
+	struct sink sink;
+	enum statsd_format format;
+	const char *duration_type;
+	char prefix[STATSD_TEXT_MAX];
+	char global_tags[GLOBAL_TAGS_SIZE];
+	struct statsd_socket *socket;
+	struct statsd_outbox out;
+	struct statsd_table table;
+	struct statsd_agent agent;
+	struct hist scratch;
+};
+
+static struct sink_statsd *statsd_of(struct sink *sink)
+{
+	return (struct sink_statsd *)sink;
+}
+
+static struct statsd_line series_line(const struct sink_statsd *ss, const struct statsd_series *s,
+				      const char *name, const char *suffix)
+{
+	return (struct statsd_line){
+		.prefix = ss->prefix,
+		.name = name,
+		.suffix = suffix,
+		.weight = 1,
+		.tags = s->tags,
+	};
+}
+
+static void send_counters(struct sink_statsd *ss, struct statsd_series *s)
+{
+	for (unsigned int slot = 0; slot < COUNTERS; slot++)
+		statsd_outbox_counter(&ss->out, series_line(ss, s, counter_names[slot].name, ""),
+				      &s->tally[slot], statsd_slot_due(s, slot));
+	for (unsigned int d = 0; ss->format == STATSD_SUMMARY && d < 2; d++) {
+		unsigned int count = STATSD_SLOT_COUNT + d, sum = STATSD_SLOT_SUM + d;
+
+		statsd_outbox_counter(&ss->out, series_line(ss, s, duration_names[d], ".count"),
+				      &s->tally[count], statsd_slot_due(s, count));
+		statsd_outbox_counter(&ss->out, series_line(ss, s, duration_names[d], ".sum"),
+				      &s->tally[sum], statsd_slot_due(s, sum));
+	}
+}
+
+/* Of a group: the longest spell, the instances of all. */
+static uint64_t gauge_value(const struct statsd_series *leader, enum gauge g)
+{
+	uint64_t value = 0;
+
+	for (const struct statsd_series *s = leader; s; s = s->next) {
+		uint64_t one = s->series ? s->series->gauge[g] : 0;
+
+		if (g == GAUGE_INSTANCES)
+			value += one;
+		else if (one > value)
+			value = one;
+	}
+	return gauge_names[g].is_time ? value / MS_NS : value;
+}
+
+static bool spell_has_ended(const struct statsd_series *leader, enum gauge g)
+{
+	if (g != GAUGE_SEND_SPELL && g != GAUGE_RECEIVE_SPELL)
+		return false;
+	for (const struct statsd_series *s = leader; s; s = s->next)
+		if (s->series && s->series->spell_ended[g == GAUGE_SEND_SPELL ? PUSHBACK_SEND
+									      : PUSHBACK_RECEIVE])
+			return true;
+	return false;
+}
+
+/* A 0 only where the server may know another value. */
+static void send_gauges(struct sink_statsd *ss, struct statsd_series *s)
+{
+	for (unsigned int g = 0; g < GAUGES; g++) {
+		uint64_t value = gauge_value(s, g);
+		char text[STATSD_NUMBER_SIZE];
+
+		if (!value && !s->gauge_told[g] && !spell_has_ended(s, g))
+			continue;
+		snprintf(text, sizeof(text), "%" PRIu64, value);
+		statsd_outbox_gauge(&ss->out, series_line(ss, s, gauge_names[g].name, ""),
+				    &s->gauge_told[g], value, text);
+	}
+}
+
+/* The durations of a whole group, into the scratch histogram. */
+static void gather(struct sink_statsd *ss, const struct statsd_series *leader, unsigned int d)
+{
+	hist_clear(&ss->scratch);
+	for (const struct statsd_series *s = leader; s; s = s->next) {
+		const struct hist *from = &s->series->durations[d];
+		uint64_t before = ss->scratch.count;
+
+		if (hist_add_all(&ss->scratch, from))
+			ss->out.stats.durations_dropped +=
+				from->count - (ss->scratch.count - before);
+	}
+}
+
+static void send_distribution(struct sink_statsd *ss, const struct statsd_series *s, unsigned int d)
+{
+	struct statsd_line line = series_line(ss, s, duration_names[d], "");
+	char value[STATSD_NUMBER_SIZE];
+
+	hist_reduce(&ss->scratch, HIST_VALUES_MAX);
+	line.type = ss->duration_type;
+	line.value = value;
+	for (size_t i = 0; i < ss->scratch.size; i++) {
+		uint64_t left = ss->scratch.values[i].count;
+
+		statsd_ms(value, ss->scratch.values[i].ns);
+		for (; left; left -= line.weight) {
+			line.weight = left < STATSD_WEIGHT_MAX ? left : STATSD_WEIGHT_MAX;
+			statsd_outbox_line(
+				&ss->out, &line,
+				(struct statsd_item){ NULL, line.weight, STATSD_DURATION });
+		}
+	}
+}
+
+static void send_summary(struct sink_statsd *ss, const struct statsd_series *s, unsigned int d)
+{
+	const struct hist *h = &ss->scratch;
+	const struct {
+		const char *suffix;
+		uint64_t ns;
+	} gauges[] = {
+		{ ".min", h->values[0].ns },        { ".max", h->values[h->size - 1].ns },
+		{ ".p50", hist_quantile(h, 0.5) },  { ".p90", hist_quantile(h, 0.9) },
+		{ ".p99", hist_quantile(h, 0.99) },
+	};
+
+	for (size_t i = 0; i < sizeof(gauges) / sizeof(gauges[0]); i++) {
+		char text[STATSD_NUMBER_SIZE];
+
+		statsd_ms(text, gauges[i].ns);
+		statsd_outbox_gauge(&ss->out,
+				    series_line(ss, s, duration_names[d], gauges[i].suffix), NULL,
+				    gauges[i].ns, text);
+	}
+}
+
+static void send_durations(struct sink_statsd *ss, const struct statsd_series *s)
+{
+	for (unsigned int d = 0; d < 2; d++) {
+		gather(ss, s, d);
+		if (!ss->scratch.size)
+			continue;
+		if (ss->format == STATSD_SUMMARY)
+			send_summary(ss, s, d);
+		else
+			send_distribution(ss, s, d);
+	}
+}
+
+static void send_series(struct sink_statsd *ss)
+{
+	for (size_t i = 0; i < ss->table.count; i++) {
+		struct statsd_series *s = ss->table.at[i];
+
+		send_counters(ss, s);
+		if (s->is_leader || !s->series)
+			send_gauges(ss, s);
+		if (s->is_leader)
+			send_durations(ss, s);
+	}
+}
+
+static void flush(struct sink *sink, const struct model *m, const struct agent_stats *stats,
+		  uint64_t now, bool last)
+{
+	struct sink_statsd *ss = statsd_of(sink);
+	size_t count;
+	const struct series *const *series = model_series(m, &count);
+
+	statsd_socket_tick(ss->socket, now);
+	if (last && statsd_socket_is_resolving(ss->socket))
+		statsd_socket_wait(ss->socket, LAST_RESOLVE_MS);
+	/* What still waits is superseded: its counters are in the new differences. */
+	statsd_outbox_drain(&ss->out, last ? LAST_OLD_MS : WAIT_MS,
+			    last ? LAST_OLD_MS : PATIENCE_MS);
+	statsd_outbox_discard(&ss->out, STATSD_LATE);
+
+	statsd_table_update(&ss->table, series, count);
+	send_series(ss);
+	statsd_agent_flush(&ss->agent, &ss->out, &ss->table, stats, ss->global_tags);
+	statsd_outbox_close(&ss->out);
+	statsd_outbox_drain(&ss->out, last ? LAST_MS : WAIT_MS, last ? LAST_MS : PATIENCE_MS);
+	if (last)
+		statsd_outbox_discard(&ss->out, STATSD_LATE);
+}
+
+static void poll_sink(struct sink *sink, uint64_t now)
+{
+	struct sink_statsd *ss = statsd_of(sink);
+
+	statsd_socket_tick(ss->socket, now);
+	statsd_outbox_drain(&ss->out, WAIT_MS, PATIENCE_MS);
+}
+
+static void free_sink(struct sink *sink)
+{
+	struct sink_statsd *ss = statsd_of(sink);
+
+	statsd_outbox_free(&ss->out);
+	statsd_table_free(&ss->table);
+	statsd_socket_free(ss->socket);
+	hist_free(&ss->scratch);
+	free(ss);
+}
+
+static const struct sink_ops ops = {
+	.name = "statsd",
+	.flush = flush,
+	.poll = poll_sink,
+	.free = free_sink,
+};
+
+static int add_global_tag(struct sink_statsd *ss, const char *tag, char *why, size_t why_size)
+{
+	size_t used = strlen(ss->global_tags), comma = used > 0;
+	char key[STATSD_TEXT_MAX + 1];
+	int err = statsd_check_tag(tag, why, why_size);
+
+	if (err)
+		return err;
+	snprintf(key, sizeof(key), "%.*s", (int)strcspn(tag, ":"), tag);
+	err = statsd_tag(ss->global_tags + used + comma, sizeof(ss->global_tags) - used - comma,
+			 key, strchr(tag, ':') + 1);
+	if (err < 0) {
+		snprintf(why, why_size,
+			 "the tags are too long: together they may have %d bytes; shorten them",
+			 GLOBAL_TAGS_SIZE - 1);
+		return err;
+	}
+	if (comma)
+		ss->global_tags[used] = ',';
+	return 0;
+}
+
+static int take_options(struct sink_statsd *ss, const struct statsd_options *options, char *why,
+			size_t why_size)
+{
+	static const char *const types[] = {
+		[STATSD_DISTRIBUTION] = "d",
+		[STATSD_HISTOGRAM] = "h",
+		[STATSD_TIMER] = "ms",
+	};
+	int err = statsd_check_prefix(options->prefix, why, why_size);
+
+	for (const char *const *tag = options->tags; !err && tag && *tag; tag++)
+		err = add_global_tag(ss, *tag, why, why_size);
+	if (err)
+		return err;
+	snprintf(ss->prefix, sizeof(ss->prefix), "%s%s", options->prefix,
+		 *options->prefix ? "." : "");
+	ss->format = options->format;
+	ss->duration_type = options->format == STATSD_DOGSTATSD ? types[options->histogram] : "ms";
+	ss->table.max = STATSD_SERIES_MAX;
+	ss->table.global_tags = ss->global_tags;
+	ss->table.plain_values = options->format != STATSD_DOGSTATSD;
+	ss->table.summary = options->format == STATSD_SUMMARY;
+	return 0;
+}
+
+struct sink *sink_statsd_new(const struct statsd_options *options, char *why, size_t why_size)
+{
+	struct statsd_address address;
+	struct sink_statsd *ss;
+
+	if (statsd_address_parse(&address, options->address, why, why_size))
+		return NULL;
+	ss = calloc(1, sizeof(*ss));
+	if (ss)
+		ss->socket = statsd_socket_new(&address);
+	if (!ss || !ss->socket) {
+		free(ss);
+		snprintf(why, why_size, "out of memory");
+		return NULL;
+	}
+	ss->sink.ops = &ops;
+	statsd_outbox_init(&ss->out, ss->socket, address.payload);
+	if (take_options(ss, options, why, why_size)) {
+		free_sink(&ss->sink);
+		return NULL;
+	}
+	return &ss->sink;
+}

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * statsd_packet.h - lines into packets, packets to the socket, and what became of each line
+ *
+ * A counter's difference stays due until the packet that carries it was handed over, so a server's
+ * outage costs nothing of it. Gauges and durations are of their moment: what could not be sent of
+ * them is gone, and counted. While the receiver is busy, packets wait in a bounded queue.
+ */
+#ifndef STATSD_PACKET_H
+#define STATSD_PACKET_H
+
+#include "statsd_line.h"
+#include "statsd_socket.h"
+
+/* Most bytes of waiting packets, with what belongs to them. */
+#define STATSD_QUEUE_MAX (16u << 20)
+#define STATSD_ITEMS_MAX 512
+
+/* A counter that is sent in differences. Zeroed is a new one. */
+struct statsd_tally {
+	uint64_t total; /* only grows */
+	uint64_t sent;  /* of it, handed over; in the unit of the wire */
+	bool told;      /* what was handed over last was not 0: one 0 is due when it is idle */
+};
+
+enum statsd_kind {
+	STATSD_COUNTER,  /* target: struct statsd_tally; amount: the difference */
+	STATSD_GAUGE,    /* target: bool or NULL, set to whether what the server knows is not 0 */
+	STATSD_DURATION, /* no target; amount: the weight */
+};
+
+struct statsd_item {
+	void *target; /* must live until the packet is sent or discarded */
+	uint64_t amount;
+	enum statsd_kind kind;
+};
+
+/* What became of it; only grows. */
+struct statsd_sent {
+	uint64_t packets;
+	uint64_t packets_dropped[STATSD_REASONS];
+	/* Of those, lines that will not come again, and of the durations among them the weights. */
+	uint64_t lines_dropped[STATSD_REASONS];
+	uint64_t lines_too_long; /* longer than a packet; also counters, which are given up */
+	uint64_t durations_dropped;
+};
+
+struct statsd_packet;
+
+struct statsd_outbox {
+	struct statsd_socket *socket;
+	size_t payload; /* most bytes of a packet, now: less after EMSGSIZE */
+	size_t payload_max;
+	unsigned int connection; /* that `payload` is for */
+	struct statsd_sent stats;
+
+	/* Waiting packets, oldest first. */
+	struct statsd_packet *head;
+	struct statsd_packet **tail;
+	size_t queued;
+
+	/* The packet that grows. */
+	size_t used;
+	size_t items_count;
+	struct statsd_item items[STATSD_ITEMS_MAX];
+	char data[STATSD_UNIX_PAYLOAD];
+};
+
+void statsd_outbox_init(struct statsd_outbox *out, struct statsd_socket *socket, size_t payload);
+/* Discards what waits. The socket stays the caller's. */
+void statsd_outbox_free(struct statsd_outbox *out);
+
+/* Adds a line; packets that are full go out. */
+void statsd_outbox_line(struct statsd_outbox *out, const struct statsd_line *line,
+			struct statsd_item item);
+/*
+ * The same for a counter that is `due` behind (idle ones go out once as 0, then not) and for a
+ * gauge, whose `value` is what `text` says in any unit. `line` is complete but for value and type.
+ */
+void statsd_outbox_counter(struct statsd_outbox *out, struct statsd_line line,
+			   struct statsd_tally *tally, uint64_t due);
+void statsd_outbox_gauge(struct statsd_outbox *out, struct statsd_line line, bool *told,
+			 uint64_t value, const char *text);
+/* Sends the growing packet as well, or queues it. */
+void statsd_outbox_close(struct statsd_outbox *out);
+
+/*
+ * Sends waiting packets while the receiver takes them, and waits for it up to `wait_ms` in all, but
+ * never longer than `patience_ms` without progress. True when none is left.
+ */
+bool statsd_outbox_drain(struct statsd_outbox *out, int wait_ms, int patience_ms);
+/* Gives up what waits. */
+void statsd_outbox_discard(struct statsd_outbox *out, enum statsd_reason reason);
+
+#endif /* STATSD_PACKET_H */
