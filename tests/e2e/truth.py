@@ -65,10 +65,19 @@ def _read(path):
     base = 0
     with open(path, encoding="utf-8", errors="surrogateescape", newline="\n") as lines:
         for number, line in enumerate(lines, 1):
-            if not line.endswith("\n"):
+            if line[-1] != "\n":
                 break  # the writer was killed in the middle of it
             try:
-                base = _read_line(log, line[:-1], base)
+                if line[0].isdigit():
+                    instance, kind, *numbers = line.split(" ")
+                    outcome, count, first, length = map(int, numbers)
+                    first += base
+                    run = (first, first + length, count, kind, outcome)
+                    log.instances[int(instance)].runs.append(run)
+                    if kind not in "sfp" or count < 1:
+                        raise ValueError(line)
+                else:
+                    base = _read_line(log, line[:-1], base)
             except (ValueError, KeyError, IndexError) as error:
                 raise ValueError(f"{path}:{number}: not a truth log: {line!r}") from error
     for instance in log.instances.values():
@@ -77,14 +86,7 @@ def _read(path):
 
 
 def _read_line(log, line, base):
-    if line[0].isdigit():
-        number, kind, outcome, count, first, length = line.split(" ")
-        first = int(first) + base
-        if kind not in "sfp" or int(count) < 1:
-            raise ValueError(line)
-        run = (first, first + int(length), int(count), kind, int(outcome))
-        log.instances[int(number)].runs.append(run)
-    elif line.startswith("begin "):
+    if line.startswith("begin "):
         _, number, following, time, name = line.split(" ", 4)
         number = int(number)
         log.instances[number] = Instance(number, name, int(following), int(time) + base)
