@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
 #include <float.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -226,12 +227,17 @@ struct stretch {
 	wide error;
 };
 
-/* The weight that merging `a` and its next neighbour `b` moves, times how far, over their size. */
+/*
+ * How far merging `a` and its next neighbour `b` moves their durations: the sum over all of
+ * distance over size, each in terms of its own, so that a few short ones are not easily taken for
+ * long.
+ */
 static double merge_cost(const struct hist_value *a, const struct hist_value *b)
 {
 	double m = (double)a->count, n = (double)b->count;
+	double x = (double)a->ns + 1, y = (double)b->ns + 1; /* 0 has a size, too */
 
-	return m * n * (double)(b->ns - a->ns) / (m * (double)a->ns + n * (double)b->ns);
+	return m * n / (m + n) * (y - x) * (x + y) / (x * y);
 }
 
 static struct hist_value merged(struct stretch *s, const struct hist_value *a,
@@ -270,7 +276,10 @@ static void merge_one(struct stretch *s)
 		(s->size - best - 1) * sizeof(*s->values));
 }
 
-/* A cost that the cheapest pair reaches, and of many pairs usually a quarter. */
+/*
+ * A cost that the cheapest pair reaches, and of many alike usually half: the harmonic mean, which
+ * the few dear ones, as between a histogram's humps, don't raise.
+ */
 static double cheap(const struct stretch *s)
 {
 	double least = DBL_MAX, sum = 0;
@@ -278,17 +287,28 @@ static double cheap(const struct stretch *s)
 	for (size_t i = 0; i + 1 < s->size; i++) {
 		double cost = merge_cost(&s->values[i], &s->values[i + 1]);
 
-		sum += cost;
+		sum += 1 / cost;
 		if (cost < least)
 			least = cost;
 	}
-	sum /= (double)(s->size - 1);
-	return sum > least ? (least + sum) / 2 : least;
+	sum = (double)(s->size - 1) / sum;
+	return sum > least ? sum : least;
+}
+
+/* Of the pairs that `i` is in, is that with its next neighbour the cheapest, and below `limit`? */
+static bool is_best(const struct stretch *s, size_t i, double limit)
+{
+	const struct hist_value *at = &s->values[i];
+	double cost = merge_cost(at, at + 1);
+
+	if (cost > limit || (i > 0 && merge_cost(at - 1, at) < cost))
+		return false;
+	return i + 2 == s->size || cost <= merge_cost(at + 1, at + 2);
 }
 
 /*
- * Merges many cheap pairs in one sweep, at most half of the values and at least the cheapest: the
- * same work as merging one, but for a histogram that is still far from its goal.
+ * Merges in one sweep cheap pairs that are cheaper than their neighbours, so those that merging one
+ * by one would find, too. The cheapest is always among them, and never more than half are merged.
  */
 static void merge_many(struct stretch *s)
 {
@@ -296,17 +316,13 @@ static void merge_many(struct stretch *s)
 	size_t kept = 0, i = 0;
 
 	while (i < s->size) {
-		const struct hist_value *at = &s->values[i];
-
-		if (i + 1 == s->size || merge_cost(at, at + 1) > limit) {
+		/* Reads i - 1 too, which is as it was: what has been written lies below. */
+		if (i + 1 < s->size && is_best(s, i, limit)) {
+			s->values[kept++] = merged(s, &s->values[i], &s->values[i + 1]);
+			i += 2;
+		} else {
 			s->values[kept++] = s->values[i++];
-			continue;
 		}
-		/* The next pair is the better one. */
-		if (i + 2 < s->size && merge_cost(at + 1, at + 2) < merge_cost(at, at + 1))
-			s->values[kept++] = s->values[i++];
-		s->values[kept++] = merged(s, &s->values[i], &s->values[i + 1]);
-		i += 2;
 	}
 	s->size = kept;
 }
