@@ -91,8 +91,14 @@ def test_a_ready_poll_closes_send_only(tmp_path):
 
 
 def test_runs_that_overlap_are_sorted_by_their_first_return(tmp_path):
-    # submit REJECTED at 100 and 140, poll not ready at 110 and 150, ready at 160: the polls' run of
-    # "not ready" ends last.
+    # The refused offers begin before the rejection and end after it: their record comes last.
+    result = one(tmp_path, ["1 s 1 1 200 0", "1 s 0 1 300 0", "1 f 1 9 100 400", "1 f 0 1 600 0"])
+    assert result["send"]["time_ns"] == 100 and result["send"]["self_ns"] == 0
+    assert result["receive"]["time_ns"] == 500
+
+
+def test_a_ready_poll_between_rejections_begins_a_new_episode(tmp_path):
+    # REJECTED at 100 and 140, not ready at 110 and 150, ready at 160, REJECTED at 170.
     result = one(tmp_path, ["1 s 1 2 100 40", "1 p 0 2 110 40", "1 p 1 1 160 0", "1 s 1 1 170 0"])
     assert send(result) == direction(
         attempts=3, episodes=1, time=60, durations=[60], since=170
@@ -194,6 +200,14 @@ def test_a_run_of_two_is_certain_on_both_sides_of_an_edge(tmp_path):
     assert result["uncertain"] == 0
 
 
+def test_an_edge_belongs_to_what_comes_after_it(tmp_path):
+    records = ["1 s 1 2 100 100", "1 s 0 1 230 0"]
+    result = one(tmp_path, records, watched=[(200, 230)])
+    assert send(result) == direction(attempts=1, time=30)
+    result = one(tmp_path, records, watched=[(100, 231)])
+    assert send(result) == direction(attempts=2, episodes=1, time=130, durations=[130])
+
+
 def test_detached_in_mid_episode_it_is_dropped_and_its_time_counts(tmp_path):
     records = ["1 s 1 1 100 0", "1 s 0 1 300 0", "1 s 1 1 400 0", "1 s 0 1 500 0", "end 1 600"]
     result = one(tmp_path, records, watched=[(0, 200)])
@@ -220,6 +234,12 @@ def test_a_second_observer_sees_the_true_beginning_and_its_own_time(tmp_path):
     assert send(result) == direction(episodes=1, time=100, durations=[300])
     assert result["send"]["self_ns"] == 100
     assert result["accepted"] == 1
+
+
+def test_step_end_when_only_another_observer_is_left(tmp_path):
+    records = ["1 s 1 1 100 0", "end 1 500"]
+    result = one(tmp_path, records, watched=[(0, None)], observed=[(0, 300)])
+    assert send(result) == direction(attempts=1, time=200)
 
 
 def test_step_end_unwatched_counts_nothing(tmp_path):

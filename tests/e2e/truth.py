@@ -15,7 +15,7 @@ watched ones and the same by default: only there attempts, ends and time count f
 A run of the log of which a window's edge cuts a part off holds more than two returns of which only
 the first and the last time are known. They are then taken as evenly spread, and `uncertain` says
 how many may have been counted on the wrong side. An edge of an episode is never uncertain for
-that but where it is the first thing seen after the window's edge.
+that, but where it is the first thing seen after the window's edge.
 
 All times are ns of CLOCK_MONOTONIC.
 """
@@ -259,8 +259,6 @@ class Step:
 def _split(run, edges):
     """The run's parts between the edges, as (first, count), and how many returns may be misplaced."""
     first, last, count, _, _ = run
-    if count == 2:
-        return [(first, 1), (last, 1)], 0
     inside = sorted(edge for edge in edges if first < edge <= last)
     parts = []
     done = 0
