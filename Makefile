@@ -26,7 +26,7 @@ WARNINGS := -Wall -Wextra -Wpedantic -Werror -Wstrict-prototypes -Wmissing-proto
 OPTIMISE := $(if $(filter 1,$(DEBUG)),-O0,-O2) -g
 SANITIZERS := $(if $(filter 1,$(SANITIZE)),-fsanitize=address$(COMMA)undefined -fno-omit-frame-pointer)
 CFLAGS ?= $(OPTIMISE)
-ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE $(WARNINGS) $(CFLAGS) $(SANITIZERS) -Iinclude -Iuserspace -I$(B) -MMD -MP
+ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE= $(WARNINGS) $(CFLAGS) $(SANITIZERS) -Iinclude -Iuserspace -I$(B) -MMD -MP
 LINK_STATIC := $(if $(filter 1,$(STATIC)),-static)
 LIBS := $(if $(filter 1,$(STATIC)),-lbpf -lelf -lz -lpthread,-lbpf -lelf -lz -pthread)
 

@@ -56,6 +56,7 @@ struct drain {
 	struct pb_step *values;
 	struct hist samples[2];
 	struct pb_hist buckets;
+	struct pb_process process;
 };
 
 static const char *const loss_names[DRAIN_LOSSES] = {
@@ -432,10 +433,26 @@ static int drain_batches(struct drain *d, uint64_t now, bool last, drain_fn fn, 
 	return 0;
 }
 
-/* Steps that the maps have no longer, and how many processes are left. */
-static void sweep(struct drain *d)
+/* Processes that have exited; their steps are flagged on their own. Counts the others. */
+static void sweep_processes(struct drain *d)
 {
 	struct pb_process_key key, next;
+	bool more = !bpf_map_get_next_key(d->maps.processes, NULL, &next);
+
+	d->processes = 0;
+	while (more) {
+		key = next;
+		more = !bpf_map_get_next_key(d->maps.processes, &key, &next);
+		if (!bpf_map_lookup_elem(d->maps.processes, &key, &d->process) && d->process.exited)
+			bpf_map_delete_elem(d->maps.processes, &key);
+		else
+			d->processes++;
+	}
+}
+
+/* Steps that the maps have no longer. */
+static void sweep_steps(struct drain *d)
+{
 	struct seen *seen, *after;
 
 	d->steps = 0;
@@ -445,13 +462,6 @@ static void sweep(struct drain *d)
 		else
 			d->steps++;
 	}
-	d->processes = 0;
-	if (bpf_map_get_next_key(d->maps.processes, NULL, &next))
-		return;
-	do {
-		d->processes++;
-		key = next;
-	} while (!bpf_map_get_next_key(d->maps.processes, &key, &next));
 }
 
 int drain_run(struct drain *d, uint64_t now, bool last, drain_fn fn, void *context)
@@ -467,7 +477,9 @@ int drain_run(struct drain *d, uint64_t now, bool last, drain_fn fn, void *conte
 		d->generation++;
 		err = drain_one_by_one(d, now, last, fn, context);
 	}
-	if (!err)
-		sweep(d);
+	if (!err) {
+		sweep_steps(d);
+		sweep_processes(d);
+	}
 	return err;
 }

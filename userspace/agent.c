@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: MIT */
+#include "agent.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "attach.h"
+#include "drain.h"
+#include "labels.h"
+#include "model.h"
+#include "msg.h"
+#include "watch.h"
+
+#define SECOND_NS 1000000000ull
+#define POLL_NS	  100000000ull /* how often sinks may retry */
+
+struct agent {
+	const struct agent_options *options;
+	struct attach *attach;
+	struct watch *watch;
+	struct drain *drain;
+	struct model *model;
+	struct labels *labels;
+	struct agent_stats stats;
+	int signals;
+	bool process_gone; /* of --pid: one has ended */
+};
+
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * SECOND_NS + (uint64_t)t.tv_nsec;
+}
+
+/* ---- What to attach to ---- */
+
+static enum exit_status status_of(int err)
+{
+	return err == -EPERM || err == -EACCES || err == -ENOTSUP ? EXIT_HOST : EXIT_FAILED;
+}
+
+static int attach_paths(struct agent *a, char *why)
+{
+	const char *const *path;
+	int err;
+
+	for (path = a->options->paths; *path; path++) {
+		err = watch_path(a->watch, *path, why);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+static int attach_pids(struct agent *a, char *why)
+{
+	size_t i;
+	int n;
+
+	for (i = 0; i < a->options->pids_count; i++) {
+		pid_t pid = a->options->pids[i];
+
+		/* Before its events can come. */
+		n = attach_process(a->attach, pid, why);
+		if (!n && a->options->paths)
+			n = discover_start_time(pid) ? 1 : -ESRCH;
+		else if (!n)
+			n = watch_process(a->watch, pid, why);
+		if (n == 0)
+			snprintf(why, ATTACH_WHY_SIZE,
+				 "process %d maps no file with pushback probes: build it with "
+				 "include/pushback.h", (int)pid);
+		else if (n == -ESRCH)
+			snprintf(why, ATTACH_WHY_SIZE,
+				 "no process %d: it has ended, or the number is wrong", (int)pid);
+		if (n <= 0)
+			return n ? n : -ENODATA;
+	}
+	return 0;
+}
+
+/* What came since: libraries that were opened, processes that were started. */
+static int attach_new_ones(struct agent *a, char *why)
+{
+	size_t i;
+	int n;
+
+	if (a->options->paths)
+		return 0;
+	if (!a->options->pids_count) {
+		n = watch_everything(a->watch, why);
+		return n < 0 ? n : 0;
+	}
+	for (i = 0; i < a->options->pids_count; i++) {
+		n = watch_process(a->watch, a->options->pids[i], why);
+		if (n < 0 && n != -ESRCH)
+			return n;
+	}
+	return 0;
+}
+
+static int attach_all(struct agent *a, char *why)
+{
+	int err = 0;
+
+	if (a->options->paths)
+		err = attach_paths(a, why);
+	if (!err && a->options->pids_count)
+		err = attach_pids(a, why);
+	if (!err && !a->options->paths && !a->options->pids_count)
+		err = attach_new_ones(a, why);
+	return err;
+}
+
+static int open_signals(struct agent *a, char *why)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	a->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (a->signals >= 0)
+		return 0;
+	snprintf(why, ATTACH_WHY_SIZE, "cannot wait for signals: %s", strerror(errno));
+	return -errno;
+}
+
+static enum exit_status build(struct agent *a, char *why)
+{
+	const struct agent_options *o = a->options;
+	struct attach_options options = { .filter_processes = o->pids_count > 0,
+					  .no_multi = o->no_multi };
+	struct attach_maps maps;
+	int err;
+
+	a->labels = labels_new(o->tag_from, why, ATTACH_WHY_SIZE);
+	if (!a->labels)
+		return EXIT_USAGE;
+	if (open_signals(a, why))
+		return EXIT_FAILED;
+	err = attach_new(&a->attach, &options, why);
+	if (err)
+		return status_of(err);
+	attach_get_maps(a->attach, &maps);
+	a->watch = watch_new(a->attach);
+	a->drain = drain_new(&maps);
+	a->model = model_new();
+	if (!a->watch || !a->drain || !a->model) {
+		snprintf(why, ATTACH_WHY_SIZE, "out of memory");
+		return EXIT_FAILED;
+	}
+	err = attach_all(a, why);
+	return err ? status_of(err) : EXIT_DONE;
+}
+
+enum exit_status agent_new(struct agent **out, const struct agent_options *options, char *why)
+{
+	struct agent *a = calloc(1, sizeof(*a));
+	enum exit_status status;
+
+	*out = NULL;
+	if (!a) {
+		snprintf(why, ATTACH_WHY_SIZE, "out of memory");
+		return EXIT_FAILED;
+	}
+	a->options = options;
+	a->signals = -1;
+	status = build(a, why);
+	if (status)
+		agent_free(a);
+	else
+		*out = a;
+	return status;
+}
+
+void agent_free(struct agent *a)
+{
+	if (!a)
+		return;
+	drain_free(a->drain);
+	watch_free(a->watch);
+	attach_free(a->attach);
+	model_free(a->model);
+	labels_free(a->labels);
+	if (a->signals >= 0)
+		close(a->signals);
+	free(a);
+}
+
+void agent_describe(const struct agent *a, char *text, size_t size)
+{
+	size_t pids = a->options->pids_count;
+	char who[32] = "all processes";
+
+	if (pids)
+		snprintf(who, sizeof(who), "%zu process%s", pids, pids == 1 ? "" : "es");
+	snprintf(text, size, "%zu file%s, %zu sites, %s (%s)", attach_files(a->attach),
+		 attach_files(a->attach) == 1 ? "" : "s", attach_sites(a->attach), who,
+		 attach_is_multi(a->attach) ? "uprobe_multi" : "perf uprobes");
+}
+
+/* ---- Drains and flushes ---- */
+
+static int take(const struct record *record, void *context)
+{
+	struct agent *a = context;
+
+	return model_record(a->model, record, labels_of(a->labels, &record->key.process));
+}
+
+/* As many as agent_stats can hold; a reason that never occurred is left out. */
+static void add_lost(struct agent_stats *stats, size_t *used, const char *reason, uint64_t count)
+{
+	size_t most = sizeof(stats->lost) / sizeof(stats->lost[0]) - 1;
+
+	if (!count || *used >= most)
+		return;
+	stats->lost[*used].reason = reason;
+	stats->lost[*used].count = count;
+	stats->lost[++*used].reason = NULL;
+}
+
+static void count_stats(struct agent *a)
+{
+	struct agent_stats *stats = &a->stats;
+	struct watch_skipped skipped;
+	unsigned int reason;
+	size_t used = 0;
+
+	watch_get_skipped(a->watch, &skipped);
+	stats->lost[0].reason = NULL;
+	for (reason = 0; reason < DRAIN_LOSSES; reason++)
+		add_lost(stats, &used, drain_loss_name(reason), drain_lost(a->drain, reason));
+	add_lost(stats, &used, "note_dead", skipped.dead_notes);
+	add_lost(stats, &used, "note_duplicate", skipped.duplicate_notes);
+	add_lost(stats, &used, "note_malformed", skipped.malformed_notes);
+	add_lost(stats, &used, "note_unknown", skipped.unknown_probes);
+	add_lost(stats, &used, "note_too_many", skipped.too_many_sites);
+	add_lost(stats, &used, "file_damaged", skipped.bad_files);
+	add_lost(stats, &used, "file_skipped", skipped.files);
+	stats->steps = drain_steps(a->drain);
+	stats->processes = drain_processes(a->drain);
+}
+
+static int drain(struct agent *a, uint64_t now, bool last, char *why)
+{
+	int err;
+
+	model_begin(a->model, now);
+	err = drain_run(a->drain, now, last, take, a);
+	model_end(a->model);
+	a->stats.drain_ns = now_ns() - now;
+	labels_sweep(a->labels);
+	if (err)
+		snprintf(why, ATTACH_WHY_SIZE, "cannot read the kernel's maps: %s", strerror(-err));
+	return err;
+}
+
+static void flush(struct agent *a, struct sink *const *sinks, size_t count, uint64_t now, bool last)
+{
+	size_t i;
+
+	count_stats(a);
+	for (i = 0; i < count; i++)
+		sinks[i]->ops->flush(sinks[i], a->model, &a->stats, now, last);
+	model_next_interval(a->model);
+}
+
+/* Of --pid: are all gone? Says so once for each change. */
+static bool all_gone(struct agent *a)
+{
+	size_t i, gone = 0;
+
+	for (i = 0; i < a->options->pids_count; i++)
+		gone += discover_start_time(a->options->pids[i]) == 0;
+	return a->options->pids_count && gone == a->options->pids_count;
+}
+
+/* Waits until `until` or a signal to end (true). Sinks get their turn meanwhile. */
+static bool wait_until(struct agent *a, struct sink *const *sinks, size_t count, uint64_t until)
+{
+	struct pollfd fd = { .fd = a->signals, .events = POLLIN };
+	uint64_t now, left;
+	size_t i;
+
+	while ((now = now_ns()) < until) {
+		struct timespec timeout;
+
+		left = until - now < POLL_NS ? until - now : POLL_NS;
+		timeout = (struct timespec){ .tv_nsec = (long)left };
+		if (ppoll(&fd, 1, &timeout, NULL) > 0)
+			return true;
+		for (i = 0; i < count; i++) {
+			if (sinks[i]->ops->poll)
+				sinks[i]->ops->poll(sinks[i], now_ns());
+		}
+	}
+	return false;
+}
+
+enum exit_status agent_run(struct agent *a, struct sink *const *sinks, size_t count, char *why)
+{
+	uint64_t interval = a->options->interval_ns;
+	uint64_t period = interval < SECOND_NS ? interval : SECOND_NS;
+	uint64_t now = now_ns(), next_drain = now + period, next_flush = now + interval;
+	bool end = false;
+
+	model_begin(a->model, now);
+	model_end(a->model);
+	while (!end) {
+		bool due;
+
+		end = wait_until(a, sinks, count, next_drain < next_flush ? next_drain : next_flush);
+		now = now_ns();
+		due = now >= next_flush;
+		end = end || (due && a->options->once) || all_gone(a);
+		if (drain(a, now, end, why))
+			return EXIT_FAILED;
+		if (due || end)
+			flush(a, sinks, count, now, end);
+		if (attach_new_ones(a, why) && why[0])
+			msg_warn("%s", why);
+		/* A late round is not made up for: counts are cumulative. */
+		while (next_drain <= now)
+			next_drain += period;
+		while (next_flush <= now)
+			next_flush += interval;
+	}
+	return EXIT_DONE;
+}

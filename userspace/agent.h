@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * agent.h - the loop: attach, drain every second, flush every interval
+ *
+ * Owns one of each: attach, watch, drain, model, labels. Sinks are the caller's. Library code: what
+ * there is to say goes into `why` (ATTACH_WHY_SIZE) or through msg_* where it is about the run.
+ */
+#ifndef AGENT_H
+#define AGENT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "exit_status.h"
+#include "sink.h"
+
+struct agent;
+
+struct agent_options {
+	const int *pids;	     /* these processes only ... */
+	size_t pids_count;	     /* ... 0: all */
+	const char *const *paths;    /* these files only, NULL-terminated; NULL: all */
+	const char *const *tag_from; /* NULL-terminated or NULL */
+	uint64_t interval_ns;
+	bool once;     /* one interval, then the end */
+	bool no_multi;
+};
+
+/*
+ * Attaches. On failure *out is NULL, `why` says what is wrong and what would help, nothing is left
+ * attached, and the result is the exit status.
+ */
+enum exit_status agent_new(struct agent **out, const struct agent_options *options, char *why);
+void agent_free(struct agent *a);
+
+/* "3 files, 12 sites, all processes (uprobe_multi)" */
+void agent_describe(const struct agent *a, char *text, size_t size);
+
+/*
+ * Runs until SIGTERM or SIGINT, or for one interval, or until every process of --pid is gone; flushes
+ * `sinks` each interval and at the end. The signals must be blocked in all threads.
+ */
+enum exit_status agent_run(struct agent *a, struct sink *const *sinks, size_t count, char *why);
+
+#endif /* AGENT_H */

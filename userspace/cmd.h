@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: MIT */
+/* cmd.h - the verbs; each is a file of its own, cmd_NAME.c */
+#ifndef CMD_H
+#define CMD_H
+
+#include "opts.h"
+
+extern const struct verb verb_run;
+
+#endif /* CMD_H */

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: MIT */
+/* cmd_run.c - `pushback run`: watch, and send what is seen to statsd */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "agent.h"
+#include "attach.h"
+#include "cmd.h"
+#include "msg.h"
+#include "notify.h"
+#include "sink_statsd.h"
+
+struct settings {
+	struct option_pids pids;
+	struct option_list paths;
+	bool all;
+	uint64_t interval_ns;
+	bool once;
+	const char *statsd;
+	const char *prefix;
+	struct option_list tags;
+	struct option_list tag_from;
+	int format;
+	int histogram;
+	bool no_multi;
+	bool verbose;
+};
+
+static const char *const formats[] = { "dogstatsd", "statsd", "summary", NULL };
+static const char *const histograms[] = { "d", "h", "ms", NULL };
+
+#define AT(field) offsetof(struct settings, field)
+
+static const struct option options[] = {
+	{ .name = "pid", .value = "PID", .kind = OPTION_PIDS, .offset = AT(pids),
+	  .help = "watch this process; may be given again" },
+	{ .name = "path", .value = "FILE", .kind = OPTION_LIST, .offset = AT(paths),
+	  .help = "watch this executable or shared library in every process,\n"
+		  "now and later; may be given again" },
+	{ .name = "all", .kind = OPTION_FLAG, .offset = AT(all),
+	  .help = "watch every process with pushback probes (the default)" },
+	{ .name = "interval", .value = "TIME", .kind = OPTION_DURATION, .offset = AT(interval_ns),
+	  .least = 100000000, .help = "send every TIME (10s); at least 100ms" },
+	{ .name = "once", .kind = OPTION_FLAG, .offset = AT(once),
+	  .help = "attach, wait one interval, send, exit" },
+	{ .name = "statsd", .value = "ADDRESS", .kind = OPTION_TEXT, .offset = AT(statsd),
+	  .help = "udp://HOST:PORT, unixgram:///PATH or unix:///PATH\n"
+		  "(udp://127.0.0.1:8125)" },
+	{ .name = "format", .value = "FORMAT", .kind = OPTION_CHOICE, .offset = AT(format),
+	  .choices = formats,
+	  .help = "dogstatsd (default), statsd (etsy: ms, no d or h), or\n"
+		  "summary (durations as counters and gauges)" },
+	{ .name = "histogram-type", .value = "TYPE", .kind = OPTION_CHOICE, .offset = AT(histogram),
+	  .choices = histograms, .help = "of durations in dogstatsd: d (default), h or ms" },
+	{ .name = "prefix", .value = "NAME", .kind = OPTION_TEXT, .offset = AT(prefix),
+	  .help = "of metric names (streams.pipeline)" },
+	{ .name = "tag", .value = "K:V", .kind = OPTION_LIST, .offset = AT(tags),
+	  .help = "on every metric; may be given again" },
+	{ .name = "tag-from", .value = "K=SOURCE", .kind = OPTION_LIST, .offset = AT(tag_from),
+	  .help = "a tag per process, from env:NAME, argv:--OPTION,\n"
+		  "container_id, pod_uid or pid; each value costs a series" },
+	{ .name = "no-multi", .kind = OPTION_FLAG, .offset = AT(no_multi),
+	  .help = "one perf uprobe per site, as before Linux 6.6" },
+	{ .name = "verbose", .kind = OPTION_FLAG, .offset = AT(verbose),
+	  .help = "say what libbpf and the kernel say" },
+	{ .name = "help", .kind = OPTION_FLAG, .offset = AT(verbose), .help = "this text" },
+	{ .name = NULL },
+};
+
+static int check(const struct settings *s, char *why, size_t why_size)
+{
+	if (s->all && (s->pids.count || s->paths.count)) {
+		snprintf(why, why_size, "--all watches everything: leave out --pid and --path");
+		return -EINVAL;
+	}
+	if (s->histogram != STATSD_DISTRIBUTION && s->format != STATSD_DOGSTATSD) {
+		snprintf(why, why_size, "--histogram-type is for --format dogstatsd only");
+		return -EINVAL;
+	}
+	return 0;
+}
+
+/* Before any thread is started, so that every thread inherits it. */
+static void block_signals(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+static enum exit_status watch_and_send(struct agent *agent, struct sink *sink,
+				       const struct settings *s, char *why)
+{
+	enum exit_status status;
+	char what[128];
+
+	agent_describe(agent, what, sizeof(what));
+	msg_info("watching %s, to %s every %gs", what, s->statsd, (double)s->interval_ns / 1e9);
+	notify("READY=1");
+	status = agent_run(agent, &sink, 1, why);
+	notify("STOPPING=1");
+	return status;
+}
+
+static enum exit_status start(const struct settings *s)
+{
+	struct agent_options options = {
+		.pids = s->pids.items,
+		.pids_count = s->pids.count,
+		.paths = s->paths.items,
+		.tag_from = s->tag_from.items,
+		.interval_ns = s->interval_ns,
+		.once = s->once,
+		.no_multi = s->no_multi,
+	};
+	struct statsd_options statsd = {
+		.address = s->statsd,
+		.prefix = s->prefix,
+		.tags = s->tags.items,
+		.format = (enum statsd_format)s->format,
+		.histogram = (enum statsd_histogram)s->histogram,
+	};
+	char why[ATTACH_WHY_SIZE] = "";
+	struct agent *agent = NULL;
+	enum exit_status status;
+	struct sink *sink;
+
+	block_signals();
+	sink = sink_statsd_new(&statsd, why, sizeof(why));
+	if (!sink) {
+		msg_error("%s", why);
+		return EXIT_USAGE;
+	}
+	status = agent_new(&agent, &options, why);
+	if (!status)
+		status = watch_and_send(agent, sink, s, why);
+	if (status)
+		msg_error("%s", why);
+	agent_free(agent);
+	sink->ops->free(sink);
+	return status;
+}
+
+static int run(int argc, char **argv)
+{
+	struct settings s = {
+		.interval_ns = 10000000000u,
+		.statsd = "udp://127.0.0.1:8125",
+		.prefix = "streams.pipeline",
+	};
+	char why[ATTACH_WHY_SIZE] = "out of memory";
+	int err = opts_parse(&verb_run, argc, argv, &s, why, sizeof(why));
+	int status = EXIT_DONE;
+
+	if (!err)
+		err = check(&s, why, sizeof(why));
+	if (err < 0) {
+		msg_error("%s", why);
+		status = err == -EINVAL ? EXIT_USAGE : EXIT_FAILED;
+	} else if (!err) {
+		msg_set_verbose(s.verbose);
+		status = start(&s);
+	}
+	opts_free(&verb_run, &s);
+	return status;
+}
+
+const struct verb verb_run = {
+	.name = "run",
+	.summary = "watch consumers and send what is seen to statsd",
+	.text = "Attaches to running consumers, counts their backpressure in the kernel, and sends\n"
+		"counters and durations per step until SIGTERM. With --pid it ends when these\n"
+		"processes have ended.\n"
+		"\n"
+		"  pushback run                              every consumer of this host\n"
+		"  pushback run --pid 4711 --interval 1s     one process, every second\n"
+		"  pushback run --path /usr/bin/consumer --tag env:prod\n"
+		"  pushback run --all --tag-from service=env:DD_SERVICE\n",
+	.options = options,
+	.run = run,
+};

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * labels.h - tags of a process, from --tag-from
+ *
+ * Looked up once per process (and exec) while it lives, then remembered. Not thread-safe.
+ */
+#ifndef LABELS_H
+#define LABELS_H
+
+#include <stddef.h>
+
+#include "pushback_abi.h"
+
+struct labels;
+
+/*
+ * `specs` (NULL-terminated, may be NULL) outlive it: "key=env:NAME", "key=argv:--option", and
+ * "container_id", "pod_uid", "pid" with or without "key=". NULL with a one-line reason in `why`.
+ */
+struct labels *labels_new(const char *const *specs, char *why, size_t why_size);
+void labels_free(struct labels *l);
+
+/*
+ * "k:v,k2:v2", sane for statsd; "" with no specs. What can't be found is left out. Valid until
+ * labels_sweep().
+ */
+const char *labels_of(struct labels *l, const struct pb_process_key *process);
+/* Forgets processes that were not asked for since the last sweep. */
+void labels_sweep(struct labels *l);
+
+#endif /* LABELS_H */

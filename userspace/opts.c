@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: MIT */
+#include "opts.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct {
+	const char *name;
+	uint64_t ns;
+} units[] = {
+	{ "us", 1000 },		       { "ms", 1000000 },	       { "s", 1000000000 },
+	{ "m", 60ull * 1000000000 },   { "h", 3600ull * 1000000000 }, { "", 1000000000 },
+};
+
+#define DURATION_MOST (365ull * 24 * 3600 * 1000000000)
+
+/* Digits with at most one point, in units of `unit` ns. Without strtod: no locale, no exponents. */
+static int parse_decimal(const char **at, uint64_t unit, uint64_t *out)
+{
+	uint64_t value = 0, place = unit;
+	const char *p = *at;
+	bool digits = false;
+
+	for (; *p >= '0' && *p <= '9'; p++, digits = true) {
+		value = value * 10 + (uint64_t)(*p - '0') * unit;
+		if (value > DURATION_MOST)
+			return -ERANGE;
+	}
+	if (*p == '.') {
+		for (p++; *p >= '0' && *p <= '9'; p++, digits = true) {
+			place /= 10;
+			value += (uint64_t)(*p - '0') * place;
+		}
+	}
+	*at = p;
+	*out = value;
+	return digits ? 0 : -EINVAL;
+}
+
+int opts_duration(const char *text, uint64_t *ns)
+{
+	const char *unit = text + strspn(text, "0123456789.");
+	size_t i;
+	int err;
+
+	for (i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+		if (strcmp(unit, units[i].name))
+			continue;
+		err = parse_decimal(&text, units[i].ns, ns);
+		return err ? err : text == unit ? 0 : -EINVAL;
+	}
+	return -EINVAL;
+}
+
+__attribute__((format(printf, 3, 4))) static int wrong(char *why, size_t why_size,
+						       const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(why, why_size, format, args);
+	va_end(args);
+	return -EINVAL;
+}
+
+static int add_text(struct option_list *list, const char *value)
+{
+	const char **items = realloc(list->items, (list->count + 2) * sizeof(*items));
+
+	if (!items)
+		return -ENOMEM;
+	list->items = items;
+	items[list->count++] = value;
+	items[list->count] = NULL;
+	return 0;
+}
+
+static int add_pid(struct option_pids *list, const char *value, char *why, size_t why_size)
+{
+	char *end;
+	long pid = strtol(value, &end, 10);
+	int *items;
+
+	if (*value < '0' || *value > '9' || *end || pid < 1 || pid > INT_MAX)
+		return wrong(why, why_size, "--pid '%s' is no process id: give a number, such as 1234",
+			     value);
+	items = realloc(list->items, (list->count + 1) * sizeof(*items));
+	if (!items)
+		return -ENOMEM;
+	list->items = items;
+	items[list->count++] = (int)pid;
+	return 0;
+}
+
+static int set_duration(const struct option *o, const char *value, uint64_t *out, char *why,
+			size_t why_size)
+{
+	int err = opts_duration(value, out);
+
+	if (err)
+		return wrong(why, why_size,
+			     "--%s '%s' is no duration: give a number with us, ms, s, m or h, such as 10s",
+			     o->name, value);
+	if (*out < o->least)
+		return wrong(why, why_size, "--%s %s is too short: at least %gms", o->name, value,
+			     (double)o->least / 1e6);
+	return 0;
+}
+
+static int set_choice(const struct option *o, const char *value, int *out, char *why, size_t why_size)
+{
+	char all[128] = "";
+	int i;
+
+	for (i = 0; o->choices[i]; i++) {
+		if (!strcmp(value, o->choices[i])) {
+			*out = i;
+			return 0;
+		}
+		snprintf(all + strlen(all), sizeof(all) - strlen(all), "%s%s", i ? ", " : "",
+			 o->choices[i]);
+	}
+	return wrong(why, why_size, "--%s '%s' is not known: one of %s", o->name, value, all);
+}
+
+static int set(const struct option *o, const char *value, void *settings, char *why, size_t why_size)
+{
+	char *at = (char *)settings + o->offset;
+
+	switch (o->kind) {
+	case OPTION_FLAG:
+		*(bool *)at = true;
+		return 0;
+	case OPTION_TEXT:
+		*(const char **)at = value;
+		return 0;
+	case OPTION_LIST:
+		return add_text((struct option_list *)at, value);
+	case OPTION_PIDS:
+		return add_pid((struct option_pids *)at, value, why, why_size);
+	case OPTION_DURATION:
+		return set_duration(o, value, (uint64_t *)at, why, why_size);
+	case OPTION_CHOICE:
+		return set_choice(o, value, (int *)at, why, why_size);
+	}
+	return -EINVAL;
+}
+
+static const struct option *find(const struct verb *verb, const char *name, size_t length)
+{
+	const struct option *o;
+
+	for (o = verb->options; o->name; o++) {
+		if (strlen(o->name) == length && !strncmp(o->name, name, length))
+			return o;
+	}
+	return NULL;
+}
+
+int opts_parse(const struct verb *verb, int argc, char **argv, void *settings, char *why,
+	       size_t why_size)
+{
+	int i, err;
+
+	for (i = 1; i < argc; i++) {
+		const char *name = argv[i] + 2, *value;
+		const struct option *o;
+		size_t length;
+
+		if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h")) {
+			opts_help(verb, stdout);
+			return 1;
+		}
+		if (strncmp(argv[i], "--", 2))
+			return wrong(why, why_size, "'%s' is not an option of '%s': see pushback %s --help",
+				     argv[i], verb->name, verb->name);
+		length = strcspn(name, "=");
+		o = find(verb, name, length);
+		if (!o)
+			return wrong(why, why_size, "'%s' is not an option of '%s': see pushback %s --help",
+				     argv[i], verb->name, verb->name);
+		value = name[length] ? name + length + 1 : NULL;
+		if (o->kind == OPTION_FLAG && value)
+			return wrong(why, why_size, "--%s takes no value", o->name);
+		if (o->kind != OPTION_FLAG && !value)
+			value = argv[++i];
+		if (o->kind != OPTION_FLAG && !value)
+			return wrong(why, why_size, "--%s needs a value: --%s %s", o->name, o->name,
+				     o->value);
+		err = set(o, value, settings, why, why_size);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+void opts_free(const struct verb *verb, void *settings)
+{
+	const struct option *o;
+
+	for (o = verb->options; o->name; o++) {
+		char *at = (char *)settings + o->offset;
+
+		if (o->kind == OPTION_LIST)
+			free(((struct option_list *)at)->items);
+		else if (o->kind == OPTION_PIDS)
+			free(((struct option_pids *)at)->items);
+	}
+}
+
+/* The text of an option, in a column of its own, broken at its newlines. */
+static void help_option(const struct option *o, FILE *out)
+{
+	const char *text = o->help, *end;
+	char left[64];
+
+	snprintf(left, sizeof(left), "--%s%s%s", o->name, o->value ? " " : "",
+		 o->value ? o->value : "");
+	for (;;) {
+		end = text + strcspn(text, "\n");
+		fprintf(out, "  %-24s %.*s\n", left, (int)(end - text), text);
+		if (!*end)
+			return;
+		text = end + 1;
+		left[0] = '\0';
+	}
+}
+
+void opts_help(const struct verb *verb, FILE *out)
+{
+	const struct option *o;
+
+	fprintf(out, "pushback %s - %s\n\n%s\nOptions\n", verb->name, verb->summary, verb->text);
+	for (o = verb->options; o->name; o++) {
+		if (!o->hidden)
+			help_option(o, out);
+	}
+}

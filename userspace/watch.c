@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: MIT */
+#include "watch.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define HASH_NONFATAL_OOM 1
+#include <uthash.h>
+
+/* A file whose notes have been read. */
+struct known {
+	struct file_id id;
+	UT_hash_handle hh;
+	bool ours; /* attached */
+};
+
+struct watch {
+	struct attach *attach;
+	struct known *known;
+	struct watch_skipped skipped;
+	size_t hits; /* of the present call: files of ours */
+	char *why;   /* of the present call */
+	int fatal;   /* -errno that every further file would meet as well */
+};
+
+struct watch *watch_new(struct attach *attach)
+{
+	struct watch *w = calloc(1, sizeof(*w));
+
+	if (w)
+		w->attach = attach;
+	return w;
+}
+
+void watch_free(struct watch *w)
+{
+	struct known *known, *next;
+
+	if (!w)
+		return;
+	HASH_ITER (hh, w->known, known, next) {
+		HASH_DEL(w->known, known);
+		free(known);
+	}
+	free(w);
+}
+
+void watch_get_skipped(const struct watch *w, struct watch_skipped *out)
+{
+	*out = w->skipped;
+}
+
+static struct known *find(struct watch *w, const struct file_id *id)
+{
+	struct known *known;
+
+	HASH_FIND(hh, w->known, id, sizeof(*id), known);
+	return known;
+}
+
+static void remember(struct watch *w, const struct file_id *id, bool ours)
+{
+	struct known *known = find(w, id);
+
+	if (!known) {
+		known = calloc(1, sizeof(*known));
+		if (!known)
+			return; /* its notes will be read again */
+		known->id = *id;
+		HASH_ADD(hh, w->known, id, sizeof(known->id), known);
+		if (!known->hh.tbl) {
+			free(known);
+			return;
+		}
+	}
+	known->ours = ours;
+}
+
+static void count_notes(struct watch *w, const struct elfnote *note)
+{
+	w->skipped.dead_notes += note->dead;
+	w->skipped.duplicate_notes += note->duplicate;
+	w->skipped.malformed_notes += note->malformed;
+	w->skipped.unknown_probes += note->unknown;
+	w->skipped.too_many_sites += note->too_many;
+}
+
+/* 1: attached (or was so), 0: it has no probes, -errno. */
+static int attach_fd(struct watch *w, int fd, const struct file_id *id, struct elfnote *note, char *why)
+{
+	int err = elfnote_read(fd, note);
+
+	if (err)
+		return err;
+	count_notes(w, note);
+	if (!note->sites_count)
+		return 0;
+	err = attach_file(w->attach, fd, id, note, why);
+	return err && err != -EEXIST ? err : 1;
+}
+
+static int not_readable(const char *path, int err, const struct elfnote *note, char *why)
+{
+	switch (err) {
+	case -ENOEXEC:
+		snprintf(why, ATTACH_WHY_SIZE, "'%s' is not an ELF file of this machine: give an "
+			 "executable or a shared library", path);
+		break;
+	case -EBADMSG:
+		snprintf(why, ATTACH_WHY_SIZE, "'%s' is truncated or damaged: build or copy it again",
+			 path);
+		break;
+	case 0:
+		snprintf(why, ATTACH_WHY_SIZE,
+			 "'%s' has no pushback probes (%zu notes that lead nowhere): build it with "
+			 "include/pushback.h", path,
+			 note->dead + note->duplicate + note->malformed + note->unknown);
+		return -ENODATA;
+	default:
+		snprintf(why, ATTACH_WHY_SIZE, "cannot read '%s': %s", path, strerror(-err));
+	}
+	return err;
+}
+
+static int open_path(const char *path, struct file_id *id, char *why)
+{
+	struct stat st;
+	/* A fifo or a device must not hold us. */
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	int err;
+
+	if (fd < 0 || fstat(fd, &st)) {
+		err = -errno;
+		snprintf(why, ATTACH_WHY_SIZE, "cannot open '%s': %s", path, strerror(-err));
+		if (fd >= 0)
+			close(fd);
+		return err;
+	}
+	if (!S_ISREG(st.st_mode)) {
+		snprintf(why, ATTACH_WHY_SIZE,
+			 "'%s' is not a regular file: give an executable or a shared library", path);
+		close(fd);
+		return -EINVAL;
+	}
+	*id = (struct file_id){ .dev = st.st_dev, .inode = st.st_ino };
+	return fd;
+}
+
+int watch_path(struct watch *w, const char *path, char *why)
+{
+	struct elfnote note = { 0 };
+	struct file_id id;
+	int fd = open_path(path, &id, why);
+	int err;
+
+	if (fd < 0)
+		return fd;
+	why[0] = '\0';
+	err = attach_fd(w, fd, &id, &note, why);
+	close(fd);
+	if (err > 0) {
+		remember(w, &id, true);
+		return 0;
+	}
+	return why[0] ? err : not_readable(path, err, &note, why);
+}
+
+static bool is_wanted(const struct file_id *id, void *context)
+{
+	struct watch *w = context;
+	const struct known *known = find(w, id);
+
+	if (known && known->ours)
+		w->hits++;
+	return !known;
+}
+
+static int look_at(struct mapped_file *file, void *context)
+{
+	struct watch *w = context;
+	struct elfnote note = { 0 };
+	int err = attach_fd(w, file->fd, &file->id, &note, w->why);
+
+	remember(w, &file->id, err > 0);
+	if (err > 0) {
+		w->hits++;
+	} else if (err == -EBADMSG) {
+		w->skipped.bad_files++;
+	} else if (err < 0 && err != -ENOEXEC) {
+		w->skipped.files++;
+		if (err == -EPERM || err == -ENOMEM)
+			w->fatal = err;
+	}
+	return w->fatal;
+}
+
+static void begin(struct watch *w, char *why)
+{
+	w->hits = 0;
+	w->fatal = 0;
+	w->why = why;
+	why[0] = '\0';
+}
+
+int watch_process(struct watch *w, pid_t pid, char *why)
+{
+	int err;
+
+	begin(w, why);
+	err = discover_process(pid, is_wanted, look_at, w, &w->skipped.files);
+	if (err == -ESRCH)
+		snprintf(why, ATTACH_WHY_SIZE, "no process %d: see pushback list", (int)pid);
+	else if (err == -EACCES || (err == -EPERM && !why[0]))
+		snprintf(why, ATTACH_WHY_SIZE,
+			 "not allowed to look into process %d: run as root, or with CAP_SYS_PTRACE",
+			 (int)pid);
+	else if (err && !why[0])
+		snprintf(why, ATTACH_WHY_SIZE, "cannot look into process %d: %s", (int)pid,
+			 strerror(-err));
+	return err ? err : (int)w->hits;
+}
+
+int watch_everything(struct watch *w, char *why)
+{
+	size_t before = attach_files(w->attach);
+	size_t skipped = 0; /* those of other users, again and again */
+	int err;
+
+	begin(w, why);
+	err = discover_all(is_wanted, look_at, w, &skipped);
+	if (err && !why[0])
+		snprintf(why, ATTACH_WHY_SIZE, "cannot look through /proc: %s", strerror(-err));
+	return err ? err : (int)(attach_files(w->attach) - before);
+}

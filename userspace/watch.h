@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * watch.h - which files are attached: what was asked for, found and looked at
+ *
+ * Ties discover and elfnote to attach. A file's notes are read once. Not thread-safe. `why` is of
+ * ATTACH_WHY_SIZE.
+ */
+#ifndef WATCH_H
+#define WATCH_H
+
+#include "attach.h"
+
+struct watch;
+
+/* What was passed over, for pushback.agent.lost. */
+struct watch_skipped {
+	size_t dead_notes;
+	size_t duplicate_notes;
+	size_t malformed_notes;
+	size_t unknown_probes;
+	size_t too_many_sites;
+	size_t bad_files; /* truncated or contradictory */
+	size_t files;	  /* could not be opened, or not be attached to */
+};
+
+/* The attach stays the caller's. NULL when out of memory. */
+struct watch *watch_new(struct attach *attach);
+void watch_free(struct watch *w);
+
+/* An executable or a library, for every process of it now and later. 0, -EEXIST or -errno. */
+int watch_path(struct watch *w, const char *path, char *why);
+/* Everything that a living process maps. How many files were attached or were so already; -errno. */
+int watch_process(struct watch *w, pid_t pid, char *why);
+/* Everything that any process maps. How many were attached just now, or -errno. */
+int watch_everything(struct watch *w, char *why);
+
+void watch_get_skipped(const struct watch *w, struct watch_skipped *out);
+
+#endif /* WATCH_H */
