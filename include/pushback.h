@@ -517,7 +517,7 @@ extern PUSHBACK_HIDDEN uint64_t pushback_instances;
 
 /* At most this many returns between two looks at the clock; the first one after an edge comes soon. */
 #define PUSHBACK_LOOK_MOST  61u
-#define PUSHBACK_LOOK_FIRST 2u
+#define PUSHBACK_LOOK_FIRST 1u
 #define PUSHBACK_LOOK_NS    100000000ull
 #define PUSHBACK_BEAT_NS    1000000000ull
 
@@ -636,7 +636,7 @@ PUSHBACK_COLD void pushback_begin(struct pushback_step *s)
 	s->next = 0;
 	s->inside = 0;
 	s->bound = 0;
-	s->looked = now;
+	s->looked = 0;
 	s->fired = 0;
 	s->look_every = PUSHBACK_LOOK_FIRST;
 	s->countdown = 1;
@@ -696,7 +696,7 @@ PUSHBACK_COLD void pushback_tell(struct pushback_step *s, enum pushback_site sit
 	if (!pushback_armed(site)) {
 		/* Later on it is somebody attached to other sites only: no clock at each return. */
 		if (now - s->watch_since < PUSHBACK_BEAT_NS || now - s->fired < PUSHBACK_BEAT_NS)
-			s->countdown = 1;
+			s->countdown = s->look_every = 1;
 		return;
 	}
 	s->state &= ~PUSHBACK_UNTOLD;
