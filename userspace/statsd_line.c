@@ -15,6 +15,8 @@ static const char *const reserved_keys[] = {
 #define RESERVED_PREFIX "dd.internal."
 #define PREFIX_MAX      120
 
+__extension__ typedef unsigned __int128 wide;
+
 static bool is_lower(char c)
 {
 	return c >= 'a' && c <= 'z';
@@ -200,27 +202,71 @@ void statsd_ms(char out[STATSD_NUMBER_SIZE], uint64_t ns)
 		write_decimal(out, ns / 1000 + (ns % 1000 >= 500), 3);
 }
 
+/* The largest double whose inverse is at least n: readers take the whole part of that. */
+static double rate_of(uint64_t n)
+{
+	double rate = 1.0 / (double)n;
+	uint64_t bits;
+
+	while (1.0 / rate < (double)n) {
+		memcpy(&bits, &rate, sizeof(bits));
+		bits--;
+		memcpy(&rate, &bits, sizeof(bits));
+	}
+	return rate;
+}
+
+static wide power_of_ten(unsigned int exponent)
+{
+	wide power = 1;
+
+	while (exponent--)
+		power *= 10;
+	return power;
+}
+
+/* rate * 10^decimals, rounded; exact arithmetic, for rates from 2^-14 to 1 and up to 21 decimals.
+ */
+static uint64_t scaled(double rate, unsigned int decimals)
+{
+	const uint64_t hidden = UINT64_C(1) << 52;
+	uint64_t bits;
+
+	memcpy(&bits, &rate, sizeof(bits));
+
+	unsigned int shift = 1075 - (unsigned int)(bits >> 52);
+	wide product = ((bits & (hidden - 1)) | hidden) * power_of_ten(decimals);
+
+	return (uint64_t)((product + ((wide)1 << (shift - 1))) >> shift);
+}
+
 /*
- * A decimal of at most 15 digits over a power of ten of at most 22 is what strtod() makes of its
- * text by one rounded division, so the reader's arithmetic can be repeated here without strtod().
+ * 15 digits where they are the same double (their quotient by a power of ten below 10^22 is rounded
+ * once, as strtod() does it), else 17, which always are.
  */
 void statsd_rate(char out[STATSD_NUMBER_SIZE], uint64_t n)
 {
-	const uint64_t exact = UINT64_C(1000000000000000);
-	unsigned int decimals = 15;
-	uint64_t scale = exact;
+	unsigned int zeros = 0;
 
 	out[0] = '\0';
 	if (n <= 1)
 		return;
-	for (; decimals < 19 && scale / n < exact / 10; decimals++)
-		scale *= 10;
+	for (uint64_t tens = 10; tens < n; tens *= 10)
+		zeros++;
 
-	uint64_t digits = scale / n;
+	double rate = rate_of(n);
+	unsigned int decimals = 15 + zeros;
+	uint64_t digits = scaled(rate, decimals);
 
-	while (1.0 / ((double)digits / (double)scale) < (double)n)
-		digits--;
-	write_decimal(out, digits, decimals);
+	if ((double)digits / (double)power_of_ten(decimals) != rate) {
+		decimals += 2;
+		digits = scaled(rate, decimals);
+	}
+	while (digits % 10 == 0) {
+		digits /= 10;
+		decimals--;
+	}
+	snprintf(out, STATSD_NUMBER_SIZE, "0.%0*" PRIu64, (int)decimals, digits);
 }
 
 size_t statsd_line(char *out, size_t size, const struct statsd_line *line)
