@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <time.h>
 
 #include <librdkafka/rdkafka.h>
@@ -23,7 +24,7 @@ static rd_kafka_t *open_producer(void)
 		{ "linger.ms", "5" },
 		{ "acks", "1" },
 		{ "queue.buffering.max.messages", "100000" },
-		{ "log_level", "3" },
+		{ "log_level", "2" },
 	};
 	rd_kafka_conf_t *conf = rd_kafka_conf_new();
 	rd_kafka_t *kafka;
@@ -83,6 +84,7 @@ int broker_main(const char *name, uint64_t rate)
 	sigaddset(&signals, SIGTERM);
 	sigaddset(&signals, SIGINT);
 	sigprocmask(SIG_BLOCK, &signals, NULL);
+	prctl(PR_SET_NAME, "pushback-broker");
 	kafka = open_producer();
 	if (!kafka)
 		return 1;

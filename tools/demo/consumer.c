@@ -51,9 +51,10 @@ static void change_slow(struct chain *chain, const struct slow_request *slow)
 	if (slow->mode == SLOW_NOT)
 		fprintf(stderr, "pushback-demo: no step is slow now\n");
 	else
-		fprintf(stderr, "pushback-demo: slow is now %s, it %s for %.6g ms\n", slow->step,
+		fprintf(stderr, "pushback-demo: slow is now %s, it %s for %.6g %s\n", slow->step,
 			slow->mode == SLOW_REFUSE ? "refuses" : "blocks",
-			(double)slow->duration / 1e6);
+			(double)slow->duration / (slow->duration < NSEC_PER_SEC ? 1e6 : 1e9),
+			slow->duration < NSEC_PER_SEC ? "ms" : "s");
 }
 
 static int obey(struct consumer *consumer)

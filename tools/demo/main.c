@@ -66,6 +66,22 @@ static int consume(const struct options *options, struct chain *chain)
 	return err ? 1 : 0;
 }
 
+/* Chain and slow step as the user wants them; nonzero if they cannot be. */
+static int plan(const struct options *options, struct chain *chain)
+{
+	const char *wrong = chain_plan(chain, options->steps);
+
+	if (wrong)
+		return fail(options->steps, wrong);
+	if (chain->slow.mode == SLOW_NOT || chain_has(chain, chain->slow.step))
+		return 0;
+	if (options->slow_given)
+		return fail(chain->slow.step, "no step has that name");
+	/* Of the default only the default chain is sure to have the step. */
+	chain->slow = (struct slow_request){ .mode = SLOW_NOT };
+	return 0;
+}
+
 static int consumer_main(const struct options *options)
 {
 	struct chain chain = {
@@ -73,17 +89,12 @@ static int consumer_main(const struct options *options)
 		.concurrency = options->concurrency,
 		.slow = options->slow,
 	};
-	const char *wrong = chain_plan(&chain, options->steps);
 	int status, err;
 
-	if (wrong) {
-		fail(options->steps, wrong);
+	if (plan(options, &chain)) {
 		chain_free(&chain);
 		return 2;
 	}
-	if (chain.slow.mode != SLOW_NOT && !chain_has(&chain, chain.slow.step))
-		fprintf(stderr, "pushback-demo: there is no step '%s': none is slow\n",
-			chain.slow.step);
 	err = options->truth ? truth_open(options->truth) : 0;
 	if (err) {
 		chain_free(&chain);

@@ -63,6 +63,7 @@ static bool set_truth(struct options *options, const char *text)
 
 static bool set_slow(struct options *options, const char *text)
 {
+	options->slow_given = true;
 	return slow_parse(text, &options->slow);
 }
 
@@ -192,8 +193,14 @@ int options_parse(struct options *options, int argc, char **argv)
 		return wrong("unknown role", argv[1]);
 	fill_long_options(longs);
 	optind = 1 + role;
-	while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
-		int status = c < 256 ? 2 : take_option(options, &specs[c - 256]);
+	opterr = 0;
+	while ((c = getopt_long(argc, argv, ":", longs, NULL)) != -1) {
+		int status;
+
+		if (c == ':' || c == '?')
+			return wrong(c == ':' ? "a value is missing after" : "unknown option",
+				     argv[optind - 1]);
+		status = take_option(options, &specs[c - 256]);
 
 		if (status >= 0)
 			return status;

@@ -17,6 +17,7 @@ struct options {
 	const char *steps;
 	bool memory;
 	struct slow_request slow;
+	bool slow_given;
 	uint64_t messages;
 	uint64_t duration; /* ns */
 	uint64_t rate;

@@ -14,7 +14,16 @@
 struct source_kafka {
 	struct source source;
 	rd_kafka_t *kafka;
+	rd_kafka_resp_err_t last_error;
 };
+
+/* librdkafka goes on trying by itself; the same error again says nothing new. */
+static void say_error(struct source_kafka *self, const rd_kafka_message_t *read)
+{
+	if (read->err != self->last_error)
+		fprintf(stderr, "pushback-demo: Kafka: %s\n", rd_kafka_message_errstr(read));
+	self->last_error = read->err;
+}
 
 static bool kafka_poll(struct source *source, struct message *message)
 {
@@ -25,9 +34,10 @@ static bool kafka_poll(struct source *source, struct message *message)
 
 	if (!read)
 		return false;
-	/* Errors come as messages; librdkafka retries by itself and has logged what is serious. */
 	good = !read->err;
-	if (good) {
+	if (!good) {
+		say_error(self, read);
+	} else {
 		length = read->len < MESSAGE_TEXT_SIZE ? read->len : MESSAGE_TEXT_SIZE - 1;
 		if (length)
 			memcpy(message->text, read->payload, length);
@@ -54,7 +64,7 @@ static rd_kafka_conf_t *consumer_conf(const char *brokers, char *error, size_t s
 		{ "enable.auto.commit", "false" },
 		{ "auto.offset.reset", "earliest" },
 		{ "queued.max.messages.kbytes", QUEUED_KIB },
-		{ "log_level", "3" },
+		{ "log_level", "2" },
 	};
 	rd_kafka_conf_t *conf = rd_kafka_conf_new();
 
