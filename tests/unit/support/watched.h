@@ -16,7 +16,7 @@
 #define OPEN_SEND    PUSHBACK_OPEN
 #define OPEN_RECEIVE (PUSHBACK_OPEN << 1)
 
-static struct pushback_step a, b __attribute__((unused));
+static struct pushback_step a __attribute__((unused)), b __attribute__((unused));
 
 static inline int set_up(void **state)
 {
