@@ -1,74 +1,103 @@
 # SPDX-License-Identifier: MIT
 #
-# make, make demo, make test: see `make help`.
+# `make demo` and `make test` do all set-up on a fresh machine; see `make help`.
 
-# Of the user, to be set on the command line or in the environment.
-CC ?= gcc
+CC = gcc
 CLANG ?= clang
 BPFTOOL ?= $(firstword $(shell command -v bpftool 2>/dev/null) /usr/sbin/bpftool)
 PKG_CONFIG ?= pkg-config
+PYTHON ?= /usr/bin/python3
 PREFIX ?= /usr/local
 DESTDIR ?=
 V ?= 0
 STATIC ?= 0
 DEBUG ?= 0
 SANITIZE ?= 0
+
+VERSION := 0.1
 COMMA := ,
+on = $(filter 1,$($(1)))
+# Trees with other settings lie beside each other.
+B ?= build$(if $(call on,STATIC),-static)$(if $(call on,DEBUG),-debug)$(if $(call on,SANITIZE),-sanitize)
+Q := $(if $(call on,V),,@)
+say = @$(if $(call on,V),:,printf '  %-8s %s\n' '$(1)' '$(2)')
 
-B ?= build
-Q := $(if $(filter 1,$(V)),,@)
-say = @$(if $(filter 1,$(V)),:,printf '  %-8s %s\n' '$(1)' '$(2)')
-
-ARCH := $(shell uname -m | sed 's/x86_64/x86/; s/aarch64/arm64/')
-MULTIARCH := $(shell $(CC) -print-multiarch 2>/dev/null)
+# Looked up when used: on a fresh machine there is no compiler yet when this is read.
+ARCH = $(shell uname -m | sed 's/x86_64/x86/; s/aarch64/arm64/')
+MULTIARCH = $(shell $(CC) -print-multiarch 2>/dev/null)
+RDKAFKA_CFLAGS = $(shell $(PKG_CONFIG) --cflags rdkafka)
+RDKAFKA_LIBS = $(shell $(PKG_CONFIG) --libs rdkafka)
 
 WARNINGS := -Wall -Wextra -Wpedantic -Werror -Wstrict-prototypes -Wmissing-prototypes
-OPTIMISE := $(if $(filter 1,$(DEBUG)),-O0,-O2) -g
-SANITIZERS := $(if $(filter 1,$(SANITIZE)),-fsanitize=address$(COMMA)undefined -fno-omit-frame-pointer)
-CFLAGS ?= $(OPTIMISE)
-ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE= $(WARNINGS) $(CFLAGS) $(SANITIZERS) -Iinclude -Iuserspace -I$(B) -MMD -MP
-LINK_STATIC := $(if $(filter 1,$(STATIC)),-static)
-LIBS := $(if $(filter 1,$(STATIC)),-lbpf -lelf -lz -lpthread,-lbpf -lelf -lz -pthread)
+CFLAGS ?= $(if $(call on,DEBUG),-O0,-O2) -g
+SANITIZERS := $(if $(call on,SANITIZE),-fsanitize=address$(COMMA)undefined -fno-omit-frame-pointer)
+ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE= -DPUSHBACK_TOOL_VERSION='"$(VERSION)"' $(WARNINGS) $(CFLAGS) \
+	$(SANITIZERS) -Iinclude -Iuserspace -I$(B) -MMD -MP
+LINK = $(CC) $(CFLAGS) $(SANITIZERS) $(LDFLAGS)
+LIBS := -lbpf -lelf -lz -pthread
 
-# ---- What the build and the tests need; see tools/need ----
+LIBRARY := $(patsubst %.c,$(B)/%.o,$(filter-out userspace/main.c,$(wildcard userspace/*.c)))
+DEMO := $(patsubst tools/%.c,$(B)/%.o,$(wildcard tools/demo/*.c))
+SUPPORT := $(patsubst %.c,$(B)/%.o,$(wildcard tests/unit/support/*.c))
+UNITS := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/test_*.c))
+PROGS := $(patsubst tests/progs/%.c,$(B)/tests/%,$(wildcard tests/progs/*.c))
+SHARED := $(patsubst tests/progs/shared/%.c,$(B)/tests/%.so,$(wildcard tests/progs/shared/*.c))
+
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
+.PHONY: all demo test unit e2e progs check fuzz bench install clean help
 
-SOURCES := $(wildcard userspace/*.c)
-OBJECTS := $(SOURCES:userspace/%.c=$(B)/userspace/%.o)
-LIBRARY := $(filter-out $(B)/userspace/main.o,$(OBJECTS))
-DEMO := $(patsubst tools/demo/%.c,$(B)/demo/%.o,$(wildcard tools/demo/*.c))
-SUPPORT := $(patsubst tests/%.c,$(B)/tests/%.o,$(wildcard tests/unit/support/*.c))
-UNITS := $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(wildcard tests/unit/test_*.c))
-PROGS := $(patsubst tests/progs/%.c,$(B)/tests/%,$(wildcard tests/progs/*.c))
+all: $(B)/pushback $(B)/pushback-demo ## build pushback and the demo consumer
 
-.PHONY: all
-all: $(B)/pushback $(B)/pushback-demo
+demo: all ## watch a consumer get into backpressure, 30 s
+	$(Q)tools/need demo
+	$(Q)tools/demo/run $(B)
 
-$(B)/pushback: $(OBJECTS)
+test: ## build and run all tests; as root
+	$(Q)tools/need test
+	$(Q)$(MAKE) all progs $(UNITS)
+	$(Q)$(PYTHON) tests/run.py $(B)
+
+unit: $(UNITS) ## only the unit tests
+	$(Q)tests/run-unit $(UNITS)
+
+e2e: all progs ## only the end-to-end tests; ARGS='-k name' narrows
+	$(Q)$(PYTHON) -m pytest -q tests/e2e $(ARGS)
+
+check: ## formatting, layering, headers alone, lengths
+	$(Q)tools/need test
+	$(Q)$(PYTHON) tools/check.py
+
+bench: all progs ## what it costs: the header alone, and a whole consumer
+	$(Q)tools/need demo
+	$(Q)$(PYTHON) tests/bench.py $(B)
+
+install: $(B)/pushback ## to $(DESTDIR)$(PREFIX): the binary and the headers
+	install -D -m 0755 $(B)/pushback $(DESTDIR)$(PREFIX)/bin/pushback
+	install -D -m 0644 include/pushback.h $(DESTDIR)$(PREFIX)/include/pushback.h
+
+clean: ## remove what was built
+	$(Q)rm -rf build build-*
+
+help: ## this
+	@echo 'make TARGET [SETTING=...]'
+	@sed -n 's/^\([a-z0-9]*\):.*## /\1|/p' $(MAKEFILE_LIST) | \
+		while IFS='|' read -r name text; do printf '  %-10s %s\n' "$$name" "$$text"; done
+	@echo 'Settings: V=1 (show commands) STATIC=1 (one static binary) DEBUG=1 SANITIZE=1'
+	@echo '          PREFIX DESTDIR CC CLANG BPFTOOL CFLAGS LDFLAGS'
+
+# ---- The observer ----
+$(B)/pushback: $(B)/userspace/main.o $(LIBRARY)
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(CFLAGS) $(SANITIZERS) $(LDFLAGS) $(LINK_STATIC) $^ $(LIBS) -o $@
-
-$(B)/pushback-demo: $(DEMO)
-	$(call say,LINK,$@)
-	$(Q)$(CC) $(CFLAGS) $(SANITIZERS) $(LDFLAGS) $^ $$($(PKG_CONFIG) --libs rdkafka) -pthread -o $@
-
-$(B)/userspace/%.o: userspace/%.c | $(B)/installed
-	@mkdir -p $(@D)
-	$(call say,CC,$@)
-	$(Q)$(CC) $(ALL_CFLAGS) -c $< -o $@
-
-$(B)/demo/%.o: tools/demo/%.c | $(B)/installed
-	@mkdir -p $(@D)
-	$(call say,CC,$@)
-	$(Q)$(CC) $(ALL_CFLAGS) $$($(PKG_CONFIG) --cflags rdkafka) -c $< -o $@
+	$(Q)$(LINK) $(if $(call on,STATIC),-static) $^ $(LIBS) -o $@
 
 # The kernel side: object, then the skeleton that only attach includes.
-$(B)/pushback.bpf.o: bpf/pushback.bpf.c bpf/maps.bpf.h include/pushback.h include/pushback_abi.h | $(B)/installed
+$(B)/pushback.bpf.o: bpf/pushback.bpf.c bpf/maps.bpf.h include/pushback.h include/pushback_abi.h | $(B)/need
 	$(call say,BPF,$@)
-	$(Q)$(CLANG) -target bpf -D__TARGET_ARCH_$(ARCH) -mcpu=v3 -ffreestanding -O2 -g -Wall -Wextra -Wno-unused-parameter -Werror \
-		-Iinclude $(if $(MULTIARCH),-I/usr/include/$(MULTIARCH)) -c $< -o $@
+	$(Q)$(CLANG) -target bpf -D__TARGET_ARCH_$(ARCH) -mcpu=v3 -ffreestanding -O2 -g \
+		-Wall -Wextra -Wno-unused-parameter -Werror \
+		-Iinclude $(addprefix -I/usr/include/,$(MULTIARCH)) -c $< -o $@
 
 $(B)/pushback.skel.h: $(B)/pushback.bpf.o
 	$(call say,SKEL,$@)
@@ -76,34 +105,40 @@ $(B)/pushback.skel.h: $(B)/pushback.bpf.o
 
 $(B)/userspace/attach.o: $(B)/pushback.skel.h
 
-# ---- Tests ----
-$(B)/tests/unit/%: $(B)/tests/unit/%.o $(SUPPORT) $(LIBRARY)
-	$(call say,LINK,$@)
-	$(Q)$(CC) $(CFLAGS) $(SANITIZERS) $(LDFLAGS) $^ $(LIBS) -lcmocka -lm -o $@
-
-$(B)/tests/%: $(B)/tests/progs/%.o $(LIBRARY)
-	$(call say,LINK,$@)
-	$(Q)$(CC) $(CFLAGS) $(SANITIZERS) $(LDFLAGS) $^ $(LIBS) -ldl -o $@
-
-$(B)/tests/%.o: tests/%.c | $(B)/installed
+$(B)/%.o: %.c | $(B)/need
 	@mkdir -p $(@D)
 	$(call say,CC,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) -Itests/unit/support -c $< -o $@
 
-.PHONY: unit
-unit: $(UNITS)
-	$(Q)tests/run-unit $(UNITS)
+# ---- The demo consumer ----
+$(B)/pushback-demo: $(DEMO)
+	$(call say,LINK,$@)
+	$(Q)$(LINK) $^ $(RDKAFKA_LIBS) -pthread -o $@
 
-.PHONY: progs
-progs: $(PROGS)
+$(B)/demo/%.o: tools/demo/%.c | $(B)/need
+	@mkdir -p $(@D)
+	$(call say,CC,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(RDKAFKA_CFLAGS) -c $< -o $@
 
-# Order-only: looked at once a build tree.
-$(B)/installed:
+# ---- Tests ----
+$(B)/tests/unit/%: $(B)/tests/unit/%.o $(SUPPORT) $(LIBRARY)
+	$(call say,LINK,$@)
+	$(Q)$(LINK) $^ $(LIBS) -lcmocka -lm -o $@
+
+$(B)/tests/%.so: tests/progs/shared/%.c | $(B)/need
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) -fPIC -shared $< -o $@
+
+$(B)/tests/%: $(B)/tests/progs/%.o $(LIBRARY)
+	$(call say,LINK,$@)
+	$(Q)$(LINK) $^ $(LIBS) -ldl -o $@
+
+progs: $(PROGS) $(SHARED)
+
+$(B)/need: tools/need
 	@mkdir -p $(B)
+	$(Q)tools/need build
 	@touch $@
-
-.PHONY: clean
-clean:
-	$(Q)rm -rf $(B)
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

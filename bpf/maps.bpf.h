@@ -9,21 +9,21 @@
 #ifndef MAPS_BPF_H
 #define MAPS_BPF_H
 
-#define PB_HASH(name, key_type, value_type, most)                \
-	struct {                                                 \
-		__uint(type, BPF_MAP_TYPE_HASH);                 \
-		__uint(max_entries, most);                       \
-		__uint(map_flags, BPF_F_NO_PREALLOC);            \
-		__type(key, key_type);                           \
-		__type(value, value_type);                       \
+#define PB_HASH(name, key_type, value_type, most)     \
+	struct {                                      \
+		__uint(type, BPF_MAP_TYPE_HASH);      \
+		__uint(max_entries, most);            \
+		__uint(map_flags, BPF_F_NO_PREALLOC); \
+		__type(key, key_type);                \
+		__type(value, value_type);            \
 	} name SEC(".maps")
 
-#define PB_ZERO(name, value_type)                                \
-	struct {                                                 \
-		__uint(type, BPF_MAP_TYPE_ARRAY);                \
-		__uint(max_entries, 1);                          \
-		__type(key, __u32);                              \
-		__type(value, value_type);                       \
+#define PB_ZERO(name, value_type)                 \
+	struct {                                  \
+		__uint(type, BPF_MAP_TYPE_ARRAY); \
+		__uint(max_entries, 1);           \
+		__type(key, __u32);               \
+		__type(value, value_type);        \
 	} name SEC(".maps")
 
 /* Written by the driving thread's events and at exit; read every second and deleted by the loader. */

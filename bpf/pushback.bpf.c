@@ -42,7 +42,7 @@ struct task_struct {
 	char comm[16];
 } __attribute__((preserve_access_index));
 
-#define READ_FIRST 128	/* of a struct: enough to know the step, small enough for the stack */
+#define READ_FIRST 128 /* of a struct: enough to know the step, small enough for the stack */
 #define READ_REST  (offsetof(struct pushback_step, name) - READ_FIRST)
 
 static __always_inline void lose(__u32 reason, __u64 n)
@@ -129,7 +129,8 @@ static __noinline int sample(struct pb_step *e, const struct pb_step_key *key, _
 /* ---- The end of a step ---- */
 
 /* The step lives no more; `now` is when. Its entry stays until the loader has read it. */
-static __always_inline void bury(struct pb_step *e, struct pb_process *process, __u32 why, __u64 now)
+static __always_inline void bury(struct pb_step *e, struct pb_process *process, __u32 why,
+				 __u64 now)
 {
 	__u32 slot = e->slot;
 
@@ -176,12 +177,15 @@ static __always_inline void set_baseline(struct pb_step *e, __u64 cookie, __u32 
 	if (object && s->watch_since >= object->attached_ns)
 		return;
 	e->seen_ns = now;
-	e->base.accepted = s->accepted - (probe == PB_PROBE_SUBMIT_RETURN && value == PUSHBACK_ACCEPTED);
-	e->base.rejected = s->rejected - (probe == PB_PROBE_SUBMIT_RETURN && value == PUSHBACK_REJECTED);
+	e->base.accepted =
+		s->accepted - (probe == PB_PROBE_SUBMIT_RETURN && value == PUSHBACK_ACCEPTED);
+	e->base.rejected =
+		s->rejected - (probe == PB_PROBE_SUBMIT_RETURN && value == PUSHBACK_REJECTED);
 	e->base.forwarded =
 		s->forwarded - (probe == PB_PROBE_FORWARD_RETURN && value == PUSHBACK_ACCEPTED);
-	e->base.refused = s->refused - (probe == PB_PROBE_FORWARD_RETURN &&
-					(value == PUSHBACK_REJECTED || value == PUSHBACK_PROPAGATED));
+	e->base.refused =
+		s->refused - (probe == PB_PROBE_FORWARD_RETURN &&
+			      (value == PUSHBACK_REJECTED || value == PUSHBACK_PROPAGATED));
 	for (i = PUSHBACK_SEND; i <= PUSHBACK_RECEIVE; i++) {
 		const struct pushback_direction *d = &s->direction[i];
 		__u64 sampled = !!(s->state & PUSHBACK_SAMPLE << i);
@@ -229,8 +233,8 @@ static __noinline __u32 list_step(struct pb_process *process, __u64 place, __u64
 	return PB_MAX_EXIT_STEPS;
 }
 
-static __always_inline void move_in(struct pb_step_key *key, struct pb_process *process, __u64 place,
-				    __u64 now)
+static __always_inline void move_in(struct pb_step_key *key, struct pb_process *process,
+				    __u64 place, __u64 now)
 {
 	struct pb_place_key place_key = { .process = key->process, .place = place };
 	struct pb_step_key before = *key;
@@ -296,7 +300,8 @@ static __always_inline bool is_target(__u32 tgid)
 static __always_inline void copy_step(struct pb_step *e, const char *first, __u64 place)
 {
 	__builtin_memcpy(&e->now, first, READ_FIRST);
-	if (bpf_probe_read_user((char *)&e->now + READ_FIRST, READ_REST, (void *)(place + READ_FIRST)))
+	if (bpf_probe_read_user((char *)&e->now + READ_FIRST, READ_REST,
+				(void *)(place + READ_FIRST)))
 		lose(PB_LOSS_READ, 1);
 }
 
@@ -391,8 +396,8 @@ __noinline int leave(struct pb_process_key *process_key, __u32 slot, __u64 now)
 	if (!e || !s || e->flags & PB_STEP_DEAD)
 		return 0;
 	write_begin(e);
-	if (!bpf_probe_read_user(s, offsetof(struct pushback_step, name), (void *)place) && is_step(s) &&
-	    s->instance == key.instance && s->watch_since == e->now.watch_since) {
+	if (!bpf_probe_read_user(s, offsetof(struct pushback_step, name), (void *)place) &&
+	    is_step(s) && s->instance == key.instance && s->watch_since == e->now.watch_since) {
 		__builtin_memcpy(&e->now, s, offsetof(struct pushback_step, name));
 		e->flags |= PB_STEP_READ;
 	} else {

@@ -61,20 +61,20 @@ enum pb_probe {
 #define PB_COOKIE(object, probe) ((uint64_t)(object) << 8 | (probe))
 
 /* Bounds. What does not fit is refused and counted (enum pb_loss), never silently. */
-#define PB_MAX_STEPS	     16384 /* step instances in all */
+#define PB_MAX_STEPS         16384 /* step instances in all */
 #define PB_MAX_PROCESS_STEPS 4096  /* of one process */
 #define PB_MAX_PROCESSES     8192
-#define PB_MAX_EXIT_STEPS    256   /* of one process that are read once more at its exit */
-#define PB_MAX_OBJECTS	     4096  /* attached executables and libraries */
+#define PB_MAX_EXIT_STEPS    256  /* of one process that are read once more at its exit */
+#define PB_MAX_OBJECTS       4096 /* attached executables and libraries */
 
 /*
  * Durations: log-linear, 32 sub-buckets per octave, 2^10 ns (1 us) to 2^43 ns (2.4 h). Shorter ones
  * go into the first bucket, longer ones into the last. A bucket is 1/32 of its octave's base wide,
  * so its middle is at most 1.6 % off.
  */
-#define PB_HIST_OCTAVES	  33
-#define PB_HIST_SUB	  32
-#define PB_HIST_BUCKETS	  (PB_HIST_OCTAVES * PB_HIST_SUB)
+#define PB_HIST_OCTAVES   33
+#define PB_HIST_SUB       32
+#define PB_HIST_BUCKETS   (PB_HIST_OCTAVES * PB_HIST_SUB)
 #define PB_HIST_MIN_SHIFT 10
 
 /* The bucket of a duration in ns. */
@@ -96,7 +96,8 @@ PUSHBACK_INLINE unsigned int pb_hist_index(uint64_t ns)
 
 /* A process: pid alone is reused, and an exec keeps pid and start time. */
 struct pb_process_key {
-	uint64_t start_time; /* of the thread group's leader, ns since boot as the kernel keeps it */
+	uint64_t
+		start_time; /* of the thread group's leader, ns since boot as the kernel keeps it */
 	uint32_t tgid;
 	uint32_t exec_id; /* task_struct.self_exec_id: how many execs */
 };
@@ -123,11 +124,11 @@ struct pb_baseline {
 };
 
 /* struct pb_step.flags */
-#define PB_STEP_ENDED	 0x1u /* step_end was seen */
+#define PB_STEP_ENDED    0x1u /* step_end was seen */
 #define PB_STEP_REPLACED 0x2u /* another instance lives at its address */
-#define PB_STEP_EXITED	 0x4u /* the process exited or replaced its image */
-#define PB_STEP_READ	 0x8u /* ... and its memory was read at that moment */
-#define PB_STEP_DEAD	 (PB_STEP_ENDED | PB_STEP_REPLACED | PB_STEP_EXITED)
+#define PB_STEP_EXITED   0x4u /* the process exited or replaced its image */
+#define PB_STEP_READ     0x8u /* ... and its memory was read at that moment */
+#define PB_STEP_DEAD     (PB_STEP_ENDED | PB_STEP_REPLACED | PB_STEP_EXITED)
 
 /*
  * Map `steps`: a step instance as of its last event. Written by the thread that drives the step (and
@@ -135,18 +136,18 @@ struct pb_baseline {
  */
 struct pb_step {
 	uint64_t sequence_begin;
-	uint64_t place;	     /* address of the struct in its process */
+	uint64_t place; /* address of the struct in its process */
 	uint64_t cgroup_id;
-	uint64_t seen_ns;    /* baseline's instant */
-	uint64_t event_ns;   /* last event */
-	uint64_t dead_ns;    /* when it ended, 0 while it lives */
+	uint64_t seen_ns;  /* baseline's instant */
+	uint64_t event_ns; /* last event */
+	uint64_t dead_ns;  /* when it ended, 0 while it lives */
 	uint32_t flags;
-	uint32_t slot;	     /* in its process's list, PB_MAX_EXIT_STEPS if it found no room there */
-	char comm[16];	     /* of the thread group's leader, at first sight */
+	uint32_t slot; /* in its process's list, PB_MAX_EXIT_STEPS if it found no room there */
+	char comm[16]; /* of the thread group's leader, at first sight */
 	/* Per direction: how many closed episodes, and of what time in all, are in `hists`. */
 	uint64_t sampled[2];
 	uint64_t sampled_ns[2];
-	uint64_t events;     /* fires seen */
+	uint64_t events; /* fires seen */
 	struct pb_baseline base;
 	struct pushback_step now;
 	uint64_t sequence_end;
@@ -187,14 +188,14 @@ struct pb_object {
 
 /* Map `losses`, by reason, per CPU. Names for users: drain_loss_name(). */
 enum pb_loss {
-	PB_LOSS_READ = 0,	   /* a step struct could not be read */
-	PB_LOSS_INVALID = 1,	   /* magic, version or instance are wrong */
-	PB_LOSS_STEPS_FULL = 2,	   /* more than PB_MAX_STEPS */
-	PB_LOSS_PROCESS_FULL = 3,  /* more than PB_MAX_PROCESS_STEPS of one process */
+	PB_LOSS_READ = 0,         /* a step struct could not be read */
+	PB_LOSS_INVALID = 1,      /* magic, version or instance are wrong */
+	PB_LOSS_STEPS_FULL = 2,   /* more than PB_MAX_STEPS */
+	PB_LOSS_PROCESS_FULL = 3, /* more than PB_MAX_PROCESS_STEPS of one process */
 	PB_LOSS_PROCESSES_FULL = 4,
-	PB_LOSS_HISTS_FULL = 5,	   /* no room for a histogram: durations of that step are missing */
-	PB_LOSS_EXIT_UNREAD = 6,   /* at exit: counts after the step's last event are missing */
-	PB_LOSS_PLACE_FULL = 7,	   /* no room in `places`: a reuse of the address may go unseen */
+	PB_LOSS_HISTS_FULL = 5,  /* no room for a histogram: durations of that step are missing */
+	PB_LOSS_EXIT_UNREAD = 6, /* at exit: counts after the step's last event are missing */
+	PB_LOSS_PLACE_FULL = 7,  /* no room in `places`: a reuse of the address may go unseen */
 	PB_LOSSES = 8,
 };
 

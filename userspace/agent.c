@@ -19,7 +19,7 @@
 #include "watch.h"
 
 #define SECOND_NS 1000000000ull
-#define POLL_NS	  100000000ull /* how often sinks may retry */
+#define POLL_NS   100000000ull /* how often sinks may retry */
 
 struct agent {
 	const struct agent_options *options;
@@ -78,7 +78,8 @@ static int attach_pids(struct agent *a, char *why)
 		if (n == 0)
 			snprintf(why, ATTACH_WHY_SIZE,
 				 "process %d maps no file with pushback probes: build it with "
-				 "include/pushback.h", (int)pid);
+				 "include/pushback.h",
+				 (int)pid);
 		else if (n == -ESRCH)
 			snprintf(why, ATTACH_WHY_SIZE,
 				 "no process %d: it has ended, or the number is wrong", (int)pid);
@@ -320,7 +321,8 @@ enum exit_status agent_run(struct agent *a, struct sink *const *sinks, size_t co
 	while (!end) {
 		bool due;
 
-		end = wait_until(a, sinks, count, next_drain < next_flush ? next_drain : next_flush);
+		end = wait_until(a, sinks, count,
+				 next_drain < next_flush ? next_drain : next_flush);
 		now = now_ns();
 		due = now >= next_flush;
 		end = end || (due && a->options->once) || all_gone(a);

@@ -17,12 +17,12 @@
 struct agent;
 
 struct agent_options {
-	const int *pids;	     /* these processes only ... */
-	size_t pids_count;	     /* ... 0: all */
+	const int *pids;             /* these processes only ... */
+	size_t pids_count;           /* ... 0: all */
 	const char *const *paths;    /* these files only, NULL-terminated; NULL: all */
 	const char *const *tag_from; /* NULL-terminated or NULL */
 	uint64_t interval_ns;
-	bool once;     /* one interval, then the end */
+	bool once; /* one interval, then the end */
 	bool no_multi;
 };
 

@@ -26,7 +26,7 @@
 #pragma GCC diagnostic pop
 
 #define TRACE_UPROBE_MULTI 48 /* enum bpf_attach_type, since Linux 6.6 */
-#define BTF_PATH	   "/sys/kernel/btf/vmlinux"
+#define BTF_PATH           "/sys/kernel/btf/vmlinux"
 
 /* The part of union bpf_attr that makes a uprobe_multi link; newer than Debian 12's <linux/bpf.h>. */
 struct multi_link_attr {
@@ -144,7 +144,8 @@ static int not_loaded(int err, char *why)
 {
 	if (err == -EPERM || err == -EACCES) {
 		snprintf(why, ATTACH_WHY_SIZE,
-			 "not allowed to load BPF programs: run as root, or with CAP_BPF and CAP_PERFMON");
+			 "not allowed to load BPF programs: run as root, or with CAP_BPF and "
+			 "CAP_PERFMON");
 		return -EPERM;
 	}
 	snprintf(why, ATTACH_WHY_SIZE,
@@ -240,8 +241,8 @@ static int attach_multi(struct attach *a, const char *path, const struct elfnote
 		semaphores[i] = note->sites[i].semaphore;
 		cookies[i] = PB_COOKIE(a->files_count, note->sites[i].probe);
 	}
-	fd = multi_link(bpf_program__fd(a->skeleton->progs.pushback_event), path, offsets, semaphores,
-			cookies, note->sites_count);
+	fd = multi_link(bpf_program__fd(a->skeleton->progs.pushback_event), path, offsets,
+			semaphores, cookies, note->sites_count);
 	if (fd < 0)
 		return fd;
 	file->link_fd = fd;
@@ -271,14 +272,17 @@ static int not_attached(int err, char *why)
 {
 	if (err == -EPERM || err == -EACCES)
 		snprintf(why, ATTACH_WHY_SIZE,
-			 "not allowed to attach uprobes: run as root, or with CAP_BPF and CAP_PERFMON "
+			 "not allowed to attach uprobes: run as root, or with CAP_BPF and "
+			 "CAP_PERFMON "
 			 "(before Linux 6.6 CAP_SYS_ADMIN)");
 	else if (err == -EINVAL)
 		snprintf(why, ATTACH_WHY_SIZE,
-			 "the kernel refuses the probe sites: does another tool hold them without their "
+			 "the kernel refuses the probe sites: does another tool hold them without "
+			 "their "
 			 "semaphore, or are uprobes disabled (CONFIG_UPROBES)?");
 	else
-		snprintf(why, ATTACH_WHY_SIZE, "cannot attach to the probe sites: %s", strerror(-err));
+		snprintf(why, ATTACH_WHY_SIZE, "cannot attach to the probe sites: %s",
+			 strerror(-err));
 	return err == -EACCES ? -EPERM : err;
 }
 
@@ -288,7 +292,8 @@ static int mark_attach_time(struct attach *a)
 	uint32_t number = (uint32_t)a->files_count;
 	struct pb_object object = { .attached_ns = now_ns() };
 
-	return bpf_map_update_elem(bpf_map__fd(a->skeleton->maps.objects), &number, &object, BPF_ANY);
+	return bpf_map_update_elem(bpf_map__fd(a->skeleton->maps.objects), &number, &object,
+				   BPF_ANY);
 }
 
 int attach_file(struct attach *a, int fd, const struct file_id *id, const struct elfnote *note,
@@ -315,7 +320,8 @@ int attach_file(struct attach *a, int fd, const struct file_id *id, const struct
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	err = mark_attach_time(a);
 	if (!err)
-		err = a->multi ? attach_multi(a, path, note, &file) : attach_each(a, path, note, &file);
+		err = a->multi ? attach_multi(a, path, note, &file)
+			       : attach_each(a, path, note, &file);
 	if (err) {
 		detach(&file);
 		return not_attached(err, why);

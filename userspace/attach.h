@@ -22,7 +22,7 @@ struct attach;
 
 struct attach_options {
 	bool filter_processes; /* only those given to attach_process() */
-	bool no_multi;	       /* one perf uprobe a site, as on kernels before 6.6 */
+	bool no_multi;         /* one perf uprobe a site, as on kernels before 6.6 */
 };
 
 /* For the drain. Valid as long as the attach is. */

@@ -33,6 +33,7 @@ static const char *const histograms[] = { "d", "h", "ms", NULL };
 
 #define AT(field) offsetof(struct settings, field)
 
+/* clang-format off */
 static const struct option options[] = {
 	{ .name = "pid", .value = "PID", .kind = OPTION_PIDS, .offset = AT(pids),
 	  .help = "watch this process; may be given again" },
@@ -68,6 +69,7 @@ static const struct option options[] = {
 	{ .name = "help", .kind = OPTION_FLAG, .offset = AT(verbose), .help = "this text" },
 	{ .name = NULL },
 };
+/* clang-format on */
 
 static int check(const struct settings *s, char *why, size_t why_size)
 {
@@ -174,7 +176,8 @@ static int run(int argc, char **argv)
 const struct verb verb_run = {
 	.name = "run",
 	.summary = "watch consumers and send what is seen to statsd",
-	.text = "Attaches to running consumers, counts their backpressure in the kernel, and sends\n"
+	.text = "Attaches to running consumers, counts their backpressure in the kernel, and "
+		"sends\n"
 		"counters and durations per step until SIGTERM. With --pid it ends when these\n"
 		"processes have ended.\n"
 		"\n"

@@ -19,11 +19,11 @@
 
 #include "silent.h"
 
-#define BATCH	     256
-#define SILENT_NS    1000000000ull
-#define TORN_TRIES   4
+#define BATCH      256
+#define SILENT_NS  1000000000ull
+#define TORN_TRIES 4
 /* Drains in a row in which a silent step's memory held something else: it is gone. */
-#define GONE_DRAINS  5
+#define GONE_DRAINS 5
 
 /* What of a histogram was handed on. */
 struct consumed {
@@ -349,8 +349,8 @@ static void count_name(struct drain *d, struct seen *seen, const struct pb_step 
 		d->lost[DRAIN_LOSS_NAME_CUT]++;
 }
 
-static int drain_step(struct drain *d, const struct pb_step_key *key, struct pb_step *e, uint64_t now,
-		      bool last, drain_fn fn, void *context)
+static int drain_step(struct drain *d, const struct pb_step_key *key, struct pb_step *e,
+		      uint64_t now, bool last, drain_fn fn, void *context)
 {
 	struct seen *seen;
 	struct record r = { 0 };
@@ -418,8 +418,8 @@ static int drain_batches(struct drain *d, uint64_t now, bool last, drain_fn fn, 
 
 	do {
 		count = BATCH;
-		end = bpf_map_lookup_batch(d->maps.steps, first ? NULL : &in, &out, d->keys, d->values,
-					   &count, NULL);
+		end = bpf_map_lookup_batch(d->maps.steps, first ? NULL : &in, &out, d->keys,
+					   d->values, &count, NULL);
 		if (end && end != -ENOENT)
 			return end;
 		for (i = 0; i < count; i++) {

@@ -29,9 +29,9 @@ int drain_run(struct drain *d, uint64_t now, bool last, drain_fn fn, void *conte
 /* Everything lost so far, by enum pb_loss and then by what the drain itself could not read. */
 enum drain_loss {
 	DRAIN_LOSS_TORN = PB_LOSSES, /* a copy that stayed inconsistent; the next drain has it */
-	DRAIN_LOSS_SILENT,	     /* a silent step's memory could not be read: its last counts */
-	DRAIN_LOSS_GONE,	     /* a process or struct went without a word */
-	DRAIN_LOSS_NAME_CUT,	     /* names longer than fits, or unterminated */
+	DRAIN_LOSS_SILENT,           /* a silent step's memory could not be read: its last counts */
+	DRAIN_LOSS_GONE,             /* a process or struct went without a word */
+	DRAIN_LOSS_NAME_CUT,         /* names longer than fits, or unterminated */
 	DRAIN_LOSSES,
 };
 uint64_t drain_lost(struct drain *d, unsigned int reason);

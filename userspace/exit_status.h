@@ -6,8 +6,8 @@
 enum exit_status {
 	EXIT_DONE = 0,
 	EXIT_FAILED = 1, /* unreadable path, not ELF, no probes, dead pid */
-	EXIT_USAGE = 2,	 /* option, interval, address syntax */
-	EXIT_HOST = 3,	 /* this host cannot do it: permission, BTF, uprobes */
+	EXIT_USAGE = 2,  /* option, interval, address syntax */
+	EXIT_HOST = 3,   /* this host cannot do it: permission, BTF, uprobes */
 };
 
 #endif /* EXIT_STATUS_H */

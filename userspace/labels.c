@@ -44,8 +44,10 @@ static bool parse_source(const char *text, struct spec *spec)
 		enum source source;
 		bool named;
 	} sources[] = {
-		{ "env:", FROM_ENVIRONMENT, true },  { "argv:", FROM_ARGUMENT, true },
-		{ "container_id", FROM_CONTAINER, false }, { "pod_uid", FROM_POD, false },
+		{ "env:", FROM_ENVIRONMENT, true },
+		{ "argv:", FROM_ARGUMENT, true },
+		{ "container_id", FROM_CONTAINER, false },
+		{ "pod_uid", FROM_POD, false },
 		{ "pid", FROM_PID, false },
 	};
 	size_t i;
@@ -73,7 +75,8 @@ static int parse_spec(const char *text, struct spec *spec, char *why, size_t why
 	    (!equals && (spec->source == FROM_ENVIRONMENT || spec->source == FROM_ARGUMENT))) {
 		snprintf(why, why_size,
 			 "--tag-from '%s' is not known: give KEY=env:NAME, KEY=argv:--OPTION, "
-			 "container_id, pod_uid or pid", text);
+			 "container_id, pod_uid or pid",
+			 text);
 		return -EINVAL;
 	}
 	if (length >= sizeof(spec->key)) {

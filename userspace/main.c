@@ -18,8 +18,9 @@ static void help(FILE *out)
 {
 	size_t i;
 
-	fprintf(out, "pushback - which step of a stream consumer is pushing back, and since when\n\n"
-		     "usage: pushback VERB [OPTIONS]\n\n");
+	fprintf(out,
+		"pushback - which step of a stream consumer is pushing back, and since when\n\n"
+		"usage: pushback VERB [OPTIONS]\n\n");
 	for (i = 0; i < VERBS; i++)
 		fprintf(out, "  %-8s %s\n", verbs[i]->name, verbs[i]->summary);
 	fprintf(out, "\npushback VERB --help says more; pushback --version.\n");

@@ -39,7 +39,7 @@ enum gauge {
 
 struct metric_name {
 	const char *name; /* without the prefix */
-	bool is_time;	  /* kept in ns, sent in whole ms */
+	bool is_time;     /* kept in ns, sent in whole ms */
 };
 
 extern const struct metric_name counter_names[COUNTERS];

@@ -17,13 +17,13 @@ static void say(const char *what, const char *format, va_list args)
 	fprintf(stderr, "pushback: %s%s\n", what, line);
 }
 
-#define SAY(what)                       \
-	do {                            \
-		va_list args;           \
-                                        \
-		va_start(args, format); \
+#define SAY(what)                        \
+	do {                             \
+		va_list args;            \
+                                         \
+		va_start(args, format);  \
 		say(what, format, args); \
-		va_end(args);           \
+		va_end(args);            \
 	} while (0)
 
 void msg_error(const char *format, ...)
@@ -48,7 +48,7 @@ void msg_debug(const char *format, ...)
 }
 
 __attribute__((format(printf, 2, 0))) static int say_libbpf(enum libbpf_print_level level,
-							     const char *format, va_list args)
+							    const char *format, va_list args)
 {
 	if (be_verbose && level <= LIBBPF_INFO)
 		return vfprintf(stderr, format, args);

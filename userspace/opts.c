@@ -11,8 +11,12 @@ static const struct {
 	const char *name;
 	uint64_t ns;
 } units[] = {
-	{ "us", 1000 },		       { "ms", 1000000 },	       { "s", 1000000000 },
-	{ "m", 60ull * 1000000000 },   { "h", 3600ull * 1000000000 }, { "", 1000000000 },
+	{ "us", 1000 },
+	{ "ms", 1000000 },
+	{ "s", 1000000000 },
+	{ "m", 60ull * 1000000000 },
+	{ "h", 3600ull * 1000000000 },
+	{ "", 1000000000 },
 };
 
 #define DURATION_MOST (365ull * 24 * 3600 * 1000000000)
@@ -85,8 +89,8 @@ static int add_pid(struct option_pids *list, const char *value, char *why, size_
 	int *items;
 
 	if (*value < '0' || *value > '9' || *end || pid < 1 || pid > INT_MAX)
-		return wrong(why, why_size, "--pid '%s' is no process id: give a number, such as 1234",
-			     value);
+		return wrong(why, why_size,
+			     "--pid '%s' is no process id: give a number, such as 1234", value);
 	items = realloc(list->items, (list->count + 1) * sizeof(*items));
 	if (!items)
 		return -ENOMEM;
@@ -102,7 +106,8 @@ static int set_duration(const struct option *o, const char *value, uint64_t *out
 
 	if (err)
 		return wrong(why, why_size,
-			     "--%s '%s' is no duration: give a number with us, ms, s, m or h, such as 10s",
+			     "--%s '%s' is no duration: give a number with us, ms, s, m or h, such "
+			     "as 10s",
 			     o->name, value);
 	if (*out < o->least)
 		return wrong(why, why_size, "--%s %s is too short: at least %gms", o->name, value,
@@ -110,7 +115,8 @@ static int set_duration(const struct option *o, const char *value, uint64_t *out
 	return 0;
 }
 
-static int set_choice(const struct option *o, const char *value, int *out, char *why, size_t why_size)
+static int set_choice(const struct option *o, const char *value, int *out, char *why,
+		      size_t why_size)
 {
 	char all[128] = "";
 	int i;
@@ -126,7 +132,8 @@ static int set_choice(const struct option *o, const char *value, int *out, char 
 	return wrong(why, why_size, "--%s '%s' is not known: one of %s", o->name, value, all);
 }
 
-static int set(const struct option *o, const char *value, void *settings, char *why, size_t why_size)
+static int set(const struct option *o, const char *value, void *settings, char *why,
+	       size_t why_size)
 {
 	char *at = (char *)settings + o->offset;
 
@@ -175,12 +182,14 @@ int opts_parse(const struct verb *verb, int argc, char **argv, void *settings, c
 			return 1;
 		}
 		if (strncmp(argv[i], "--", 2))
-			return wrong(why, why_size, "'%s' is not an option of '%s': see pushback %s --help",
+			return wrong(why, why_size,
+				     "'%s' is not an option of '%s': see pushback %s --help",
 				     argv[i], verb->name, verb->name);
 		length = strcspn(name, "=");
 		o = find(verb, name, length);
 		if (!o)
-			return wrong(why, why_size, "'%s' is not an option of '%s': see pushback %s --help",
+			return wrong(why, why_size,
+				     "'%s' is not an option of '%s': see pushback %s --help",
 				     argv[i], verb->name, verb->name);
 		value = name[length] ? name + length + 1 : NULL;
 		if (o->kind == OPTION_FLAG && value)

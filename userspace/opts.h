@@ -14,12 +14,12 @@
 #include <stdio.h>
 
 enum option_kind {
-	OPTION_FLAG,	 /* bool */
-	OPTION_TEXT,	 /* const char * */
-	OPTION_LIST,	 /* struct option_list: may be given again */
-	OPTION_PIDS,	 /* struct option_pids: may be given again */
+	OPTION_FLAG,     /* bool */
+	OPTION_TEXT,     /* const char * */
+	OPTION_LIST,     /* struct option_list: may be given again */
+	OPTION_PIDS,     /* struct option_pids: may be given again */
 	OPTION_DURATION, /* uint64_t, ns */
-	OPTION_CHOICE,	 /* int: index into choices */
+	OPTION_CHOICE,   /* int: index into choices */
 };
 
 struct option_list {
@@ -33,21 +33,21 @@ struct option_pids {
 };
 
 struct option {
-	const char *name; /* without the dashes */
+	const char *name;  /* without the dashes */
 	const char *value; /* what the help calls it, NULL for a flag */
 	const char *help;
 	enum option_kind kind;
 	size_t offset;
 	const char *const *choices; /* NULL-terminated, for OPTION_CHOICE */
-	uint64_t least;		    /* for OPTION_DURATION */
+	uint64_t least;             /* for OPTION_DURATION */
 	bool hidden;
 };
 
 struct verb {
 	const char *name;
-	const char *summary;	    /* one line */
-	const char *text;	    /* a paragraph or more, with examples */
-	const struct option *options; /* ends with a NULL name */
+	const char *summary;               /* one line */
+	const char *text;                  /* a paragraph or more, with examples */
+	const struct option *options;      /* ends with a NULL name */
 	int (*run)(int argc, char **argv); /* argv[0] is the verb; returns an exit status */
 };
 

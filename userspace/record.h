@@ -15,13 +15,13 @@
 
 struct record {
 	struct pb_step_key key;
-	uint64_t place;		/* address of its struct */
-	uint64_t next;		/* address of the step that it forwards to, 0 unknown */
+	uint64_t place; /* address of its struct */
+	uint64_t next;  /* address of the step that it forwards to, 0 unknown */
 	uint64_t cgroup_id;
 	uint64_t counter[COUNTERS];
-	uint64_t since[2];	/* true beginning of what is open now, 0 none */
-	bool open_partial[2];	/* its beginning was not seen */
-	bool dead;		/* this is the last record of this step */
+	uint64_t since[2];    /* true beginning of what is open now, 0 none */
+	bool open_partial[2]; /* its beginning was not seen */
+	bool dead;            /* this is the last record of this step */
 
 	/*
 	 * Durations. `samples` are those that came since the step's last record; owned by the drain.
@@ -34,7 +34,7 @@ struct record {
 	bool settle;
 
 	char name[PUSHBACK_NAME_SIZE]; /* terminated, otherwise any bytes: sinks sanitise */
-	char process[16];	       /* comm, terminated, any bytes */
+	char process[16];              /* comm, terminated, any bytes */
 };
 
 #endif /* RECORD_H */

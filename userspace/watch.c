@@ -91,7 +91,8 @@ static void count_notes(struct watch *w, const struct elfnote *note)
 }
 
 /* 1: attached (or was so), 0: it has no probes, -errno. */
-static int attach_fd(struct watch *w, int fd, const struct file_id *id, struct elfnote *note, char *why)
+static int attach_fd(struct watch *w, int fd, const struct file_id *id, struct elfnote *note,
+		     char *why)
 {
 	int err = elfnote_read(fd, note);
 
@@ -108,18 +109,20 @@ static int not_readable(const char *path, int err, const struct elfnote *note, c
 {
 	switch (err) {
 	case -ENOEXEC:
-		snprintf(why, ATTACH_WHY_SIZE, "'%s' is not an ELF file of this machine: give an "
-			 "executable or a shared library", path);
+		snprintf(why, ATTACH_WHY_SIZE,
+			 "'%s' is not an ELF file of this machine: give an "
+			 "executable or a shared library",
+			 path);
 		break;
 	case -EBADMSG:
-		snprintf(why, ATTACH_WHY_SIZE, "'%s' is truncated or damaged: build or copy it again",
-			 path);
+		snprintf(why, ATTACH_WHY_SIZE,
+			 "'%s' is truncated or damaged: build or copy it again", path);
 		break;
 	case 0:
 		snprintf(why, ATTACH_WHY_SIZE,
 			 "'%s' has no pushback probes (%zu notes that lead nowhere): build it with "
-			 "include/pushback.h", path,
-			 note->dead + note->duplicate + note->malformed + note->unknown);
+			 "include/pushback.h",
+			 path, note->dead + note->duplicate + note->malformed + note->unknown);
 		return -ENODATA;
 	default:
 		snprintf(why, ATTACH_WHY_SIZE, "cannot read '%s': %s", path, strerror(-err));
@@ -143,7 +146,8 @@ static int open_path(const char *path, struct file_id *id, char *why)
 	}
 	if (!S_ISREG(st.st_mode)) {
 		snprintf(why, ATTACH_WHY_SIZE,
-			 "'%s' is not a regular file: give an executable or a shared library", path);
+			 "'%s' is not a regular file: give an executable or a shared library",
+			 path);
 		close(fd);
 		return -EINVAL;
 	}

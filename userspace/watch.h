@@ -20,7 +20,7 @@ struct watch_skipped {
 	size_t unknown_probes;
 	size_t too_many_sites;
 	size_t bad_files; /* truncated or contradictory */
-	size_t files;	  /* could not be opened, or not be attached to */
+	size_t files;     /* could not be opened, or not be attached to */
 };
 
 /* The attach stays the caller's. NULL when out of memory. */

@@ -1,0 +1,145 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""The house rules, as a program: formatting, layering, headers alone, lengths.
+
+Each rule is a function that yields complaints; a rule that finds nothing has passed.
+"""
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+TOP = Path(__file__).resolve().parent.parent
+SOURCES = ["bpf", "include", "userspace", "tools", "tests"]
+
+
+def files(*suffixes, under=SOURCES):
+    for folder in under:
+        for path in sorted((TOP / folder).rglob("*")):
+            if path.suffix in suffixes and path.is_file():
+                yield path
+
+
+def name(path):
+    return str(path.relative_to(TOP))
+
+
+def run(*command, **options):
+    return subprocess.run(command, cwd=TOP, capture_output=True, text=True, **options)
+
+
+def formatting():
+    """clang-format agrees."""
+    done = run("clang-format", "--dry-run", *(name(p) for p in files(".c", ".h")))
+    for line in done.stderr.splitlines():
+        if "warning:" in line:
+            yield line.split(" [")[0]
+
+
+# Which of userspace's files may include what; everything else may not.
+ONLY = {
+    r"pushback\.skel\.h": {"attach"},
+    r"bpf/\w+\.h": {"attach", "drain", "doctor", "msg"},
+    r"(lib)?elf\.h|gelf\.h": {"elfnote", "elf_image"},
+}
+# Pure files: no libbpf, no I/O, no clock.
+PURE = {"model", "hist", "metrics"}
+PURE_MAY = {"stdbool.h", "stddef.h", "stdint.h", "stdlib.h", "string.h", "errno.h", "limits.h", "float.h", "uthash.h"}
+# What faces a consumer's data or the kernel does not print.
+SPEAKERS = {"main", "msg", "opts"}
+
+
+def layering():
+    """Arrows go one way (design of the data flow): who may include what."""
+    headers = {p.name for p in files(".h", under=["userspace", "include"])}
+    for path in files(".c", ".h", under=["userspace"]):
+        for include in re.findall(r'^#include [<"]([^>"]+)[>"]', path.read_text(), re.M):
+            for pattern, allowed in ONLY.items():
+                if re.fullmatch(pattern, include) and path.stem not in allowed:
+                    yield f"{name(path)}: may not include {include}: only {', '.join(sorted(allowed))}"
+            if path.stem in PURE and include not in headers and include not in PURE_MAY:
+                yield f"{name(path)}: is pure and may not include {include}"
+        if path.stem in PURE and re.search(r"\bclock_gettime\b|\btime\(", path.read_text()):
+            yield f"{name(path)}: is pure and may not look at a clock"
+    for path in files(".c", ".h", under=["bpf", "include"]):
+        if re.search(r'#include "(?!pushback|maps\.bpf)', path.read_text()):
+            yield f"{name(path)}: the kernel side and the header know nothing of userspace"
+
+
+def speaking():
+    """Only main and cmd_* print; all else returns."""
+    for path in files(".c", under=["userspace"]):
+        if path.stem in SPEAKERS or path.stem.startswith("cmd_"):
+            continue
+        if re.search(r"\b(f?printf|puts|perror)\(", path.read_text()):
+            yield f"{name(path)}: prints; return instead, or use msg.h"
+
+
+def headers_alone():
+    """Every header compiles alone; the public ones also as C++11 and pedantically."""
+    compilers = [("gcc", ["-std=gnu11", "-D_GNU_SOURCE="], "c")]
+    public = [("gcc", ["-std=c11"], "c"), ("clang", ["-std=c11"], "c"), ("g++", ["-std=c++11"], "c++"),
+              ("clang++", ["-std=c++11"], "c++")]
+    flags = ["-Wall", "-Wextra", "-Wpedantic", "-Werror", "-Iinclude", "-Iuserspace", "-O1", "-c", "-o", "/dev/null"]
+    for path in files(".h", under=["include", "userspace"]):
+        for compiler, standard, language in public if path.parent.name == "include" else compilers:
+            with tempfile.NamedTemporaryFile("w", suffix="." + language.replace("+", "p")) as source:
+                source.write(f'#include "{path}"\ntypedef int not_empty;\n')
+                source.flush()
+                done = run(compiler, *standard, *flags, "-x", language, source.name)
+            if done.returncode:
+                yield f"{name(path)}: {compiler} {standard[0]}: {done.stderr.splitlines()[0]}"
+
+
+def lengths():
+    """Functions and files are short; the README too."""
+    sizes = []
+    sources = [name(p) for p in files(".c", ".h")]
+    done = run("ctags", "-x", "--c-kinds=f", "--fields=+ne", "--_xformat=%{input}:%n %N %e", *sources)
+    for line in done.stdout.splitlines():
+        where, function, end = line.split()
+        file, start = where.rsplit(":", 1)
+        lines = int(end) - int(start) + 1
+        sizes.append(lines)
+        if lines > 100:
+            yield f"{file}:{start}: {function} has {lines} lines, more than 100"
+    sizes.sort()
+    if statistics.median(sizes) > 20:
+        yield f"the median function has {statistics.median(sizes)} lines, more than 20"
+    if sizes[len(sizes) * 9 // 10] > 60:
+        yield f"one function in ten has {sizes[len(sizes) * 9 // 10]} lines or more, above 60"
+    for path in files(".c", under=SOURCES):
+        lines = path.read_text().count("\n")
+        if lines > 600:
+            yield f"{name(path)}: {lines} lines, more than 600"
+    readme = (TOP / "README.md").read_text().count("\n")
+    if readme > 500:
+        yield f"README.md: {readme} lines, more than 500"
+
+
+def licences():
+    """The first lines of every source name its licence."""
+    for path in [*files(".c", ".h", ".py", ".sh"), TOP / "Makefile", TOP / "tools/need"]:
+        if "SPDX-License-Identifier" not in "".join(path.read_text().splitlines(True)[:2]):
+            yield f"{name(path)}: no SPDX-License-Identifier in its first two lines"
+
+
+def main():
+    rules = [formatting, layering, speaking, headers_alone, lengths, licences]
+    failed = 0
+    for rule in rules:
+        complaints = list(rule())
+        print(f"  {'FAIL' if complaints else 'PASS':8} {rule.__name__}: {rule.__doc__.splitlines()[0]}")
+        for complaint in complaints[:20]:
+            print(f"           {complaint}")
+        if len(complaints) > 20:
+            print(f"           and {len(complaints) - 20} more")
+        failed += bool(complaints)
+    print(f"check: {len(rules) - failed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
