@@ -125,6 +125,12 @@ bool chain_drained(struct chain *chain)
 	return true;
 }
 
+void chain_cut_truth(struct chain *chain)
+{
+	for (size_t i = 0; i < chain->length; i++)
+		truth_cut(&chain->steps[i]->truth);
+}
+
 struct step_counts chain_counts(const struct chain *chain, size_t i)
 {
 	struct step_counts counts = chain->ended[i];

@@ -50,6 +50,9 @@ void chain_set_slow(struct chain *chain, const struct slow_request *slow);
 /* Hands on what is incomplete; true once nothing is on its way any more. */
 bool chain_drained(struct chain *chain);
 
+/* Ends the runs of the truth log: nobody is called for a while. */
+void chain_cut_truth(struct chain *chain);
+
 /* How often step number `step` answered how, over all its instances. */
 struct step_counts chain_counts(const struct chain *chain, size_t step);
 

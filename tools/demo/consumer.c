@@ -32,6 +32,10 @@ static void submit_carried(struct consumer *consumer)
 	outcome = first->ops->submit(first, &consumer->carried);
 	consumer->invalid += outcome == PUSHBACK_INVALID;
 	consumer->has_carried = step_refused(outcome);
+	if (consumer->has_carried && !consumer->refused) {
+		consumer->refused = true;
+		fprintf(stderr, "pushback-demo: in backpressure\n");
+	}
 }
 
 static int rebalance(struct consumer *consumer)
@@ -57,17 +61,45 @@ static void change_slow(struct chain *chain, const struct slow_request *slow)
 			slow->duration < NSEC_PER_SEC ? "ms" : "s");
 }
 
+/* Says when, so that whoever reads it has a moment before which all calls of now are. */
+static void set_paused(struct consumer *consumer, bool paused)
+{
+	if (consumer->paused == paused)
+		return;
+	consumer->paused = paused;
+	chain_cut_truth(consumer->chain);
+	fprintf(stderr, "pushback-demo: %s at %llu\n", paused ? "paused" : "resumed",
+		(unsigned long long)clock_now());
+}
+
+static int obey_one(struct consumer *consumer, const struct command *command)
+{
+	switch (command->verb) {
+	case COMMAND_SLOW:
+		change_slow(consumer->chain, &command->slow);
+		return 0;
+	case COMMAND_REBALANCE:
+		return rebalance(consumer);
+	case COMMAND_PAUSE:
+	case COMMAND_RESUME:
+		set_paused(consumer, command->verb == COMMAND_PAUSE);
+		return 0;
+	}
+	return 0;
+}
+
+/* Takes what commands there are; while it is paused also those to come. */
 static int obey(struct consumer *consumer)
 {
 	struct command command;
 	int err = 0;
 
-	while (!err && control_take(&command)) {
-		if (command.verb == COMMAND_REBALANCE)
-			err = rebalance(consumer);
-		else
-			change_slow(consumer->chain, &command.slow);
-	}
+	do {
+		while (!err && control_take(&command))
+			err = obey_one(consumer, &command);
+		if (consumer->paused)
+			control_wait(clock_now() + NSEC_PER_SEC);
+	} while (!err && consumer->paused && !control_stop());
 	return err;
 }
 

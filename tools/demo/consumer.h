@@ -18,6 +18,8 @@ struct consumer {
 
 	struct message carried; /* what the chain refused */
 	bool has_carried;
+	bool paused;
+	bool refused;      /* it was, once: said so */
 	uint64_t messages; /* read */
 	uint64_t invalid;
 	uint64_t loops;

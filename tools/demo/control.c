@@ -57,25 +57,42 @@ static void enqueue(const struct command *command)
 	pthread_mutex_unlock(&control.lock);
 }
 
+static bool command_parse(const char *line, struct command *command)
+{
+	static const struct {
+		const char *word;
+		enum command_verb verb;
+	} words[] = {
+		{ "rebalance", COMMAND_REBALANCE },
+		{ "pause", COMMAND_PAUSE },
+		{ "resume", COMMAND_RESUME },
+	};
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++) {
+		if (strcmp(line, words[i].word))
+			continue;
+		command->verb = words[i].verb;
+		return true;
+	}
+	command->verb = COMMAND_SLOW;
+	return slow_parse(line, &command->slow);
+}
+
 static void obey(const char *line)
 {
 	struct command command = { .verb = COMMAND_SLOW };
 
 	if (!*line)
 		return;
-	if (!strcmp(line, "quit")) {
+	if (!strcmp(line, "quit"))
 		stop();
-	} else if (!strcmp(line, "rebalance")) {
-		command.verb = COMMAND_REBALANCE;
+	else if (command_parse(line, &command))
 		enqueue(&command);
-	} else if (slow_parse(line, &command.slow)) {
-		enqueue(&command);
-	} else {
+	else
 		fprintf(stderr,
 			"pushback-demo: '%s' is no command: STEP:refuse|block:DURATION, none, "
-			"rebalance or quit\n",
+			"rebalance, pause, resume or quit\n",
 			line);
-	}
 }
 
 static void take_character(char c)

@@ -16,6 +16,8 @@
 enum command_verb {
 	COMMAND_SLOW,
 	COMMAND_REBALANCE, /* end all steps, make new ones */
+	COMMAND_PAUSE,     /* call no step until COMMAND_RESUME */
+	COMMAND_RESUME,
 };
 
 struct command {

@@ -129,7 +129,8 @@ static void print_help(void)
 		printf("  %-26s %s\n", left, specs[i].help);
 	}
 	printf("\nTIME is a number with us, ms, s, m or h; bare means s. While it runs it takes on "
-	       "stdin:\nanother STEP:HOW:TIME, none, rebalance (new steps), quit.\n\n"
+	       "stdin:\nanother STEP:HOW:TIME, none, rebalance (new steps), pause, resume, "
+	       "quit.\n\n"
 	       "  pushback-demo --slow sink:refuse:1ms\n"
 	       "  pushback-demo --source memory --slow transform:block:10us --duration 5s\n");
 }

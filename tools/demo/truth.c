@@ -134,6 +134,14 @@ void truth_begin(struct truth_step *step, const char *name, unsigned int next)
 	out.used += (size_t)n;
 }
 
+void truth_cut(struct truth_step *step)
+{
+	for (int kind = 0; kind < TRUTH_KINDS; kind++) {
+		run_flush(step, kind);
+		step->run[kind].count = 0;
+	}
+}
+
 void truth_end(struct truth_step *step)
 {
 	int n;
@@ -141,10 +149,7 @@ void truth_end(struct truth_step *step)
 	if (!truth_enabled)
 		return;
 	truth_tick();
-	for (int kind = 0; kind < TRUTH_KINDS; kind++) {
-		run_flush(step, kind);
-		step->run[kind].count = 0;
-	}
+	truth_cut(step);
 	n = snprintf(log_reserve(RECORD_SIZE), RECORD_SIZE, "end %u %llu\n", step->id,
 		     (unsigned long long)(out.now - out.base));
 	out.used += (size_t)n;

@@ -59,6 +59,8 @@ int truth_close(void);
 
 /* `next`: instance number of the step behind it, or 0. The step's own is put into step->id. */
 void truth_begin(struct truth_step *step, const char *name, unsigned int next);
+/* Ends the step's runs, as if other returns had followed: there will be none for some time. */
+void truth_cut(struct truth_step *step);
 void truth_end(struct truth_step *step);
 void truth_write(struct truth_step *step, enum truth_kind kind, unsigned int outcome);
 
