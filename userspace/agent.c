@@ -29,8 +29,8 @@ struct agent {
 	struct model *model;
 	struct labels *labels;
 	struct agent_stats stats;
+	uint64_t *started; /* of --pid: a number is used again, a start time is not */
 	int signals;
-	bool process_gone; /* of --pid: one has ended */
 };
 
 static uint64_t now_ns(void)
@@ -85,6 +85,7 @@ static int attach_pids(struct agent *a, char *why)
 				 "no process %d: it has ended, or the number is wrong", (int)pid);
 		if (n <= 0)
 			return n ? n : -ENODATA;
+		a->started[i] = discover_start_time(pid);
 	}
 	return 0;
 }
@@ -156,7 +157,8 @@ static enum exit_status build(struct agent *a, char *why)
 	a->watch = watch_new(a->attach);
 	a->drain = drain_new(&maps);
 	a->model = model_new();
-	if (!a->watch || !a->drain || !a->model) {
+	a->started = calloc(o->pids_count + 1, sizeof(*a->started));
+	if (!a->watch || !a->drain || !a->model || !a->started) {
 		snprintf(why, ATTACH_WHY_SIZE, "out of memory");
 		return EXIT_FAILED;
 	}
@@ -193,6 +195,7 @@ void agent_free(struct agent *a)
 	attach_free(a->attach);
 	model_free(a->model);
 	labels_free(a->labels);
+	free(a->started);
 	if (a->signals >= 0)
 		close(a->signals);
 	free(a);
@@ -277,13 +280,13 @@ static void flush(struct agent *a, struct sink *const *sinks, size_t count, uint
 	model_next_interval(a->model);
 }
 
-/* Of --pid: are all gone? Says so once for each change. */
-static bool all_gone(struct agent *a)
+/* Of --pid: have all ended? */
+static bool all_gone(const struct agent *a)
 {
 	size_t i, gone = 0;
 
 	for (i = 0; i < a->options->pids_count; i++)
-		gone += discover_start_time(a->options->pids[i]) == 0;
+		gone += discover_start_time(a->options->pids[i]) != a->started[i];
 	return a->options->pids_count && gone == a->options->pids_count;
 }
 
