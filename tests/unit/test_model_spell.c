@@ -9,7 +9,7 @@
 #include "model.h"
 #include "records.h"
 
-#define START (1000 * SEC)
+#define START (10000 * SEC)
 
 /* A step of which every direction is told the same, and the model that hears of it. */
 struct stand {
