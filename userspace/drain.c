@@ -315,6 +315,9 @@ static bool refresh(struct drain *d, struct seen *seen, struct pb_step *e, uint6
 	case -EPERM:
 		d->lost[DRAIN_LOSS_SILENT]++;
 		return true;
+	case -ESRCH: /* its exit was not seen, or it had too many steps to be read then */
+		seen->misses = GONE_DRAINS;
+		/* fall through */
 	default:
 		if (++seen->misses < GONE_DRAINS)
 			return false;
