@@ -106,33 +106,46 @@ static int open_exe(pid_t pid, const struct proc_mapping *mapping)
 	return open_regular(open(link, O_PATH | O_CLOEXEC), mapping);
 }
 
-/* maps shows resolved paths: a symbolic link on the way was put there later, perhaps to lead us
- * out. */
-static int open_in_root(pid_t pid, const struct proc_mapping *mapping)
+/*
+ * maps shows resolved paths: a symbolic link on the way was put there later, perhaps to lead us
+ * out. " (deleted)" is left on: a file may be called so, and a deleted one isn't found either way.
+ */
+static int open_below(const char *root, const struct proc_mapping *mapping)
 {
 	struct open_how how = {
 		.flags = O_PATH | O_CLOEXEC,
 		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
 	};
-	char link[64], *path;
-	int root, fd;
+	int root_fd = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC), fd;
+	char *path;
 
-	snprintf(link, sizeof(link), "/proc/%d/root", (int)pid);
-	root = open(link, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (root < 0)
+	if (root_fd < 0)
 		return -errno;
 	path = strdup(mapping->path);
 	if (!path) {
-		close(root);
+		close(root_fd);
 		return -ENOMEM;
 	}
-	/* " (deleted)" stays: a file may be called so, a deleted one isn't found either way. */
 	proc_maps_unescape(path);
-	fd = (int)syscall(SYS_openat2, root, path, &how, sizeof(how));
+	fd = (int)syscall(SYS_openat2, root_fd, path, &how, sizeof(how));
 	fd = open_regular(fd, mapping);
 	free(path);
-	close(root);
+	close(root_fd);
 	return fd;
+}
+
+/*
+ * Of a process in another mount namespace maps shows paths within that one; of one that has only
+ * changed its root, as we see them.
+ */
+static int open_by_path(pid_t pid, const struct proc_mapping *mapping)
+{
+	char link[64];
+	int fd;
+
+	snprintf(link, sizeof(link), "/proc/%d/root", (int)pid);
+	fd = open_below(link, mapping);
+	return fd < 0 ? open_below("/", mapping) : fd;
 }
 
 int mapped_open(pid_t pid, const struct proc_mapping *mapping)
@@ -142,6 +155,6 @@ int mapped_open(pid_t pid, const struct proc_mapping *mapping)
 	if (fd < 0)
 		fd = open_exe(pid, mapping);
 	if (fd < 0)
-		fd = open_in_root(pid, mapping);
+		fd = open_by_path(pid, mapping);
 	return fd;
 }
