@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Ends, forks and instance numbers of pushback.h, through real breakpoints in this process. */
+/* Beginnings, ends, forks and instance numbers of pushback.h, through real breakpoints in this process. */
 #define _GNU_SOURCE
 #include <setjmp.h>
 #include <stdarg.h>
@@ -199,6 +199,73 @@ static void instances_are_unique_over_threads(void **state)
 		assert_true(instances[i] != instances[i - 1]);
 }
 
+/* ---- Names and the struct ---- */
+
+static void a_static_step_is_an_initialised_one(void **state)
+{
+	static const struct pushback_step fixed = PUSHBACK_STEP_INIT("step");
+	struct pushback_step made;
+
+	(void)state;
+	memset(&made, 0xee, sizeof(made));
+	pushback_step_init(&made, "step");
+	assert_memory_equal(&made, &fixed, sizeof(fixed));
+	assert_int_equal(made.magic, PUSHBACK_STEP_MAGIC);
+	assert_int_equal(made.version, PUSHBACK_STEP_VERSION);
+	assert_int_equal(made.size, 512);
+	assert_int_equal(made.epoch, PUSHBACK_EPOCH_FRESH);
+}
+
+static void a_long_name_is_cut_and_flagged(void **state)
+{
+	static char name[10001];
+	static const size_t lengths[] = { 0, 1, 126, 127, 128, 129, 10000 };
+	struct pushback_step s;
+	size_t i, kept;
+
+	(void)state;
+	for (i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
+		memset(name, 'n', sizeof(name));
+		name[lengths[i]] = 0;
+		memset(&s, 0xee, sizeof(s));
+		pushback_step_init(&s, name);
+		kept = lengths[i] < 127 ? lengths[i] : 127;
+		assert_int_equal(strlen(s.name), kept);
+		assert_memory_equal(s.name, name, kept);
+		for (; kept < 128; kept++)
+			assert_int_equal(s.name[kept], 0);
+		assert_int_equal(s.state, lengths[i] > 127 ? PUSHBACK_NAME_CUT : 0);
+	}
+	pushback_step_init(&s, NULL);
+	assert_int_equal(s.name[0], 0);
+}
+
+/* Not one byte beyond what is kept is read, but the one that says whether there is more. */
+static void an_unterminated_name_is_not_overread(void **state)
+{
+	char name[128];
+	struct pushback_step s;
+
+	(void)state;
+	memset(name, '\xff', sizeof(name)); /* the address sanitizer looks on */
+	pushback_step_init(&s, name);
+	assert_int_equal(strlen(s.name), 127);
+	assert_true(s.state & PUSHBACK_NAME_CUT);
+}
+
+static void depth_is_cut_at_32_bits(void **state)
+{
+	struct pushback_step s = fresh;
+
+	(void)state;
+	pushback_depth(&s, 3, 10);
+	assert_int_equal(s.depth, 3 | 10ull << 32);
+	pushback_depth(&s, 0x100000000ull, UINT64_MAX);
+	assert_true(s.depth == UINT64_MAX);
+	pushback_depth(&s, 0, 0);
+	assert_int_equal(s.depth, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -208,6 +275,10 @@ int main(void)
 		TEST(a_forked_child_starts_clean),
 		TEST(a_forked_child_ends_nothing_it_inherited),
 		TEST(instances_are_unique_over_threads),
+		cmocka_unit_test(a_static_step_is_an_initialised_one),
+		cmocka_unit_test(a_long_name_is_cut_and_flagged),
+		cmocka_unit_test(an_unterminated_name_is_not_overread),
+		cmocka_unit_test(depth_is_cut_at_32_bits),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

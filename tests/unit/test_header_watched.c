@@ -150,6 +150,26 @@ static void what_no_site_could_tell_is_told_with_the_next_return(void **state)
 	fired(0);
 }
 
+static void an_edge_while_not_armed_is_told_later(void **state)
+{
+	const struct observer_fire *fire;
+
+	(void)state;
+	observer_attach();
+	pushback_submit_return(&a, ACCEPTED);
+	fired(1);
+	observer_arm(0);
+	pushback_submit_return(&a, REJECTED);
+	pushback_submit_return(&a, REJECTED);
+	pushback_submit_return(&a, REJECTED);
+	observer_arm(OBSERVER_ALL);
+	pushback_submit_return(&a, REJECTED);
+	fire = fired(1);
+	assert_true(fire->step.state & OPEN_SEND);
+	assert_false(fire->step.state & PUSHBACK_BEAT);
+	assert_int_equal(fire->no, 4);
+}
+
 static void another_site_tells_what_one_could_not(void **state)
 {
 	(void)state;
@@ -266,6 +286,22 @@ static void healthy_steps_beat_at_either_site(void **state)
 	assert_int_equal(seen, 1u << PUSHBACK_SUBMIT_RETURN | 1u << PUSHBACK_FORWARD_RETURN);
 }
 
+/* From millions of returns a second to one a second: each one is looked at again. */
+static void looks_follow_the_rate_down(void **state)
+{
+	int i;
+
+	(void)state;
+	observer_attach();
+	for (i = 0; i < 1000; i++)
+		pushback_submit_return(&a, ACCEPTED);
+	assert_int_equal(a.look_every, 61);
+	age(&a, 61 * SECOND);
+	for (i = 0; i < 61 && a.look_every == 61; i++)
+		pushback_submit_return(&a, ACCEPTED);
+	assert_int_equal(a.look_every, 1);
+}
+
 /* ---- Probes other than submit ---- */
 
 static void forward_and_poll_have_their_arguments(void **state)
@@ -349,6 +385,7 @@ static void marks_and_depth(void **state)
 
 	(void)state;
 	observer_attach();
+	pushback_submit_return(&a, ACCEPTED);
 	pushback_submit_enter(&a);
 	in_submit = a.inside;
 	assert_int_equal(in_submit & 3, 1);
@@ -377,11 +414,13 @@ int main(void)
 		TEST(with_no_call_in_between_nothing_is_missed),
 		TEST(two_observers_see_the_same),
 		TEST(what_no_site_could_tell_is_told_with_the_next_return),
+		TEST(an_edge_while_not_armed_is_told_later),
 		TEST(another_site_tells_what_one_could_not),
 		TEST(a_site_that_nobody_arms_costs_no_clock_for_ever),
 		TEST(a_heartbeat_shows_what_is_open),
 		TEST(overlapping_directions_do_not_show_each_other_for_ever),
 		TEST(healthy_steps_beat_at_either_site),
+		TEST(looks_follow_the_rate_down),
 		TEST(forward_and_poll_have_their_arguments),
 		TEST(the_next_step_is_the_one_called_last),
 		TEST(marks_and_depth),
