@@ -255,7 +255,7 @@ static void an_unterminated_name_is_not_overread(void **state)
 
 static void depth_is_cut_at_32_bits(void **state)
 {
-	struct pushback_step s = fresh;
+	struct pushback_step s = PUSHBACK_STEP_INIT("deep");
 
 	(void)state;
 	pushback_depth(&s, 3, 10);
