@@ -187,8 +187,8 @@ static void drop_long_line(struct statsd_outbox *out, const struct statsd_item *
 	out->stats.lines_too_long++;
 	if (item->kind == STATSD_DURATION)
 		out->stats.durations_dropped += item->amount;
-	else
-		handed_over(item);
+	else if (item->kind == STATSD_COUNTER)
+		((struct statsd_tally *)item->target)->sent += item->amount;
 }
 
 void statsd_outbox_line(struct statsd_outbox *out, const struct statsd_line *line,

@@ -364,20 +364,34 @@ static enum statsd_reason try_send(struct statsd_socket *s, const void *payload,
 	return reason;
 }
 
+/*
+ * The same payload goes out again only where it is sure to be the one that was refused: then each of
+ * a name's addresses gets its chance.
+ */
+static enum statsd_reason send_udp(struct statsd_socket *s, const void *payload, size_t size)
+{
+	enum statsd_reason reason = try_send(s, payload, size);
+
+	for (unsigned int tries = 1; tries < s->peers.count; tries++) {
+		if (reason != STATSD_REFUSED || !s->is_local)
+			break;
+		reason = try_send(s, payload, size);
+	}
+	return reason;
+}
+
 enum statsd_reason statsd_socket_send(struct statsd_socket *s, const void *payload, size_t size)
 {
 	bool was_connected = s->fd >= 0;
-	enum statsd_reason reason = try_send(s, payload, size);
+	enum statsd_reason reason;
 
-	/*
-	 * A server that was restarted shows as an error of the old connection. With UDP the same
-	 * payload goes out again only where it is sure to be the one that was refused.
-	 */
-	if (reason == STATSD_SENT || reason == STATSD_PARTIAL || !was_connected || s->fd >= 0)
-		return reason;
-	if (s->address.scheme == STATSD_UDP && !s->is_local)
-		return reason;
-	return try_send(s, payload, size);
+	if (s->address.scheme == STATSD_UDP)
+		return send_udp(s, payload, size);
+	reason = try_send(s, payload, size);
+	/* A server that was restarted shows as an error of the old connection. */
+	if (reason != STATSD_SENT && reason != STATSD_PARTIAL && was_connected && s->fd < 0)
+		reason = try_send(s, payload, size);
+	return reason;
 }
 
 bool statsd_socket_wait(struct statsd_socket *s, int ms)
