@@ -110,12 +110,13 @@ void truth_write(struct truth_step *step, enum truth_kind kind, unsigned int out
 		run->last = out.now;
 		return;
 	}
-	truth_tick();
 	if (kind == TRUTH_SUBMIT && outcome == PUSHBACK_REJECTED)
 		run_end(step, TRUTH_POLL, true);
 	else if (kind == TRUTH_POLL && outcome)
 		run_end(step, TRUTH_SUBMIT, PUSHBACK_REJECTED);
 	run_flush(step, kind);
+	/* Just before the probe: writing takes a ms at times. */
+	truth_tick();
 	*run = (struct truth_run){
 		.first = out.now, .last = out.now, .count = 1, .outcome = outcome
 	};
