@@ -17,7 +17,7 @@
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 
-#include "silent.h"
+#include "peek.h"
 
 #define BATCH      256
 #define SILENT_NS  1000000000ull
@@ -216,13 +216,21 @@ static uint64_t since_base(uint64_t now, uint64_t base)
 	return (int64_t)(now - base) > 0 ? now - base : 0;
 }
 
-static void count_direction(struct record *r, const struct pb_step *e, int direction, uint64_t now)
+/*
+ * `now` is the instant for what is open. An event may show a direction open whose end it does not
+ * promise to tell (PUSHBACK_SHOWN): that is known up to the event only.
+ */
+static void count_direction(struct record *r, const struct pb_step *e, int direction, uint64_t now,
+			    bool fresh)
 {
 	const struct pushback_direction *d = &e->now.direction[direction];
 	bool receive = direction == PUSHBACK_RECEIVE;
 	uint64_t closed = since_base(d->closed, e->base.direction[direction].closed);
 	uint64_t *counter = r->counter;
 	uint64_t rest = d->closed - e->sampled[direction];
+
+	if (!fresh && !(e->now.state & PUSHBACK_SHOWN << direction))
+		now = e->event_ns;
 
 	counter[receive ? COUNTER_RECEIVE_TIME : COUNTER_SEND_TIME] =
 		since_base(pushback_time(&e->now, (unsigned int)direction, now),
@@ -242,7 +250,7 @@ static void count_direction(struct record *r, const struct pb_step *e, int direc
 }
 
 static void fill_record(struct drain *d, struct record *r, const struct seen *seen,
-			const struct pb_step *e, uint64_t now)
+			const struct pb_step *e, uint64_t now, bool fresh)
 {
 	r->key = seen->key;
 	r->place = e->place;
@@ -254,8 +262,8 @@ static void fill_record(struct drain *d, struct record *r, const struct seen *se
 	r->counter[COUNTER_FORWARDED] = since_base(e->now.forwarded, e->base.forwarded);
 	r->counter[COUNTER_SEND_SELF_TIME] =
 		since_base(pushback_self_time(&e->now, now), e->base.self_ns);
-	count_direction(r, e, PUSHBACK_SEND, now);
-	count_direction(r, e, PUSHBACK_RECEIVE, now);
+	count_direction(r, e, PUSHBACK_SEND, now, fresh);
+	count_direction(r, e, PUSHBACK_RECEIVE, now, fresh);
 	r->samples[0] = d->samples[0];
 	r->samples[1] = d->samples[1];
 	memcpy(r->name, e->now.name, sizeof(r->name));
@@ -301,31 +309,34 @@ static bool read_whole(struct drain *d, const struct pb_step_key *key, struct pb
 }
 
 /*
- * The struct's memory as it is now: a step that nobody drives fires nothing, yet has counted since
- * its last event. True if `e->now` is its present state.
+ * The struct's memory as it is now. An event is news, no more: a step counts on between two, folds
+ * episodes, and one that nobody drives fires nothing. True if `e->now` is its present state.
  */
 static bool refresh(struct drain *d, struct seen *seen, struct pb_step *e, uint64_t now)
 {
-	switch (silent_read((pid_t)seen->key.process.tgid, e->place, &e->now)) {
+	bool silent = now - e->event_ns >= SILENT_NS;
+
+	switch (peek_step((pid_t)seen->key.process.tgid, e->place, &e->now)) {
 	case 0:
 		seen->misses = 0;
 		return true;
 	case -EAGAIN: /* being driven right now: its events tell */
 		return false;
 	case -EPERM:
-		d->lost[DRAIN_LOSS_SILENT]++;
-		return true;
+		d->lost[DRAIN_LOSS_SILENT] += silent;
+		return false;
 	case -ESRCH: /* its exit was not seen, or it had too many steps to be read then */
 		seen->misses = GONE_DRAINS;
-		/* fall through */
+		break;
 	default:
-		if (++seen->misses < GONE_DRAINS)
-			return false;
-		d->lost[DRAIN_LOSS_GONE]++;
-		pushback_abandon(&e->now, now);
-		e->flags |= PB_STEP_EXITED;
-		return true;
+		seen->misses += silent;
 	}
+	if (seen->misses < GONE_DRAINS)
+		return false;
+	d->lost[DRAIN_LOSS_GONE]++;
+	pushback_abandon(&e->now, now);
+	e->flags |= PB_STEP_EXITED;
+	return true;
 }
 
 static void delete_step(struct drain *d, struct seen *seen, const struct pb_step *e)
@@ -357,6 +368,7 @@ static int drain_step(struct drain *d, const struct pb_step_key *key, struct pb_
 {
 	struct seen *seen;
 	struct record r = { 0 };
+	bool fresh = true;
 	int err, direction;
 
 	if (!read_whole(d, key, e) || !e->events)
@@ -366,18 +378,16 @@ static int drain_step(struct drain *d, const struct pb_step_key *key, struct pb_
 		return -ENOMEM;
 	seen->generation = d->generation;
 	count_name(d, seen, e);
+	if (!(e->flags & PB_STEP_DEAD))
+		fresh = refresh(d, seen, e, now);
 	r.dead = e->flags & PB_STEP_DEAD;
-	r.settle = r.dead;
-	if (!r.dead && (last || now - e->event_ns >= SILENT_NS)) {
-		r.settle = refresh(d, seen, e, now) || last;
-		r.dead = e->flags & PB_STEP_DEAD;
-	}
+	r.settle = r.dead || last || (fresh && now - e->event_ns >= SILENT_NS);
 	for (direction = 0; direction < 2; direction++) {
 		err = read_samples(d, seen, e, direction);
 		if (err)
 			return err;
 	}
-	fill_record(d, &r, seen, e, now);
+	fill_record(d, &r, seen, e, now, fresh);
 	err = fn(&r, context);
 	/* The samples may have been moved by the callee's reading; the memory is ours. */
 	if (r.dead) {

@@ -2,8 +2,8 @@
 /*
  * drain.h - maps -> checked plain records
  *
- * Reads every step of the maps, and the memory of those that have been silent for a second; turns
- * each into a record and deletes the dead ones. Owns the totals of what was lost. Not thread-safe.
+ * Reads every step of the maps and its memory as it is now, turns each into a record and deletes the
+ * dead ones. Owns the totals of what was lost. Not thread-safe.
  */
 #ifndef DRAIN_H
 #define DRAIN_H
@@ -21,8 +21,8 @@ struct drain *drain_new(const struct attach_maps *maps);
 void drain_free(struct drain *d);
 
 /*
- * One drain, as of `now` (CLOCK_MONOTONIC ns). `last`: no other will follow, so every living step's
- * memory is read and all durations are settled. 0 or -errno.
+ * One drain, as of `now` (CLOCK_MONOTONIC ns). `last`: no other will follow, so all
+ * durations are settled. 0 or -errno.
  */
 int drain_run(struct drain *d, uint64_t now, bool last, drain_fn fn, void *context);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* silent.h - a step's struct, read from the memory of its process */
-#ifndef SILENT_H
-#define SILENT_H
+/* peek.h - a step's struct, read from the memory of its process */
+#ifndef PEEK_H
+#define PEEK_H
 
 #include <stdint.h>
 #include <sys/types.h>
@@ -13,6 +13,6 @@
  * Left as it is on failure: -EAGAIN it changes while it is read, or is not watched now; -EPERM we may
  * not read that process; -ESRCH, -EFAULT, -ENOENT the process, the memory or the instance is gone.
  */
-int silent_read(pid_t pid, uint64_t place, struct pushback_step *step);
+int peek_step(pid_t pid, uint64_t place, struct pushback_step *step);
 
-#endif /* SILENT_H */
+#endif /* PEEK_H */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "silent.h"
+#include "peek.h"
 
 #include <errno.h>
 #include <stdbool.h>
@@ -9,15 +9,17 @@
 #define READ_TRIES 8
 #define STATE_SIZE offsetof(struct pushback_step, name)
 
-static int read_state(pid_t pid, uint64_t place, struct pushback_step *out)
+/* Twice in one call, one after the other: what is alike in both has not changed in between. */
+static int read_twice(pid_t pid, uint64_t place, struct pushback_step out[2])
 {
-	struct iovec to = { .iov_base = out, .iov_len = STATE_SIZE };
-	struct iovec from = { .iov_base = (void *)(uintptr_t)place, .iov_len = STATE_SIZE };
-	ssize_t n = process_vm_readv(pid, &to, 1, &from, 1, 0);
+	struct iovec to[2] = { { &out[0], STATE_SIZE }, { &out[1], STATE_SIZE } };
+	struct iovec from[2] = { { (void *)(uintptr_t)place, STATE_SIZE },
+				 { (void *)(uintptr_t)place, STATE_SIZE } };
+	ssize_t n = process_vm_readv(pid, to, 2, from, 2, 0);
 
 	if (n < 0)
 		return errno == EACCES ? -EPERM : -errno;
-	return n == (ssize_t)STATE_SIZE ? 0 : -EFAULT;
+	return n == 2 * (ssize_t)STATE_SIZE ? 0 : -EFAULT;
 }
 
 /* A thread is between two of an edge's stores: the bit and the time do not agree. */
@@ -41,23 +43,21 @@ static bool is_same_step(const struct pushback_step *s, const struct pushback_st
 	       s->instance == known->instance;
 }
 
-int silent_read(pid_t pid, uint64_t place, struct pushback_step *step)
+int peek_step(pid_t pid, uint64_t place, struct pushback_step *step)
 {
-	struct pushback_step once, again;
+	struct pushback_step read[2];
 	int err, i;
 
 	for (i = 0; i < READ_TRIES; i++) {
-		err = read_state(pid, place, &once);
-		if (!err)
-			err = read_state(pid, place, &again);
+		err = read_twice(pid, place, read);
 		if (err)
 			return err;
-		if (!is_same_step(&again, step))
+		if (!is_same_step(&read[1], step))
 			return -ENOENT;
-		if (again.epoch != step->epoch || again.watch_since != step->watch_since)
+		if (read[1].epoch != step->epoch || read[1].watch_since != step->watch_since)
 			return -EAGAIN;
-		if (same_episodes(&once, &again) && !in_mid_edge(&again)) {
-			memcpy(step, &again, STATE_SIZE);
+		if (same_episodes(&read[0], &read[1]) && !in_mid_edge(&read[1])) {
+			memcpy(step, &read[1], STATE_SIZE);
 			return 0;
 		}
 	}
