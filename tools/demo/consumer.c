@@ -88,15 +88,18 @@ static int obey_one(struct consumer *consumer, const struct command *command)
 	return 0;
 }
 
-/* Takes what commands there are; while it is paused also those to come. */
+/* Takes what commands there are, up to a resume; while it is paused also those to come. */
 static int obey(struct consumer *consumer)
 {
 	struct command command;
 	int err = 0;
 
 	do {
-		while (!err && control_take(&command))
+		while (!err && control_take(&command)) {
 			err = obey_one(consumer, &command);
+			if (command.verb == COMMAND_RESUME)
+				return err;
+		}
 		if (consumer->paused)
 			control_wait(clock_now() + NSEC_PER_SEC);
 	} while (!err && consumer->paused && !control_stop());
