@@ -137,10 +137,13 @@ void truth_begin(struct truth_step *step, const char *name, unsigned int next)
 
 void truth_cut(struct truth_step *step)
 {
+	if (!truth_enabled)
+		return;
 	for (int kind = 0; kind < TRUTH_KINDS; kind++) {
 		run_flush(step, kind);
 		step->run[kind].count = 0;
 	}
+	log_flush(); /* it may be killed meanwhile */
 }
 
 void truth_end(struct truth_step *step)

@@ -1,0 +1,263 @@
+# SPDX-License-Identifier: MIT
+"""The demo consumer under load: what the agent says is what the consumer's own log says.
+
+Of each run counts are equal, times within 1 % of wall time, and samples as many as closed episodes.
+PUSHBACK_TEST_LONG=1 makes the runs longer.
+"""
+
+import shutil
+import signal
+import time
+
+import pytest
+
+import truth
+from load import (
+    DEMO,
+    LONG,
+    Agent,
+    Consumer,
+    chain_errors,
+    count_errors,
+    now,
+    sample_errors,
+    time_errors,
+)
+
+SLOTS = [("100ms", 4), ("1ms", 3), ("10us", 1.2)]  # 10, 1,000, 100,000 freed slots a second
+SLOTS_IDS = ["10", "1000", "100000"]
+FACTOR = 5 if LONG else 1
+
+
+@pytest.fixture
+def demo(tmp_path):
+    """A copy of its own: other tests' consumers and agents are not seen."""
+    return shutil.copy(DEMO, tmp_path / "demo")
+
+
+def check_counts(agent, results, one_by_one=False):
+    steps = truth.merge(results)
+    assert steps, "the log is empty"
+    assert not truth.chain_breaks(results)
+    errors = count_errors(agent, steps)
+    errors += sample_errors(agent, steps, one_by_one)
+    errors += chain_errors(agent, results)
+    assert not errors, "\n".join(errors)
+    assert not agent.lost(), agent.lost()
+
+
+def check(agent, results, wall_ns, one_by_one=False):
+    check_counts(agent, results, one_by_one)
+    errors = time_errors(agent, truth.merge(results), wall_ns)
+    assert not errors, "\n".join(errors)
+
+
+def in_time(tmp_path, run):
+    """run(directory) checks counts and returns what is wrong with times: never thrice in a row.
+
+    The log's clock is read just before the probe's. At 100,000 slots a second a consumer that is
+    pre-empted between the two now and then is enough to make the *truth* wrong by 1 %.
+    """
+    for attempt in range(3):
+        directory = tmp_path / str(attempt)
+        directory.mkdir()
+        errors = run(directory, shutil.copy(DEMO, directory / "demo"))
+        if not errors:
+            return
+    raise AssertionError("\n".join(errors))
+
+
+def busy(results):
+    """Some step was in backpressure, or the run shows nothing."""
+    return sum(r["send"]["episodes"] + r["receive"]["episodes"] for r in results)
+
+
+@pytest.mark.parametrize("slow,seconds", SLOTS, ids=SLOTS_IDS)
+def test_from_the_beginning(tmp_path, slow, seconds):
+    def run(directory, demo):
+        begin = now()
+        options = ("--slow", f"sink:refuse:{slow}")
+        with Agent(directory, "--path", demo) as agent:
+            with Consumer(directory / "log", *options, program=demo) as consumer:
+                time.sleep(seconds * FACTOR)
+                consumer.end()
+            wall = now() - begin
+            agent.end()
+        results = consumer.truth()
+        assert busy(results) > 10
+        check_counts(agent, results, one_by_one=slow == "100ms")
+        return time_errors(agent, truth.merge(results), wall)
+
+    in_time(tmp_path, run)
+
+
+@pytest.mark.parametrize("slow,seconds", SLOTS, ids=SLOTS_IDS)
+def test_attached_in_a_pause(tmp_path, slow, seconds):
+    """Attached to a running consumer between two calls, and detached likewise: exact."""
+
+    def run(directory, demo):
+        options = ("--slow", f"sink:refuse:{slow}")
+        with Consumer(directory / "log", *options, program=demo) as consumer:
+            time.sleep(0.5)
+            begin = consumer.pause()
+            with Agent(directory, "--pid", consumer.pid) as agent:
+                consumer.resume()
+                time.sleep(seconds * FACTOR)
+                end = consumer.pause()
+                agent.end()
+            consumer.resume()
+            time.sleep(0.1)
+            consumer.end()
+        results = consumer.truth([(begin, end)], until=end)
+        assert busy(results) > 10
+        check_counts(agent, results, one_by_one=slow == "100ms")
+        return time_errors(agent, truth.merge(results), end - begin)
+
+    in_time(tmp_path, run)
+
+
+@pytest.mark.parametrize("slow,seconds", SLOTS, ids=SLOTS_IDS)
+def test_attached_in_mid_call(tmp_path, slow, seconds):
+    """Stopped anywhere: the call it is in may count on either side."""
+
+    def run(directory, demo):
+        options = ("--slow", f"sink:refuse:{slow}")
+        with Consumer(directory / "log", *options, program=demo) as consumer:
+            time.sleep(0.5)
+            consumer.signal(signal.SIGSTOP)
+            time.sleep(0.05)
+            begin = now()
+            with Agent(directory, "--pid", consumer.pid) as agent:
+                consumer.signal(signal.SIGCONT)
+                time.sleep(seconds * FACTOR)
+                consumer.end()
+                end = now()
+                assert agent.wait() == 0  # of its own accord: its only process is gone
+                agent.end()
+        results = consumer.truth([(begin, None)])
+        assert busy(results) > 10
+        steps = truth.merge(results)
+        errors = mid_call_errors(agent, steps) + chain_errors(agent, results, slack=1)
+        assert not errors, "\n".join(errors)
+        return time_errors(agent, steps, end - begin)
+
+    in_time(tmp_path, run)
+
+
+def mid_call_errors(agent, steps):
+    """Counts, but for what the cut run of the log and the one call in progress leave open."""
+    seen = agent.counters()
+    errors = []
+    for name, step in steps.items():
+        for direction, own in (("send", "accepted"), ("receive", "forwarded")):
+            wanted = {
+                f"{direction}_backpressure": (step[direction]["attempts"], step["uncertain"] + 1),
+                f"submit_{own}": (step[own], 1),
+            }
+            for metric, (want, slack) in wanted.items():
+                if abs(seen[name][metric] - want) > slack:
+                    errors.append(f"{name} {metric}: {seen[name][metric]}, in truth {want} +- {slack}")
+            ends = sum(seen[name][f"{direction}_backpressure_{e}"] for e in ("episodes", "partial", "abandoned"))
+            want = sum(step[direction][e] for e in ("episodes", "partial", "abandoned"))
+            if abs(ends - want) > 1:
+                errors.append(f"{name} {direction}: {ends} ends, in truth {want}")
+            samples = sum(agent.samples(name, direction).values())
+            if samples != seen[name][f"{direction}_backpressure_episodes"]:
+                errors.append(f"{name} {direction}: {samples} samples, {seen[name]}")
+    return errors
+
+
+def test_kafka(tmp_path, demo):
+    """Real messages, read over TCP from librdkafka's mock cluster."""
+    begin = now()
+    with Agent(tmp_path, "--path", demo) as agent:
+        options = ("--slow", "sink:refuse:1ms", "--rate", "50000")
+        with Consumer(tmp_path / "log", *options, program=demo, source="kafka") as consumer:
+            time.sleep(5 * FACTOR)
+            consumer.end()
+        wall = now() - begin
+        agent.end()
+        results = consumer.truth()
+        assert busy(results) > 100
+        check(agent, results, wall)
+
+
+@pytest.mark.parametrize("slow", ["100ms", "1ms"])
+def test_killed(tmp_path, demo, slow):
+    """What is open when the consumer is killed is abandoned, and its memory is read at that moment."""
+    begin = now()
+    with Agent(tmp_path, "--path", demo) as agent:
+        with Consumer(tmp_path / "log", "--slow", f"sink:refuse:{slow}", program=demo) as consumer:
+            time.sleep(2)
+            paused = consumer.pause()
+            time.sleep(0.2)
+            exited = now()
+            consumer.kill()
+        wall = now() - begin
+        agent.end()
+        results = consumer.truth(exited=exited)
+        assert paused < exited and busy(results)
+        assert sum(r[d]["abandoned"] for r in results for d in ("send", "receive"))
+        check(agent, results, wall)
+
+
+def test_two_agents(tmp_path, demo):
+    """Each sees its own window.
+
+    The later one has a step from its first event on: here with the first calls after the pause, as
+    that is longer than a slot and ends all that is open.
+    """
+    begin = now()
+    with Agent(tmp_path, "--path", demo) as first:
+        with Consumer(tmp_path / "log", "--slow", "sink:refuse:20ms", program=demo) as consumer:
+            time.sleep(1.5)
+            consumer.pause()
+            with Agent(tmp_path, "--pid", consumer.pid) as second:
+                joined = consumer.resume()
+                time.sleep(4 * FACTOR)
+                left = consumer.pause()
+                second.end()
+            consumer.resume()
+            time.sleep(1)
+            consumer.end()
+        wall = now() - begin
+        first.end()
+    check(first, consumer.truth(), wall, one_by_one=False)
+    results = consumer.truth(None, [(joined, left)], until=left)
+    assert busy(results) > 100
+    check(second, results, left - joined)
+
+
+def test_another_step_becomes_slow(tmp_path, demo):
+    begin = now()
+    with Agent(tmp_path, "--path", demo) as agent:
+        with Consumer(tmp_path / "log", "--slow", "sink:refuse:20ms", program=demo) as consumer:
+            for command in ("transform:refuse:5ms", "none", "filter:block:2ms", "batch:refuse:1ms"):
+                time.sleep(0.8 * FACTOR)
+                consumer.say(command)
+            time.sleep(0.8)
+            consumer.end()
+        wall = now() - begin
+        agent.end()
+        results = consumer.truth()
+        assert busy(results) > 100
+        check(agent, results, wall)
+
+
+def test_rebalance(tmp_path, demo):
+    """New instances under the same names, often where the old ones were: added up, none lost."""
+    begin = now()
+    times = 20 * FACTOR
+    with Agent(tmp_path, "--path", demo) as agent:
+        with Consumer(tmp_path / "log", "--slow", "sink:refuse:10ms", program=demo) as consumer:
+            for _ in range(times):
+                time.sleep(0.15)
+                consumer.say("rebalance")
+            time.sleep(0.3)
+            consumer.end()
+        wall = now() - begin
+        agent.end()
+        results = consumer.truth()
+        assert {s["instances"] for s in truth.merge(results).values()} == {times + 1}
+        assert sum(r["send"]["abandoned"] for r in results)
+        check(agent, results, wall)
