@@ -1,0 +1,310 @@
+# SPDX-License-Identifier: MIT
+"""Random consumers under observers that come and go, through the real probes, against model.py.
+
+Each schedule is a few processes of driver.c, told call by call what to do; observers attach and
+detach while nothing is being called, so what each must have said is known exactly. A failure prints
+its seed: PUSHBACK_SEED=... runs that schedule alone. PUSHBACK_RUNS=... says how many.
+"""
+
+import concurrent.futures
+import contextlib
+import os
+import pathlib
+import random
+import tempfile
+import time
+
+import model
+from agent import Agent
+from driver import ACCEPTED, INVALID, PLACES, PROPAGATED, REJECTED, Driver
+
+RUNS = int(os.environ.get("PUSHBACK_RUNS", "60"))
+SEED = os.environ.get("PUSHBACK_SEED")
+THREADS = 4
+STEPS = 6
+THINGS = ("driver", "library")
+
+
+class Process:
+    """A driver and the places of its steps."""
+
+    def __init__(self, driver, places=()):
+        self.driver = driver
+        self.pid = driver.pid
+        self.places = list(places)
+
+
+class Schedule:
+    def __init__(self, seed, directory):
+        self.random = random.Random(seed)
+        self.directory = directory
+        self.model = model.Model()
+        self.processes = []
+        self.observers = {}  # Agent -> model.Observer
+        self.wrong = []
+        self.log = []
+        self.made = 0
+        self.checked = 0
+
+    def note(self, *what):
+        self.log.append(" ".join(map(str, what)))
+
+    # ---- Steps ----
+
+    def new_name(self):
+        self.made += 1
+        # Few enough that instances share a series.
+        return f"s{self.random.randrange(STEPS * 2)}"
+
+    def init(self, process, place, name):
+        self.note(process.pid, "init", place, name)
+        process.driver.init(place, name)
+        thing = "library" if place >= PLACES else "driver"
+        self.model.init(process.pid, place, name, thing)
+        if place not in process.places:
+            process.places.append(place)
+
+    def new_step(self, process):
+        place = self.random.randrange(STEPS)
+        if process.driver.has_library and self.random.random() < 0.3:
+            place += PLACES
+        if place in process.places:
+            self.reuse(process, place)
+        else:
+            self.init(process, place, self.new_name())
+
+    def reuse(self, process, place):
+        """A new instance where one lives; nobody says that the old one has ended."""
+        step = self.model.processes[process.pid][place]
+        if step.tallies:
+            # What it did after its last event is overwritten: there must be nothing.
+            self.tell_all(process, place)
+        self.init(process, place, self.new_name())
+        if step.tallies or self.random.random() < 0.7:
+            self.calls(process, place, [self.some_call(place)])
+
+    def tell_all(self, process, place):
+        for call in process.driver.tell_all(place):
+            self.model.call(process.pid, call)
+        self.note(process.pid, "told", place)
+
+    def some_call(self, place):
+        op = self.random.choices(
+            ("submit", "forward", "poll", "submit_enter", "poll_enter", "depth"),
+            (50, 30, 12, 2, 1, 1),
+        )[0]
+        if op in ("submit", "forward"):
+            value = self.random.choices(
+                (ACCEPTED, REJECTED, PROPAGATED, INVALID, self.random.choice((4, 77, -1))),
+                (40, 45, 8, 5, 2),
+            )[0]
+        else:
+            value = self.random.randrange(2)
+        return op, place, value
+
+    # ---- Calls ----
+
+    def calls(self, process, place, sequence, times=1, thread=0):
+        for call in process.driver.calls(sequence, times, thread):
+            self.note(process.pid, thread, *call)
+            self.model.call(process.pid, call)
+
+    def do_calls(self, process):
+        place = self.random.choice(process.places)
+        sequence = [self.some_call(place) for _ in range(self.random.choice((1, 1, 1, 2, 3)))]
+        self.calls(process, place, sequence, 1, self.random.randrange(THREADS))
+
+    def do_loop(self, process):
+        """Many episodes at full speed: most are folded."""
+        place = self.random.choice(process.places)
+        sequence = [self.some_call(place) for _ in range(self.random.randrange(1, 7))]
+        self.calls(
+            process, place, sequence, self.random.randrange(2, 800), self.random.randrange(THREADS)
+        )
+
+    def do_run(self, process):
+        op, place, value = self.some_call(self.random.choice(process.places))
+        if op in ("submit_enter", "poll_enter", "depth"):
+            return
+        times = self.random.randrange(20_000, 400_000)
+        run = process.driver.run(op, place, value, times, self.random.randrange(THREADS))
+        self.note(process.pid, *run)
+        self.model.run(process.pid, run)
+
+    def do_threads(self, process):
+        """Several threads at once, each with a step of its own."""
+        places = self.random.sample(process.places, min(len(process.places), THREADS - 1))
+        jobs = [
+            ([self.some_call(p) for _ in range(self.random.randrange(1, 9))], thread)
+            for thread, p in enumerate(places, 1)
+        ]
+        for sequence, thread in jobs:
+            process.driver.begin(sequence, self.random.randrange(1, 300), thread)
+        for sequence, thread in jobs:
+            for call in process.driver.finish(sequence, thread):
+                self.note(process.pid, thread, *call)
+                self.model.call(process.pid, call)
+
+    def do_end(self, process):
+        place = self.random.choice(process.places)
+        self.calls(process, place, [("end", place, 0)])
+
+    def do_tell(self, process):
+        place = self.random.choice(process.places)
+        step = self.model.processes[process.pid][place]
+        if any(step.thing in o.things for o in self.model.observers):
+            self.tell_all(process, place)
+
+    def do_sleep(self, process):
+        time.sleep(self.random.choice((0.001, 0.005, 0.02, 0.02, 0.1)))
+
+    # ---- Processes ----
+
+    def do_fork(self, process):
+        if len(self.processes) >= 3:
+            return
+        child = Process(process.driver.fork(), process.places)
+        self.note(process.pid, "fork", child.pid)
+        self.model.fork(process.pid, child.pid)
+        self.processes.append(child)
+
+    def do_exec(self, process):
+        before, after = process.driver.exec()
+        self.note(process.pid, "exec")
+        self.model.exec(process.pid, before, after)
+        process.places = []
+        if self.random.random() < 0.5:
+            process.driver.dlopen()
+        self.new_step(process)
+
+    def do_exit(self, process):
+        if len(self.processes) == 1:
+            return
+        how = self.random.choice(
+            (("exit", 0), ("_exit", 3), ("signal", 11), ("signal", 6), ("signal", 15), None)
+        )
+        before, after = process.driver.exit(*how) if how else process.driver.kill()
+        self.note(process.pid, "exit", how)
+        self.model.exit(process.pid, before, after)
+        self.processes.remove(process)
+
+    # ---- Observers ----
+
+    def attach(self):
+        if len(self.observers) >= 2:
+            return
+        things = self.random.choice((THINGS, THINGS, THINGS, ("driver",), ("library",)))
+        options = ["--tag-from", "pid=pid", "--interval", self.random.choice(("100ms", "300ms", "10s"))]
+        for thing in things:
+            name = "driver" if thing == "driver" else "driver_library.so"
+            options += ["--path", self.directory / name]
+        if self.random.random() < 0.3:
+            options.append("--no-multi")
+        agent = self.stack.enter_context(Agent(*options))
+        self.observers[agent] = self.model.attach(things)
+        self.note("attach", len(self.observers), things, options[3:])
+
+    def detach(self):
+        if not self.observers:
+            return
+        agent = self.random.choice(list(self.observers))
+        if self.random.random() < 0.1:
+            agent.kill()
+            self.note("kill")
+            self.model.drop(self.observers.pop(agent))
+            return
+        self.note("detach")
+        observer = self.observers.pop(agent)
+        told, after = agent.end()
+        tallies = self.model.detach(observer, told, after)
+        wrong = model.differences(tallies, agent.series())
+        wrong += [f"lost: {agent.lost()}"] if agent.lost() else []
+        self.checked += len(tallies)
+        if wrong:
+            self.note("WRONG", *wrong)
+            self.wrong += wrong
+
+    def check_semaphores(self):
+        for process in self.processes:
+            assert process.driver.semaphore() == 0
+            if process.driver.has_library:
+                assert process.driver.semaphore("library") == 0
+
+    # ---- All of it ----
+
+    ACTIONS = (
+        (do_calls, 60),
+        (do_loop, 5),
+        (do_run, 2),
+        (do_threads, 3),
+        (do_end, 3),
+        (do_tell, 1),
+        (do_sleep, 12),
+        (do_fork, 1.5),
+        (do_exec, 0.7),
+        (do_exit, 1),
+    )
+
+    def act(self):
+        process = self.random.choice(self.processes)
+        if not process.places or self.random.random() < 0.05:
+            self.new_step(process)
+            return
+        actions, weights = zip(*self.ACTIONS)
+        self.random.choices(actions, weights)[0](self, process)
+
+    def run(self):
+        with contextlib.ExitStack() as self.stack:
+            driver = Driver(self.directory, library=True)
+            self.processes.append(Process(driver))
+            try:
+                self.steps()
+            finally:
+                for process in self.processes:
+                    process.driver.close()
+        return self.wrong
+
+    def steps(self):
+        # Long enough between two changes of who watches, or none at all.
+        for _ in range(self.random.randrange(4, 9)):
+            for _ in range(self.random.choice((0, 1, 5, 20, 60))):
+                self.act()
+            self.random.choice((self.attach, self.attach, self.detach))()
+        for _ in range(self.random.choice((0, 10))):
+            self.act()
+        while self.observers:
+            self.detach()
+        self.check_semaphores()
+
+
+def run_one(seed):
+    """(seed, what is wrong, the schedule)"""
+    with tempfile.TemporaryDirectory(prefix="pushback-") as directory:
+        schedule = Schedule(seed, pathlib.Path(directory))
+        try:
+            schedule.run()
+        except Exception as e:  # noqa: BLE001 - with its seed
+            schedule.wrong.append(f"{type(e).__name__}: {e}")
+            schedule.error = e
+        return seed, schedule
+
+
+def report(seed, schedule):
+    lines = [f"PUSHBACK_SEED={seed}"]
+    if SEED:
+        lines += schedule.log
+    return "\n".join(lines + schedule.wrong)
+
+
+def test_random_schedules():
+    first = random.SystemRandom().randrange(1 << 32)
+    seeds = [int(SEED)] if SEED else [first + i for i in range(RUNS)]
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        done = list(pool.map(run_one, seeds))
+    failed = [report(*one) for one in done if one[1].wrong]
+    checked = sum(schedule.checked for _, schedule in done)
+    print(f"{len(seeds)} schedules from seed {seeds[0]}, {checked} tallies held against the model")
+    if SEED:
+        print("\n".join(done[0][1].log))
+    assert not failed, "\n\n".join(failed)
+    assert SEED or checked > 0
