@@ -136,6 +136,8 @@ class Agent(Program):
         super().__init__(
             [PUSHBACK, "run", "--statsd", address, "--interval", interval, *options]
         )
+        self._marked = {}
+        self._marked_samples = {}
         self.attached = None
         try:
             self.wait_line(r"^pushback: watching")
@@ -145,16 +147,24 @@ class Agent(Program):
             raise
 
     def end(self):
-        """Lets it flush; what it said is complete then."""
+        """Lets it flush; what it said is complete then, as of the moment that is returned, ns."""
+        ended = now()
         if self.process.poll() is None:
             self.signal(signal.SIGTERM)
         assert self.wait() == 0, self.lines
         self.receiver.stop(unlink=True)
         assert not self.receiver.errors, self.receiver.errors[:10]
+        return ended
 
     def __exit__(self, *_):
         super().__exit__()
         self.receiver.stop(unlink=True)
+
+    def mark(self):
+        """From now on counters() and samples() say what came since."""
+        with self.receiver.lock:
+            self._marked = dict(self.receiver.counters)
+            self._marked_samples = {k: v.copy() for k, v in self.receiver.samples.items()}
 
     def counters(self, **tags):
         """{step: {metric: sum}} of the series with these tags."""
@@ -163,12 +173,19 @@ class Agent(Program):
         for (name, have), value in self.receiver.counters.items():
             step = step_of(have)
             if step and wanted <= have and name.startswith(PREFIX):
+                value -= self._marked.get((name, have), 0)
                 result[step][name.removeprefix(PREFIX)] += value
         return result
 
     def samples(self, step, direction, **tags):
         """Counter of ms -> weight."""
-        return self.receiver.sample(PREFIX + direction + "_backpressure_duration", step=step, **tags)
+        name = PREFIX + direction + "_backpressure_duration"
+        wanted = {f"{k}:{v}" for k, v in ({"step": step} | tags).items()}
+        total = collections.Counter()
+        for key, counts in self.receiver.samples.items():
+            if key[0] == name and wanted <= key[1]:
+                total += counts - self._marked_samples.get(key, collections.Counter())
+        return total
 
     def lost(self):
         """{reason: count} of what the agent says it has lost."""

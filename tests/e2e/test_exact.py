@@ -15,6 +15,7 @@ import truth
 from load import (
     DEMO,
     LONG,
+    TIMES,
     Agent,
     Consumer,
     chain_errors,
@@ -22,6 +23,7 @@ from load import (
     now,
     sample_errors,
     time_errors,
+    value_of,
 )
 
 SLOTS = [("100ms", 4), ("1ms", 3), ("10us", 1.2)]  # 10, 1,000, 100,000 freed slots a second
@@ -103,8 +105,8 @@ def test_attached_in_a_pause(tmp_path, slow, seconds):
             with Agent(directory, "--pid", consumer.pid) as agent:
                 consumer.resume()
                 time.sleep(seconds * FACTOR)
-                end = consumer.pause()
-                agent.end()
+                consumer.pause()
+                end = agent.end()  # what is open goes on while it is paused
             consumer.resume()
             time.sleep(0.1)
             consumer.end()
@@ -202,30 +204,43 @@ def test_killed(tmp_path, demo, slow):
 
 
 def test_two_agents(tmp_path, demo):
-    """Each sees its own window.
-
-    The later one has a step from its first event on: here with the first calls after the pause, as
-    that is longer than a slot and ends all that is open.
-    """
+    """Each sees its own window; the later one has a step from its first event of it on."""
     begin = now()
     with Agent(tmp_path, "--path", demo) as first:
         with Consumer(tmp_path / "log", "--slow", "sink:refuse:20ms", program=demo) as consumer:
-            time.sleep(1.5)
+            time.sleep(0.5)
             consumer.pause()
-            with Agent(tmp_path, "--pid", consumer.pid) as second:
+            with Agent(tmp_path, "--pid", consumer.pid, interval="500ms") as second:
                 joined = consumer.resume()
-                time.sleep(4 * FACTOR)
-                left = consumer.pause()
-                second.end()
+                time.sleep(1.5 * FACTOR)
+                consumer.pause()
+                time.sleep(2.5)  # all steps are silent, and so read and settled
+                in_all = second.counters()
+                second.mark()
+                marked = consumer.resume()
+                time.sleep(1.5 * FACTOR)
+                consumer.pause()
+                left = second.end()
             consumer.resume()
-            time.sleep(1)
+            time.sleep(0.5)
             consumer.end()
         wall = now() - begin
         first.end()
-    check(first, consumer.truth(), wall, one_by_one=False)
-    results = consumer.truth(None, [(joined, left)], until=left)
+    check(first, consumer.truth(), wall)
+    results = consumer.truth(None, [(marked, left)], until=left)
     assert busy(results) > 100
-    check(second, results, left - joined)
+    check_counts(second, results)
+    for name, seen in second.counters().items():
+        in_all[name] += seen
+    for name, step in truth.merge(consumer.truth(None, [(joined, left)], until=left)).items():
+        for key, direction, metric in TIMES:
+            late = value_of(step, key, direction) / 1e6 - in_all[name][metric]
+            # Its first event is an edge, within a slot or two; the rest is 1 %.
+            assert -0.01 < late / ((left - joined) / 1e6) < 0.01 + 40 / ((left - joined) / 1e6), (
+                name,
+                metric,
+                late,
+            )
 
 
 def test_another_step_becomes_slow(tmp_path, demo):
