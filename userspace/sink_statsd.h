@@ -5,13 +5,18 @@
 
 #include "sink.h"
 
+/*
+ * What goes out for durations: weighted lines of a type of one's choice (dogstatsd) or always `ms`
+ * (etsy: others become counters there), or exact .count and .sum with a few gauges (summary). In the
+ * latter two a ':' inside of a tag value becomes '_', which those servers would take out.
+ */
 enum statsd_format { STATSD_DOGSTATSD, STATSD_ETSY, STATSD_SUMMARY };
 enum statsd_histogram { STATSD_DISTRIBUTION, STATSD_HISTOGRAM, STATSD_TIMER };
 
 struct statsd_options {
-	const char *address;   /* udp://host:port, unixgram:///path, unix:///path */
-	const char *prefix;    /* without the last dot */
-	const char *const *tags; /* global ones, "k:v", NULL-terminated */
+	const char *address;     /* udp://host:port, unixgram:///path, unix:///path */
+	const char *prefix;      /* without the last dot */
+	const char *const *tags; /* global ones, "k:v", NULL-terminated; may be NULL */
 	enum statsd_format format;
 	enum statsd_histogram histogram; /* dogstatsd only */
 };
