@@ -135,7 +135,7 @@ static void test_replaced(void **state)
 	child_stop(pid);
 }
 
-/* A symbolic link on the way, to the very file: not followed, it may lead out of the root. */
+/* The directory was renamed, and a link left in its place. */
 static void test_link_on_the_way(void **state)
 {
 	char path[PATH_MAX];

@@ -98,6 +98,31 @@ static void test_each_file_once(void **state)
 	child_stop(with);
 }
 
+static bool map_to_read(void *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	return fd >= 0 && mmap(NULL, 4096, PROT_READ, MAP_PRIVATE, fd, 0) != MAP_FAILED;
+}
+
+static void test_not_executable(void **state)
+{
+	char path[PATH_MAX];
+	struct found found;
+	pid_t pid;
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s", in_directory("data"));
+	write_file(path, CONTENT);
+	pid = child_start(map_to_read, path);
+	assert_true(pid > 0);
+	found = find_in(pid, NULL);
+	assert_int_equal(found.times, 0);
+	assert_true(found.files > 0);
+	child_stop(pid);
+	unlink(path);
+}
+
 static size_t open_descriptors(void)
 {
 	size_t count = 0;
@@ -155,6 +180,7 @@ static int no_file(struct mapped_file *file, void *context)
 static void test_no_process(void **state)
 {
 	pid_t pid = fork();
+	struct count count = { 0 };
 	char name[32] = "";
 	siginfo_t info;
 	FILE *comm;
@@ -165,6 +191,7 @@ static void test_no_process(void **state)
 	assert_int_equal(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT), 0);
 	/* Not reaped yet, then reaped. */
 	assert_int_equal(discover_process(pid, NULL, no_file, NULL, NULL), -ESRCH);
+	assert_int_equal(discover_all(refuse, count_opened, &count, NULL), 0);
 	assert_int_equal(waitpid(pid, NULL, 0), pid);
 	assert_int_equal(discover_process(pid, NULL, no_file, NULL, NULL), -ESRCH);
 	assert_int_equal(discover_process(INT_MAX, NULL, no_file, NULL, NULL), -ESRCH);
@@ -217,6 +244,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_unwanted_are_not_opened),
 		cmocka_unit_test(test_each_file_once),
+		cmocka_unit_test(test_not_executable),
 		cmocka_unit_test(test_stop_and_no_leak),
 		cmocka_unit_test(test_all),
 		cmocka_unit_test(test_no_process),

@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "elf_check.h"
+#include "elf_image.h"
 
 static void drop_section_headers(struct craft *craft)
 {
@@ -84,7 +85,8 @@ static void test_more_notes_than_are_looked_at(void **state)
 /* Sections that all show the same 1 MB: work is bounded by what is read in all, not by the file. */
 static void test_sections_that_overlap(void **state)
 {
-	enum { SECTIONS = 1000, BYTES = 1 << 20 };
+	/* Notes without name or description, to the last byte. */
+	enum { SECTIONS = 1000, BYTES = (1 << 20) / 12 * 12, READ = 16 };
 	Elf64_Shdr probes;
 	struct elfnote out;
 	struct craft craft;
@@ -93,7 +95,7 @@ static void test_sections_that_overlap(void **state)
 	(void)state;
 	assert_non_null(zeros);
 	craft_begin(&craft);
-	craft_append(&craft, zeros, BYTES); /* notes without name or description */
+	craft_append(&craft, zeros, BYTES);
 	craft.notes_size = BYTES;
 	craft_end(&craft);
 	probes = *craft_section(&craft, CRAFT_SECTION_PROBES);
@@ -102,10 +104,65 @@ static void test_sections_that_overlap(void **state)
 	craft_header(&craft)->e_shnum += SECTIONS;
 	assert_int_equal(read_bytes(craft.bytes, craft.size, &out), 0);
 	assert_int_equal(out.sites_count, 0);
-	/* 16 fit; each of them ends in 4 odd bytes (12 does not divide 1 MB). */
-	assert_int_equal(out.malformed, SECTIONS + 1);
+	assert_int_equal(out.malformed, SECTIONS + 1 - READ);
 	craft_free(&craft);
 	free(zeros);
+}
+
+/* More headers than any linker makes, all of them in the file. */
+static void test_more_headers_than_are_read(void **state)
+{
+	enum { SECTIONS = 65536, SEGMENTS = 4096 };
+	static const Elf64_Shdr no_section;
+	static const Elf64_Phdr no_segment;
+	struct elfnote out;
+	struct craft craft;
+
+	(void)state;
+	craft_good(&craft);
+	for (size_t i = CRAFT_SECTIONS; i < SECTIONS; i++)
+		craft_append(&craft, &no_section, sizeof(no_section));
+	craft_header(&craft)->e_shnum = 0;
+	craft_section(&craft, CRAFT_SECTION_NULL)->sh_size = SECTIONS;
+	assert_int_equal(read_bytes(craft.bytes, craft.size, &out), 0);
+	assert_int_equal(out.sites_count, 4);
+	craft_append(&craft, &no_section, sizeof(no_section));
+	craft_section(&craft, CRAFT_SECTION_NULL)->sh_size++;
+	assert_int_equal(read_bytes(craft.bytes, craft.size, &out), -EBADMSG);
+	craft_free(&craft);
+
+	craft_good(&craft);
+	size_t segments = craft.size;
+
+	for (unsigned int i = 0; i < SEGMENTS + 1; i++)
+		craft_append(&craft, i < CRAFT_SEGMENTS ? craft_segment(&craft, i) : &no_segment,
+			     sizeof(no_segment));
+	craft_header(&craft)->e_phoff = segments;
+	craft_header(&craft)->e_phnum = SEGMENTS;
+	assert_int_equal(read_bytes(craft.bytes, craft.size, &out), 0);
+	assert_int_equal(out.sites_count, 4);
+	craft_header(&craft)->e_phnum++;
+	assert_int_equal(read_bytes(craft.bytes, craft.size, &out), -EBADMSG);
+	craft_free(&craft);
+}
+
+/* What was there at the start is gone when it is read. */
+static void test_file_that_shrinks(void **state)
+{
+	struct elf_image image;
+	struct craft craft;
+	int fd;
+
+	(void)state;
+	craft_good(&craft);
+	fd = craft_open(craft.bytes, craft.size);
+	assert_int_equal(elf_image_open(&image, fd), 0);
+	assert_int_equal(elf_image_load(&image, CRAFT_NOTES, 64), 0);
+	assert_int_equal(ftruncate(fd, CRAFT_NOTES + 32), 0);
+	assert_int_equal(elf_image_load(&image, CRAFT_NOTES, 64), -EBADMSG);
+	elf_image_close(&image);
+	close(fd);
+	craft_free(&craft);
 }
 
 static void test_several_sites_and_semaphores(void **state)
@@ -155,7 +212,9 @@ static void test_build_id_sources(void **state)
 	craft_segment(&craft, CRAFT_SEGMENT_NOTE)->p_type = PT_NULL;
 	assert_int_equal(read_bytes(craft.bytes, craft.size, &out), 0);
 	assert_int_equal(out.build_id_size, 20);
-	put32(&craft, craft.build_id + 4, 21); /* longer than there is room for */
+	/* longer than there is room for */
+	craft_section(&craft, CRAFT_SECTION_BUILD_ID)->sh_size = 16 + 64;
+	put32(&craft, craft.build_id + 4, 64);
 	assert_int_equal(read_bytes(craft.bytes, craft.size, &out), 0);
 	assert_int_equal(out.build_id_size, 0);
 	put32(&craft, craft.build_id + 4, 8);
@@ -309,6 +368,8 @@ int main(void)
 		cmocka_unit_test(test_more_sites_than_fit),
 		cmocka_unit_test(test_more_notes_than_are_looked_at),
 		cmocka_unit_test(test_sections_that_overlap),
+		cmocka_unit_test(test_more_headers_than_are_read),
+		cmocka_unit_test(test_file_that_shrinks),
 		cmocka_unit_test(test_several_sites_and_semaphores),
 		cmocka_unit_test(test_build_id_sources),
 		cmocka_unit_test(test_other_files),

@@ -139,6 +139,14 @@ static void semaphore_none(struct craft *craft)
 	move_semaphore(craft, 0);
 }
 
+/* Moved as far as from 0 to the first semaphore: still none. */
+static void semaphore_none_moved(struct craft *craft)
+{
+	put64(craft, NOTE_BASE, CRAFT_BASE_BASE - (uint64_t)CRAFT_DATA_BASE);
+	move_site(craft, CRAFT_TEXT_BASE - (uint64_t)CRAFT_DATA_BASE);
+	move_semaphore(craft, 0);
+}
+
 static void semaphore_in_bss(struct craft *craft)
 {
 	move_semaphore(craft, CRAFT_DATA_BASE + CRAFT_DATA_SIZE);
@@ -168,6 +176,12 @@ static void semaphore_odd(struct craft *craft)
 static void semaphore_odd_in_file(struct craft *craft)
 {
 	craft_segment(craft, CRAFT_SEGMENT_DATA)->p_offset++;
+}
+
+static void semaphore_odd_in_memory(struct craft *craft)
+{
+	craft_segment(craft, CRAFT_SEGMENT_DATA)->p_vaddr++;
+	move_semaphore(craft, CRAFT_DATA_BASE + 1);
 }
 
 static void semaphore_in_relro(struct craft *craft)
@@ -478,12 +492,14 @@ static const struct spoilt spoilt[] = {
 	CASE(segment_in_memory_only, .sites = 0, .dead = 4),
 	CASE(segments_overlap, .sites = 3, .dead = 1),
 	CASE(semaphore_none, .sites = 3, .dead = 1),
+	CASE(semaphore_none_moved, .sites = 3, .dead = 1),
 	CASE(semaphore_in_bss, .sites = 3, .dead = 1),
 	CASE(semaphore_half_in_bss, .sites = 0, .dead = 4),
 	CASE(semaphore_in_text, .sites = 3, .dead = 1),
 	CASE(semaphore_in_headers, .sites = 3, .dead = 1),
 	CASE(semaphore_odd, .sites = 3, .dead = 1),
 	CASE(semaphore_odd_in_file, .sites = 0, .dead = 4),
+	CASE(semaphore_odd_in_memory, .sites = 0, .dead = 4),
 	CASE(semaphore_in_relro, .sites = 3, .dead = 1),
 	CASE(semaphore_before_relro, .sites = 4),
 	CASE(semaphore_segment_read_only, .sites = 0, .dead = 4),
