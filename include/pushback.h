@@ -480,9 +480,6 @@ __asm__(
 __asm__(
 	/* Raised by the kernel for each attached site: in the file, writable, not in .bss. */
 	PUSHBACK_OBJECT("pushback_semaphore", ".probes", "\"awG\"", "\"progbits\"", "2", ".2byte 0\n")
-	/* Which step's submit returned last on this thread. */
-	PUSHBACK_OBJECT("pushback_called", ".tbss.pushback_called", "\"awTG\"", "\"nobits\"", "8",
-			".zero 8\n")
 	/* The epoch of this process's watch, in a page that a fork wipes; see pushback_begin(). */
 	PUSHBACK_OBJECT("pushback_no_epoch", ".bss.pushback_no_epoch", "\"awG\"", "\"nobits\"", "8",
 			".zero 8\n")
@@ -506,10 +503,16 @@ extern PUSHBACK_HIDDEN pushback_fire pushback_fire_forward_return;
 extern PUSHBACK_HIDDEN pushback_fire pushback_fire_poll_return;
 extern PUSHBACK_HIDDEN pushback_fire pushback_fire_step_end;
 extern PUSHBACK_HIDDEN uint16_t pushback_semaphore;
-extern PUSHBACK_HIDDEN __thread struct pushback_step *pushback_called;
 extern PUSHBACK_HIDDEN uint64_t pushback_no_epoch;
 extern PUSHBACK_HIDDEN uint64_t *pushback_epoch;
 extern PUSHBACK_HIDDEN uint64_t pushback_instances;
+
+/*
+ * Which step's submit returned last on this thread. By the compiler, not in assembler as the others:
+ * clang's link-time optimisation does not see there that it is thread-local, and lld refuses.
+ */
+extern PUSHBACK_HIDDEN __thread struct pushback_step *pushback_called;
+__attribute__((weak)) __thread struct pushback_step *pushback_called;
 
 /* ---- The cold path ---- */
 
