@@ -656,9 +656,10 @@ PUSHBACK_INLINE uintptr_t pushback_site_address(enum pushback_site site)
 		return (uintptr_t)pushback_fire_forward_return;
 	case PUSHBACK_POLL_RETURN:
 		return (uintptr_t)pushback_fire_poll_return;
-	default:
-		return (uintptr_t)pushback_fire_step_end;
+	case PUSHBACK_STEP_END:
+		break;
 	}
+	return (uintptr_t)pushback_fire_step_end;
 }
 
 /* Whether the kernel has placed its breakpoint; the semaphore is up before that. */
@@ -683,7 +684,7 @@ PUSHBACK_COLD void pushback_fire_at(enum pushback_site site, struct pushback_ste
 	case PUSHBACK_POLL_RETURN:
 		pushback_fire_poll_return(s, s->name, value, yes, no, next);
 		break;
-	default:
+	case PUSHBACK_STEP_END:
 		pushback_fire_step_end(s, s->name, value, yes, no, next);
 		break;
 	}
