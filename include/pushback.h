@@ -662,12 +662,21 @@ PUSHBACK_INLINE uintptr_t pushback_site_address(enum pushback_site site)
 	return (uintptr_t)pushback_fire_step_end;
 }
 
-/* Whether the kernel has placed its breakpoint; the semaphore is up before that. */
+/*
+ * Whether the kernel has placed its breakpoint; the semaphore is up before that. A load in assembler:
+ * sanitizers have nothing to say about code, and the thread sanitizer has no shadow for it.
+ */
 PUSHBACK_COLD int pushback_armed(enum pushback_site site)
 {
 	uintptr_t at = pushback_site_address(site);
+	pushback_instruction code;
 
-	return *(const volatile pushback_instruction *)at != PUSHBACK_NOP_CODE;
+#if defined(__x86_64__)
+	__asm__ volatile("movb (%1), %0" : "=q"(code) : "r"(at) : "memory");
+#else
+	__asm__ volatile("ldr %w0, [%1]" : "=r"(code) : "r"(at) : "memory");
+#endif
+	return code != PUSHBACK_NOP_CODE;
 }
 
 /* Direct calls: the sites are no landing pads for indirect ones (BTI, IBT, CFI would fault). */
