@@ -27,6 +27,7 @@
 
 #define TRACE_UPROBE_MULTI 48 /* enum bpf_attach_type, since Linux 6.6 */
 #define BTF_PATH           "/sys/kernel/btf/vmlinux"
+#define PMU_PATH           "/sys/bus/event_source/devices/uprobe/type"
 
 /* The part of union bpf_attr that makes a uprobe_multi link; newer than Debian 12's <linux/bpf.h>. */
 struct multi_link_attr {
@@ -134,6 +135,12 @@ static int configure(struct attach *a, const struct attach_options *options, cha
 	bpf_program__set_autoload(s->progs.pushback_exec, !prepare);
 	s->rodata->filter_processes = options->filter_processes;
 	a->multi = !options->no_multi && has_multi();
+	if (!a->multi && access(PMU_PATH, F_OK)) {
+		snprintf(why, ATTACH_WHY_SIZE,
+			 "this kernel has no uprobes (%s): use one built with CONFIG_UPROBE_EVENTS",
+			 PMU_PATH);
+		return -ENOTSUP;
+	}
 	if (a->multi)
 		bpf_program__set_expected_attach_type(s->progs.pushback_event,
 						      (enum bpf_attach_type)TRACE_UPROBE_MULTI);

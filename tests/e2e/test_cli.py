@@ -1,0 +1,217 @@
+# SPDX-License-Identifier: MIT
+"""Bad input: one line that says what is wrong and what would help, the documented exit status, and
+nothing left attached."""
+
+import json
+import os
+import re
+import shutil
+import struct
+import subprocess
+import sys
+import time
+
+import pytest
+
+sys.path.insert(0, os.path.dirname(__file__))
+from agent import BUILD, PUSHBACK  # noqa: E402
+from receiver import Receiver  # noqa: E402
+
+DEMO = BUILD / "pushback-demo"
+DONE, FAILED, USAGE, HOST = 0, 1, 2, 3
+
+
+def orphans():
+    """Our programs that the kernel holds for no process: something was left behind."""
+    shown = subprocess.run(["bpftool", "-j", "prog", "list"], capture_output=True, text=True, check=True)
+    ours = [p for p in json.loads(shown.stdout) if p.get("name", "").startswith("pushback_")]
+    return {p["id"] for p in ours if not p.get("pids")}
+
+
+def run(*options, before=()):
+    command = [*before, PUSHBACK, *options]
+    return subprocess.run([str(c) for c in command], capture_output=True, text=True, timeout=30)
+
+
+def complains(done, status, *patterns):
+    """Exactly one line on stderr, from us, that matches all of `patterns`."""
+    assert done.returncode == status, done.stderr
+    assert done.stderr.endswith("\n") and done.stderr.count("\n") == 1, done.stderr
+    assert done.stderr.startswith("pushback: ")
+    for pattern in patterns:
+        assert re.search(pattern, done.stderr), done.stderr
+
+
+USAGES = [
+    (["frobnicate"], "'frobnicate' is no verb", "--help"),
+    (["bad\nverb\x1b[31m"], r"'bad\?verb\?\[31m' is no verb", "--help"),
+    (["run", "--frobnicate"], "'--frobnicate' is not an option of 'run'", "run --help"),
+    (["run", "stray"], "'stray' is not an option", "run --help"),
+    (["run", "--pid"], "--pid needs a value"),
+    (["run", "--pid", "me"], "'me' is no process id", "1234"),
+    (["run", "--pid", "0"], "'0' is no process id"),
+    (["run", "--pid", "-5"], "'-5' is no process id"),
+    (["run", "--pid", "99999999999"], "is no process id"),
+    (["run", "--once=yes"], "--once takes no value"),
+    (["run", "--all", "--pid", "1"], "leave out --pid"),
+    (["run", "--interval", "0"], "too short", "at least 100ms"),
+    (["run", "--interval", "99ms"], "too short", "at least 100ms"),
+    (["run", "--interval", "-1s"], "no duration", "such as 10s"),
+    (["run", "--interval", "1e3"], "no duration"),
+    (["run", "--interval", "10parsecs"], "no duration"),
+    (["run", "--interval", ""], "no duration"),
+    (["run", "--interval", "1.2.3s"], "no duration"),
+    (["run", "--interval", "9999999999h"], "no duration"),
+    (["run", "--format", "carrier-pigeon"], "dogstatsd, statsd, summary"),
+    (["run", "--histogram-type", "z"], "d, h, ms"),
+    (["run", "--format", "statsd", "--histogram-type", "h"], "for --format dogstatsd only"),
+    (["run", "--statsd", "tcp://127.0.0.1:8125"], r"tcp://127\.0\.0\.1:8125", "udp://"),
+    (["run", "--statsd", "127.0.0.1"], "udp://"),
+    (["run", "--statsd", "udp://127.0.0.1:notaport"], "port"),
+    (["run", "--statsd", "udp://127.0.0.1:99999"], "port"),
+    (["run", "--statsd", "udp://[::1:8125"], r"\]"),
+    (["run", "--statsd", "unixgram://relative"], "/"),
+    (["run", "--statsd", "unix:///" + "x" * 200], "107 bytes", "shorter"),
+    (["run", "--prefix", "a b"], "prefix"),
+    (["run", "--tag", "novalue"], "novalue"),
+    (["run", "--tag", "host:x"], "host"),
+    (["run", "--tag", "step:x"], "step"),
+    (["run", "--tag-from", "service=nowhere:X"], "env:NAME"),
+    (["run", "--tag-from", "env:X"], "env:NAME"),
+    (["run", "--tag-from", "host=env:X"], "host"),
+]
+
+
+@pytest.mark.parametrize("case", USAGES, ids=lambda c: " ".join(c[0])[:40].encode("unicode_escape").decode())
+def test_usage(case):
+    options, *patterns = case
+    complains(run(*options), USAGE, *patterns)
+
+
+def test_no_verb_shows_help():
+    done = run()
+    assert done.returncode == USAGE and "usage: pushback VERB" in done.stderr
+
+
+def test_help_and_version():
+    assert "pushback run - " in run("run", "--help").stdout
+    assert run("--help").returncode == DONE
+    assert re.fullmatch(r"pushback \d+\.\d+\n", run("--version").stdout)
+
+
+# ---- Files ----
+
+
+def notes(data):
+    """Where each stapsdt note's description begins."""
+    return [m.end() for m in re.finditer(rb"\x03\0\0\0stapsdt\0", data)]
+
+
+def spoil(path, count, site=1 << 40):
+    """A copy of the demo at `path`, `count` of whose sites lead nowhere."""
+    data = bytearray(DEMO.read_bytes())
+    at = notes(data)
+    assert len(at) == 4
+    for begin in at[:count]:
+        struct.pack_into("<Q", data, begin, site)
+    path.write_bytes(data)
+    path.chmod(0o755)
+    return path
+
+
+def test_path_unreadable(tmp_path):
+    complains(run("run", "--path", tmp_path / "none"), FAILED, "cannot open", "No such file")
+
+
+def test_path_is_no_file(tmp_path):
+    os.mkfifo(tmp_path / "fifo")
+    for path in (tmp_path, tmp_path / "fifo", "/dev/null"):
+        complains(run("run", "--path", path), FAILED, "not a regular file|cannot open", str(path))
+
+
+def test_path_not_elf(tmp_path):
+    for content in (b"", b"#!/bin/sh\n", b"\x7fELF"):
+        (tmp_path / "file").write_bytes(content)
+        complains(run("run", "--path", tmp_path / "file"), FAILED, "not an ELF file|truncated")
+
+
+def test_path_truncated(tmp_path):
+    data = DEMO.read_bytes()
+    (tmp_path / "cut").write_bytes(data[: len(data) // 2])
+    complains(run("run", "--path", tmp_path / "cut"), FAILED, "truncated or damaged|no pushback probes")
+
+
+def test_path_without_probes():
+    complains(run("run", "--path", "/bin/true"), FAILED, "no pushback probes", "pushback.h")
+
+
+@pytest.mark.parametrize("site", [0, 0x10, 0x400, 1 << 40, (1 << 64) - 1])
+def test_path_all_notes_dead(tmp_path, site):
+    path = spoil(tmp_path / "spoilt", 4, site)
+    complains(run("run", "--path", path), FAILED, "no pushback probes", "4 notes")
+
+
+def test_dead_notes_are_skipped_and_counted(tmp_path):
+    path = spoil(tmp_path / "spoilt", 2)
+    receiver = Receiver()
+    address = receiver.start("udp://127.0.0.1:0")
+    done = run("run", "--path", path, "--once", "--interval", "100ms", "--statsd", address)
+    receiver.stop()
+    assert done.returncode == DONE and "1 file, 2 sites" in done.stderr
+    assert receiver.counters[("pushback.agent.lost", frozenset({"reason:note_dead"}))] == 2
+
+
+def test_pid_dead():
+    child = subprocess.Popen(["/bin/true"])
+    child.wait()
+    complains(run("run", "--pid", child.pid), FAILED, f"no process {child.pid}")
+
+
+def test_pid_without_probes():
+    complains(run("run", "--pid", os.getpid()), FAILED, "no file with pushback probes", "pushback.h")
+
+
+def test_pid_given_twice_and_one_dead():
+    child = subprocess.Popen(["/bin/true"])
+    child.wait()
+    complains(run("run", "--path", DEMO, "--pid", child.pid), FAILED, f"no process {child.pid}")
+
+
+# ---- Hosts ----
+
+
+def test_no_permission(tmp_path):
+    copy = tmp_path / "pushback"
+    shutil.copy(PUSHBACK, copy)
+    demo = tmp_path / "demo"
+    shutil.copy(DEMO, demo)
+    for path in (tmp_path, *tmp_path.parents):
+        if path.stat().st_uid == 0 and path != path.parent and "pytest" in path.name:
+            path.chmod(0o755)
+    nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+    done = subprocess.run([*nobody, copy, "run", "--path", demo], capture_output=True, text=True, timeout=30)
+    complains(done, HOST, "not allowed", "run as root|CAP_BPF")
+
+
+def test_no_btf():
+    hide = "mount -t tmpfs none /sys/kernel/btf && exec \"$@\""
+    done = run("run", "--path", DEMO, before=["unshare", "-m", "sh", "-c", hide, "sh"])
+    complains(done, HOST, "no BTF", "CONFIG_DEBUG_INFO_BTF")
+
+
+def test_no_uprobes():
+    hide = "mount -t tmpfs none /sys/bus/event_source/devices && exec \"$@\""
+    wrap = ["unshare", "-m", "sh", "-c", hide, "sh", BUILD / "tests/without_links"]
+    complains(run("run", "--path", DEMO, before=wrap), HOST, "no uprobes", "CONFIG_UPROBE")
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_attached():
+    yield
+    # The kernel lets go of a program a moment after its last user: what stays is left behind.
+    left = orphans()
+    end = time.monotonic() + 5
+    while left and time.monotonic() < end:
+        time.sleep(0.05)
+        left &= orphans()
+    assert not left
