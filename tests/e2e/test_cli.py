@@ -2,8 +2,10 @@
 """Bad input: one line that says what is wrong and what would help, the documented exit status, and
 nothing left attached."""
 
+import glob
 import json
 import os
+import pathlib
 import re
 import shutil
 import struct
@@ -21,11 +23,22 @@ DEMO = BUILD / "pushback-demo"
 DONE, FAILED, USAGE, HOST = 0, 1, 2, 3
 
 
+def held():
+    """Ids of the BPF programs that some process holds, itself or through a link."""
+    ids = set()
+    for info in glob.glob("/proc/[0-9]*/fdinfo/*"):
+        try:
+            ids |= {int(i) for i in re.findall(r"^prog_id:\s*(\d+)", pathlib.Path(info).read_text(), re.M)}
+        except OSError:
+            pass  # it has just been closed
+    return ids
+
+
 def orphans():
     """Our programs that the kernel holds for no process: something was left behind."""
     shown = subprocess.run(["bpftool", "-j", "prog", "list"], capture_output=True, text=True, check=True)
-    ours = [p for p in json.loads(shown.stdout) if p.get("name", "").startswith("pushback_")]
-    return {p["id"] for p in ours if not p.get("pids")}
+    ours = {p["id"] for p in json.loads(shown.stdout) if p.get("name", "").startswith("pushback_")}
+    return ours - held()
 
 
 def run(*options, before=()):
@@ -210,7 +223,7 @@ def nothing_left_attached():
     yield
     # The kernel lets go of a program a moment after its last user: what stays is left behind.
     left = orphans()
-    end = time.monotonic() + 5
+    end = time.monotonic() + 10
     while left and time.monotonic() < end:
         time.sleep(0.05)
         left &= orphans()
