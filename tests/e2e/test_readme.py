@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: MIT
+"""The README stays true: every command in it is run, every name in it exists."""
+
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+
+sys.path.insert(0, os.path.dirname(__file__))
+from agent import BUILD, ROOT  # noqa: E402
+
+README = (ROOT / "README.md").read_text()
+TWO = ["make demo", "make test"]  # the second one is what runs this; the first has a test below
+PATIENCE = 60
+
+
+def commands():
+    """Of all ```sh blocks, without comments."""
+    for block in re.findall(r"^```sh\n(.*?)^```", README, re.M | re.S):
+        for line in block.splitlines():
+            line = re.sub(r"\s+#.*", "", line).strip()
+            if line:
+                yield line
+
+
+def shell(line, **options):
+    environment = {**os.environ, "PATH": f"{BUILD}:{os.environ['PATH']}", "MAKEFLAGS": "", **options.pop("env", {})}
+    return subprocess.run(
+        ["sh", "-c", line], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=PATIENCE, **options
+    )
+
+
+@pytest.fixture(name="consumer")
+def a_consumer():
+    child = subprocess.Popen(
+        [BUILD / "pushback-demo", "--source", "memory", "--slow", "sink:refuse:1ms"],
+        stdin=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    yield child
+    child.kill()
+    child.communicate()
+
+
+def test_the_two_commands_stand_first():
+    assert list(commands())[:2] == TWO
+
+
+@pytest.mark.parametrize("line", [c for c in commands() if c.startswith("pushback")])
+def test_pushback(line, consumer):
+    """Attaches, or prints help; one that goes on is ended by SIGTERM and exits 0."""
+    done = shell(f"exec timeout -s TERM -k 20 2 {line}", env={"PID": str(consumer.pid)})
+    if line.endswith("--help"):
+        assert done.returncode == 0 and done.stdout.startswith("pushback run - ")
+        return
+    # timeout(1) says 124 for what it ended; --preserve-status is not in the README's line.
+    assert done.returncode in (0, 124), done.stderr
+    assert done.stderr.startswith("pushback: watching ") and done.stderr.count("\n") == 1, done.stderr
+    assert consumer.poll() is None
+
+
+def test_nothing_else_stands_there():
+    assert [c for c in commands() if not c.startswith("pushback run ") and c != "pushback run"] == TWO
+
+
+def test_demo():
+    began = shell("exec make demo")
+    assert began.returncode == 0, began.stdout + began.stderr
+    assert "Bottleneck: sink" in began.stdout and "counts are equal" in began.stdout
+
+
+def inline(target):
+    assert f"`{target}" in README, f"the README no longer speaks of {target}"
+    return target
+
+
+def test_make_static():
+    done = shell(inline("make STATIC=1") + " build-static/pushback")
+    assert done.returncode == 0, done.stderr
+    assert "not a dynamic executable" in shell("ldd build-static/pushback").stderr
+    assert shell("build-static/pushback --version").stdout == shell("pushback --version").stdout
+    assert "pushback: watching" in shell("build-static/pushback run --all --once --interval 100ms").stderr
+
+
+def test_make_install(tmp_path):
+    done = shell(f"{inline('make install PREFIX=/usr/local')} DESTDIR={tmp_path}")
+    assert done.returncode == 0, done.stderr
+    assert os.access(tmp_path / "usr/local/bin/pushback", os.X_OK)
+    source = '#include <pushback.h>\nint main(void) { return 0; }\n'
+    compiler = ["gcc", f"-I{tmp_path}/usr/local/include", "-x", "c", "-", "-o", str(tmp_path / "a.out")]
+    subprocess.run(compiler, input=source, text=True, check=True)
+
+
+def test_make_help():
+    done = shell(inline("make help"))
+    for target in ("all", "demo", "test", "check", "install", "bench"):
+        assert re.search(rf"^  {target} ", done.stdout, re.M), target
+
+
+def test_metric_names():
+    """The table has every metric that the program can send."""
+    source = (ROOT / "userspace/metrics.c").read_text()
+    for name in re.findall(r'"([a-z_]+)"', source):
+        ending = re.sub(r"^(send|receive)_backpressure_", "", name)
+        assert f"`{name}`" in README or f"`..._{ending}`" in README, name
+
+
+def test_options():
+    """Every option that the README names exists."""
+    shown = shell("pushback run --help").stdout
+    for option in set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", README)) - {"--consumer-group"}:
+        assert option in shown, option
+
+
+def test_snippet_compiles(tmp_path):
+    snippet = re.search(r"^```c\n(.*?)^```", README, re.M | re.S).group(1)
+    around = """
+    #include <errno.h>
+    #include <stddef.h>
+    struct message;
+    static struct message *carried;
+    int sink_submit(struct message *m);
+    int transform_submit(struct message *m);
+    void transform_poll(void);
+    void transform_free(void);
+    """
+    (tmp_path / "snippet.c").write_text(around + snippet)
+    flags = ["-std=c11", "-Wall", "-Wextra", "-Werror", f"-I{ROOT}/include", "-c", "-o", "/dev/null"]
+    subprocess.run(["gcc", *flags, tmp_path / "snippet.c"], check=True)
+
+
+def test_links():
+    for path in re.findall(r"\]\((?!http)([^)#]+)\)", README):
+        assert (ROOT / path).exists(), path
+
