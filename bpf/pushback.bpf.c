@@ -418,7 +418,8 @@ static __always_inline void leave_all(struct pb_process_key *key)
 	__u64 now = bpf_ktime_get_ns();
 	__u32 i;
 
-	if (!process)
+	/* Of threads that exit at once, several may find that no other one lives. */
+	if (!process || __sync_val_compare_and_swap(&process->leaving, 0, 1))
 		return;
 	for (i = 0; i < PB_MAX_EXIT_STEPS && i < process->listed; i++)
 		leave(key, i, now);

@@ -168,7 +168,7 @@ struct pb_process {
 	uint32_t steps;
 	uint32_t listed; /* slots of `list` that were ever in use */
 	uint32_t exited;
-	uint32_t zero;
+	uint32_t leaving; /* its end is being handled, by whoever has set this */
 	struct {
 		uint64_t place;
 		uint64_t instance; /* 0: free */
