@@ -309,6 +309,27 @@ static bool read_whole(struct drain *d, const struct pb_step_key *key, struct pb
 }
 
 /*
+ * Its memory is gone. Mostly it has exited since the entry was read, and the kernel has put its last
+ * words there. Else its exit was not seen, or it had too many steps to be read then. True if `e` is
+ * the step's end.
+ */
+static bool is_gone(struct drain *d, struct seen *seen, struct pb_step *e, unsigned int misses,
+		    uint64_t now)
+{
+	if (bpf_map_lookup_elem(d->maps.steps, &seen->key, e) || !read_whole(d, &seen->key, e))
+		return false;
+	if (e->flags & PB_STEP_DEAD)
+		return true;
+	seen->misses += misses;
+	if (seen->misses < GONE_DRAINS)
+		return false;
+	d->lost[DRAIN_LOSS_GONE]++;
+	pushback_abandon(&e->now, now);
+	e->flags |= PB_STEP_EXITED;
+	return true;
+}
+
+/*
  * The struct's memory as it is now. An event is news, no more: a step counts on between two, folds
  * episodes, and one that nobody drives fires nothing. True if `e->now` is its present state.
  */
@@ -325,18 +346,11 @@ static bool refresh(struct drain *d, struct seen *seen, struct pb_step *e, uint6
 	case -EPERM:
 		d->lost[DRAIN_LOSS_SILENT] += silent;
 		return false;
-	case -ESRCH: /* its exit was not seen, or it had too many steps to be read then */
-		seen->misses = GONE_DRAINS;
-		break;
+	case -ESRCH:
+		return is_gone(d, seen, e, GONE_DRAINS, now);
 	default:
-		seen->misses += silent;
+		return is_gone(d, seen, e, silent, now);
 	}
-	if (seen->misses < GONE_DRAINS)
-		return false;
-	d->lost[DRAIN_LOSS_GONE]++;
-	pushback_abandon(&e->now, now);
-	e->flags |= PB_STEP_EXITED;
-	return true;
 }
 
 static void delete_step(struct drain *d, struct seen *seen, const struct pb_step *e)
@@ -350,7 +364,8 @@ static void delete_step(struct drain *d, struct seen *seen, const struct pb_step
 		bpf_map_delete_elem(d->maps.hists, &hist);
 	if (!bpf_map_lookup_elem(d->maps.places, &place, &lives) && lives == seen->key.instance)
 		bpf_map_delete_elem(d->maps.places, &place);
-	if (e->flags & PB_STEP_EXITED)
+	/* One whose exit was seen is still going through its steps, until it says that it has exited. */
+	if (e->flags & PB_STEP_EXITED && !e->dead_ns)
 		bpf_map_delete_elem(d->maps.processes, &seen->key.process);
 }
 
