@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "peek.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/uio.h>
 
@@ -20,6 +23,31 @@ static int read_twice(pid_t pid, uint64_t place, struct pushback_step out[2])
 	if (n < 0)
 		return errno == EACCES ? -EPERM : -errno;
 	return n == 2 * (ssize_t)STATE_SIZE ? 0 : -EFAULT;
+}
+
+/*
+ * A first thread that has exited has no memory any more, and the process may live on without it. When
+ * no thread has any, the exit of the last one was told before.
+ */
+static int read_through_others(pid_t pid, uint64_t place, struct pushback_step out[2])
+{
+	const struct dirent *entry;
+	char path[32];
+	int err = -ESRCH;
+	DIR *tasks;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
+	tasks = opendir(path);
+	if (!tasks)
+		return -ESRCH;
+	while (err == -ESRCH && (entry = readdir(tasks))) {
+		pid_t thread = (pid_t)atoi(entry->d_name);
+
+		if (thread > 0 && thread != pid)
+			err = read_twice(thread, place, out);
+	}
+	closedir(tasks);
+	return err;
 }
 
 /* A thread is between two of an edge's stores: the bit and the time do not agree. */
@@ -50,6 +78,8 @@ int peek_step(pid_t pid, uint64_t place, struct pushback_step *step)
 
 	for (i = 0; i < READ_TRIES; i++) {
 		err = read_twice(pid, place, read);
+		if (err == -ESRCH)
+			err = read_through_others(pid, place, read);
 		if (err)
 			return err;
 		if (!is_same_step(&read[1], step))
