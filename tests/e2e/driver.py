@@ -170,6 +170,12 @@ class Driver:
         self.ask("dlclose")
         self.has_library = False
 
+    def leave_main(self):
+        """The process lives on without its first thread."""
+        self.ask("leave_main")
+        while not is_zombie(self.pid):
+            time.sleep(0.001)
+
     def exit(self, how="exit", number=0):
         """exit, _exit or signal: (before, after)"""
         (before,) = self.ask(how, number)
@@ -205,6 +211,11 @@ class Driver:
 
     def __exit__(self, *_):
         self.close()
+
+
+def is_zombie(pid):
+    with open(f"/proc/{pid}/stat", encoding="ascii") as f:
+        return f.read().rpartition(")")[2].split()[0] == "Z"
 
 
 def copy_new(source, to):

@@ -22,6 +22,7 @@
  *	fork SOCKET	    "ok PID"; the child connects to the socket and goes on there
  *	exec FILE SOCKET    replaces the image; the new one connects to the socket
  *	dlopen FILE | dlclose
+ *	leave_main	    ends the main thread; from then on thread 0 is another one
  *	exit N | _exit N | signal N
  *			    answered with the time before, then done
  */
@@ -313,6 +314,27 @@ static void do_dlclose(void)
 	say_time();
 }
 
+static void obey_all(void);
+
+static void *obey_here(void *unused)
+{
+	say_time();
+	obey_all();
+	exit(0);
+	return unused;
+}
+
+static void do_leave_main(void)
+{
+	pthread_t other;
+
+	if (pthread_create(&other, NULL, obey_here, NULL)) {
+		fail("thread");
+		return;
+	}
+	pthread_exit(NULL);
+}
+
 static void do_exit(const char *how, int number)
 {
 	say_time();
@@ -347,14 +369,23 @@ static void obey(char *line)
 		do_dlopen(rest);
 	else if (!strcmp(verb, "dlclose"))
 		do_dlclose();
+	else if (!strcmp(verb, "leave_main"))
+		do_leave_main();
 	else
 		do_exit(verb, atoi(rest));
+}
+
+static void obey_all(void)
+{
+	static char line[LINE_SIZE];
+
+	while (fgets(line, sizeof(line), in))
+		obey(line);
 }
 
 int main(int argc, char **argv)
 {
 	const struct rlimit no_core = { 0, 0 };
-	static char line[LINE_SIZE];
 
 	if (argc != 2) {
 		fprintf(stderr, "usage: driver SOCKET\n");
@@ -363,7 +394,6 @@ int main(int argc, char **argv)
 	setrlimit(RLIMIT_CORE, &no_core);
 	signal(SIGCHLD, SIG_IGN);
 	connect_to(argv[1]);
-	while (fgets(line, sizeof(line), in))
-		obey(line);
+	obey_all();
 	return 0;
 }

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: MIT
+"""A scripted consumer and its observers, and every number that they said held against what is right."""
+
+import contextlib
+
+from agent import COUNTERS, Agent
+from driver import Driver
+from model import Bounds, lower, upper
+
+TIMES = tuple(name for name in COUNTERS if name.endswith("_time"))
+NEVER = Bounds(0, 0)
+
+
+def at(call):
+    """The instant of a call, or of (before, after)."""
+    before, after = (call.before, call.after) if hasattr(call, "before") else call
+    return Bounds(before, after)
+
+
+def between(begin, end):
+    """How long from one call to another."""
+    return at(end).since(at(begin))
+
+
+class Scene:
+    """Consumers and agents of one test; the agents see only these consumers."""
+
+    def __init__(self, directory, *options):
+        self.directory = directory
+        self.options = options
+        self.stack = contextlib.ExitStack()
+        self.driver = self.stack.enter_context(Driver(directory))
+
+    def attach(self, *options, **more):
+        """An observer of driver and library, attached now."""
+        return self.stack.enter_context(
+            Agent(
+                *("--path", self.driver.file, "--path", self.driver.library_file),
+                *("--tag-from", "pid=pid"),
+                *self.options,
+                *options,
+                **more,
+            )
+        )
+
+    def fork(self):
+        return self.stack.enter_context(self.driver.fork())
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stack.close()
+
+
+def expect(series, send=(), receive=(), instances=1, **counters):
+    """Every counter of a series: those not named are 0. `send` and `receive` are the durations."""
+    wrong = []
+    for name in COUNTERS:
+        value = counters.pop(name, NEVER if name in TIMES else 0)
+        got = series.counters[name]
+        if name in TIMES:
+            if not value.least // 1_000_000 <= got <= value.most // 1_000_000:
+                wrong.append(f"{name} is {got}, not {value.least / 1e6} to {value.most / 1e6} ms")
+        elif got != value:
+            wrong.append(f"{name} is {got}, not {value}")
+    assert not counters, f"no such counter: {counters}"
+    for direction, true in (("send", send), ("receive", receive)):
+        got = series.durations(direction)
+        least, most = sorted(t.least for t in true), sorted(t.most for t in true)
+        if len(got) != len(true) or not all(
+            lower(low) <= value <= upper(high) for low, value, high in zip(least, got, most)
+        ):
+            wrong.append(f"{direction} durations are {got}, not {[b / 1e6 for b in least]} ms")
+    if series.gauges["instances"] != instances:
+        wrong.append(f"instances is {series.gauges['instances']}, not {instances}")
+    assert not wrong, wrong
