@@ -133,29 +133,29 @@ enum pushback_direction_index {
  * `closed` is of episodes seen whole; `folded` ones are among them: accounted here, not fired.
  */
 struct pushback_direction {
-	uint64_t since;		/* beginning of the open episode, 0 if none is open */
-	uint64_t last;		/* duration of the last closed episode */
+	uint64_t since; /* beginning of the open episode, 0 if none is open */
+	uint64_t last;  /* duration of the last closed episode */
 	uint64_t closed;
 	uint64_t closed_ns;
-	uint64_t partial;	/* the beginning was not seen */
-	uint64_t partial_ns;	/* at least this long */
-	uint64_t abandoned;	/* ended by step_end or exit */
+	uint64_t partial;    /* the beginning was not seen */
+	uint64_t partial_ns; /* at least this long */
+	uint64_t abandoned;  /* ended by step_end or exit */
 	uint64_t abandoned_ns;
 	uint64_t folded;
 	uint64_t folded_ns;
 };
 
 /* struct pushback_step.state. Bits with two places are for SEND; << 1 for RECEIVE. */
-#define PUSHBACK_OPEN	     0x0001u /* an episode is open */
-#define PUSHBACK_PARTIAL     0x0004u /* its beginning was not seen */
-#define PUSHBACK_UNKNOWN     0x0010u /* whether one is open is not known: it ran unwatched */
-#define PUSHBACK_SHOWN	     0x0040u /* observers were told that it is open: its end is fired */
-#define PUSHBACK_SAMPLE	     0x0100u /* this fire tells an episode's end: its duration is `last` */
-#define PUSHBACK_PARTED	     0x0400u /* this fire tells a partial episode's end */
-#define PUSHBACK_CYCLE_FIRED 0x1000u /* the present cycle is one that fires */
-#define PUSHBACK_UNTOLD	     0x2000u /* there is news that no site could tell yet */
-#define PUSHBACK_BEAT	     0x4000u /* this fire is a heartbeat */
-#define PUSHBACK_ENDED	     0x8000u /* this fire is the step's last */
+#define PUSHBACK_OPEN        0x0001u  /* an episode is open */
+#define PUSHBACK_PARTIAL     0x0004u  /* its beginning was not seen */
+#define PUSHBACK_UNKNOWN     0x0010u  /* whether one is open is not known: it ran unwatched */
+#define PUSHBACK_SHOWN       0x0040u  /* observers were told that it is open: its end is fired */
+#define PUSHBACK_SAMPLE      0x0100u  /* this fire tells an episode's end: its duration is `last` */
+#define PUSHBACK_PARTED      0x0400u  /* this fire tells a partial episode's end */
+#define PUSHBACK_CYCLE_FIRED 0x1000u  /* the present cycle is one that fires */
+#define PUSHBACK_UNTOLD      0x2000u  /* there is news that no site could tell yet */
+#define PUSHBACK_BEAT        0x4000u  /* this fire is a heartbeat */
+#define PUSHBACK_ENDED       0x8000u  /* this fire is the step's last */
 #define PUSHBACK_NAME_CUT    0x10000u /* the name was longer than fits */
 
 #define PUSHBACK_OPEN_ANY (PUSHBACK_OPEN | PUSHBACK_OPEN << 1)
@@ -172,53 +172,53 @@ struct pushback_step {
 	uint32_t magic;
 	uint16_t version;
 	uint16_t size;
-	uint64_t epoch;		/* of the watch it is in, or PUSHBACK_EPOCH_... */
-	uint64_t accepted;	/* submits; counted while watched, never cleared */
+	uint64_t epoch;    /* of the watch it is in, or PUSHBACK_EPOCH_... */
+	uint64_t accepted; /* submits; counted while watched, never cleared */
 	uint64_t rejected;
-	uint64_t forwarded;	/* what it handed on */
+	uint64_t forwarded; /* what it handed on */
 	uint64_t refused;
 	uint32_t state;
-	uint32_t countdown;	/* returns until the next look at the clock */
-	uint64_t inside;	/* thread pointer | 1 in submit, | 2 in poll; 0 outside or unknown */
+	uint32_t countdown; /* returns until the next look at the clock */
+	uint64_t inside;    /* thread pointer | 1 in submit, | 2 in poll; 0 outside or unknown */
 
-	uint64_t instance;	/* unique in the process and over its life; 0 before the first watch */
-	uint64_t looked;	/* when the clock was last looked at */
-	uint64_t fired;		/* when a probe last fired */
-	uint64_t bound;		/* rate bound: a cycle that begins from then on is fired */
-	uint32_t look_every;	/* returns between looks */
-	uint32_t edges;		/* in this cycle */
-	uint64_t depth;		/* queue: messages | capacity << 32; 0 if never told */
-	uint64_t self_ns;	/* time refusing while not blocked */
-	uint64_t self_since;	/* since when it runs, 0 if it does not */
+	uint64_t instance;   /* unique in the process and over its life; 0 before the first watch */
+	uint64_t looked;     /* when the clock was last looked at */
+	uint64_t fired;      /* when a probe last fired */
+	uint64_t bound;      /* rate bound: a cycle that begins from then on is fired */
+	uint32_t look_every; /* returns between looks */
+	uint32_t edges;      /* in this cycle */
+	uint64_t depth;      /* queue: messages | capacity << 32; 0 if never told */
+	uint64_t self_ns;    /* time refusing while not blocked */
+	uint64_t self_since; /* since when it runs, 0 if it does not */
 
-	uint64_t watch_since;	/* when the present watch began, and the totals then */
+	uint64_t watch_since; /* when the present watch began, and the totals then */
 	uint64_t watch_accepted;
 	uint64_t watch_rejected;
 	uint64_t watch_forwarded;
 	uint64_t watch_refused;
-	uint64_t next;		/* the step that the last fired forward went to, or 0 */
+	uint64_t next; /* the step that the last fired forward went to, or 0 */
 	struct pushback_direction direction[2];
 	uint64_t reserved[6];
 
-	char name[PUSHBACK_NAME_SIZE];	/* NUL-terminated */
+	char name[PUSHBACK_NAME_SIZE]; /* NUL-terminated */
 } __attribute__((aligned(64)));
 
 /* C takes a string of exactly the array's size, without its NUL, and only warns of longer ones. */
 #define PUSHBACK_FITS(text) char[sizeof(text) <= PUSHBACK_NAME_SIZE ? 1 : -1]
 
 /* For static storage. `text` is a string literal; one that does not fit does not compile. */
-#define PUSHBACK_STEP_INIT(text)                                                               \
-	{                                                                                      \
-		PUSHBACK_STEP_MAGIC, PUSHBACK_STEP_VERSION,                                    \
-			sizeof(struct pushback_step) + 0 * sizeof(PUSHBACK_FITS(text)),        \
-			PUSHBACK_EPOCH_FRESH, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,  \
-			0, 0, 0, 0, 0, 0,                                                      \
-			{ { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }, { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 } }, \
-			{ 0, 0, 0, 0, 0, 0 }, text                                             \
+#define PUSHBACK_STEP_INIT(text)                                                                 \
+	{                                                                                        \
+		PUSHBACK_STEP_MAGIC, PUSHBACK_STEP_VERSION,                                      \
+			sizeof(struct pushback_step) + 0 * sizeof(PUSHBACK_FITS(text)),          \
+			PUSHBACK_EPOCH_FRESH, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, \
+			0, 0, 0, 0, 0,                                                           \
+			{ { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }, { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 } },  \
+			{ 0, 0, 0, 0, 0, 0 }, text                                               \
 	}
 
 #define PUSHBACK_UNLIKELY(x) (__builtin_expect(!!(x), 0) != 0)
-#define PUSHBACK_INLINE	     static inline __attribute__((always_inline, unused))
+#define PUSHBACK_INLINE      static inline __attribute__((always_inline, unused))
 
 /*
  * ---- The state machine ----
@@ -229,7 +229,7 @@ struct pushback_step {
 
 /* At most one fired cycle a millisecond in the long run, with an allowance of 32 at once. */
 #define PUSHBACK_BOUND_NS 1000000ull
-#define PUSHBACK_BURST	  32
+#define PUSHBACK_BURST    32
 /* Edges after which a cycle is cut: its directions may never be closed both at once. */
 #define PUSHBACK_CYCLE_EDGES 16
 
@@ -350,8 +350,8 @@ PUSHBACK_INLINE void pushback_abandon(struct pushback_step *s, uint64_t now)
 
 /* What a return is to its direction. */
 #define PUSHBACK_NO_EDGE 0u
-#define PUSHBACK_OPENS	 1u
-#define PUSHBACK_CLOSES	 2u
+#define PUSHBACK_OPENS   1u
+#define PUSHBACK_CLOSES  2u
 
 /* Counts an outcome; which edge is it? */
 PUSHBACK_INLINE unsigned int pushback_count(struct pushback_step *s, unsigned int direction,
@@ -416,54 +416,53 @@ PUSHBACK_INLINE void pushback_miss_begin(struct pushback_step *s)
  * optimisation puts the assembler of all units into one.
  */
 #if defined(__x86_64__)
-#define PUSHBACK_NOP	  "nop"
+#define PUSHBACK_NOP       "nop"
 #define PUSHBACK_SITE_ARGS "8@%rdi 8@%rsi 4@%edx 8@%rcx 8@%r8 8@%r9"
 typedef uint8_t pushback_instruction;
 #define PUSHBACK_NOP_CODE 0x90u
 #elif defined(__aarch64__)
-#define PUSHBACK_NOP	  "nop"
+#define PUSHBACK_NOP       "nop"
 #define PUSHBACK_SITE_ARGS "8@x0 8@x1 4@x2 8@x3 8@x4 8@x5"
 typedef uint32_t pushback_instruction;
-#define PUSHBACK_NOP_CODE 0xd503201fu
+#define PUSHBACK_NOP_CODE  0xd503201fu
 #else
 #error "pushback.h: x86-64 and aarch64 only"
 #endif
 
 /* Defines `name` in a comdat group of its own, in `section` with `flags`. */
-#define PUSHBACK_OBJECT(name, section, flags, kind, align, body) \
-	".ifndef " name "\n"                                     \
-	".pushsection " section "," flags "," kind "," name ",comdat\n" \
-	".weak " name "\n"                                       \
-	".hidden " name "\n"                                     \
-	".balign " align "\n" name ":\n" body                    \
-	".size " name ", . - " name "\n"                         \
-	".popsection\n"                                          \
+#define PUSHBACK_OBJECT(name, section, flags, kind, align, body)               \
+	".ifndef " name "\n"                                                   \
+	".pushsection " section "," flags "," kind "," name ",comdat\n"        \
+	".weak " name "\n"                                                     \
+	".hidden " name "\n"                                                   \
+	".balign " align "\n" name ":\n" body ".size " name ", . - " name "\n" \
+	".popsection\n"                                                        \
 	".endif\n"
 
-#define PUSHBACK_SITE(probe)                                                             \
-	".ifndef pushback_fire_" probe "\n"                                              \
-	".pushsection .text.unlikely.pushback_fire_" probe                               \
-	",\"axG\",\"progbits\",pushback_fire_" probe ",comdat\n"                         \
-	".weak pushback_fire_" probe "\n"                                                \
-	".hidden pushback_fire_" probe "\n"                                              \
-	".type pushback_fire_" probe ", STT_FUNC\n"                                      \
-	".balign 16\n"                                                                   \
-	"pushback_fire_" probe ":\n"                                                     \
-	"\t" PUSHBACK_NOP "\n"                                                           \
-	"\tret\n"                                                                        \
-	".size pushback_fire_" probe ", . - pushback_fire_" probe "\n"                   \
-	".popsection\n"                                                                  \
-	".pushsection .note.stapsdt,\"G\",\"note\",pushback_fire_" probe ",comdat\n"     \
-	".balign 4\n"                                                                    \
-	".4byte 992f-991f, 994f-993f, 3\n"                                               \
-	"991: .asciz \"stapsdt\"\n"                                                      \
-	"992: .balign 4\n"                                                               \
-	"993: .8byte pushback_fire_" probe ", _.stapsdt.base, pushback_semaphore\n"      \
-	".asciz \"pushback\"\n"                                                          \
-	".asciz \"" probe "\"\n"                                                         \
-	".asciz \"" PUSHBACK_SITE_ARGS "\"\n"                                            \
-	"994: .balign 4\n"                                                               \
-	".popsection\n"                                                                  \
+#define PUSHBACK_SITE(probe)                                                         \
+	".ifndef pushback_fire_" probe "\n"                                          \
+	".pushsection .text.unlikely.pushback_fire_" probe                           \
+	",\"axG\",\"progbits\",pushback_fire_" probe ",comdat\n"                     \
+	".weak pushback_fire_" probe "\n"                                            \
+	".hidden pushback_fire_" probe "\n"                                          \
+	".type pushback_fire_" probe ", STT_FUNC\n"                                  \
+	".balign 16\n"                                                               \
+	"pushback_fire_" probe ":\n"                                                 \
+	"\t" PUSHBACK_NOP "\n"                                                       \
+	"\tret\n"                                                                    \
+	".size pushback_fire_" probe ", . - pushback_fire_" probe "\n"               \
+	".popsection\n"                                                              \
+	".pushsection .note.stapsdt,\"G\",\"note\",pushback_fire_" probe ",comdat\n" \
+	".balign 4\n"                                                                \
+	".4byte 992f-991f, 994f-993f, 3\n"                                           \
+	"991: .asciz \"stapsdt\"\n"                                                  \
+	"992: .balign 4\n"                                                           \
+	"993: .8byte pushback_fire_" probe ", _.stapsdt.base, pushback_semaphore\n"  \
+	".asciz \"pushback\"\n"                                                      \
+	".asciz \"" probe "\"\n"                                                     \
+	".asciz \"" PUSHBACK_SITE_ARGS "\"\n"                                        \
+	"994: .balign 4\n"                                                           \
+	".popsection\n"                                                              \
 	".endif\n"
 
 /* clang-format off */
@@ -596,13 +595,13 @@ PUSHBACK_COLD uint64_t *pushback_epoch_page(void)
 
 	if (known != none)
 		return known;
-	page = pushback_syscall(SYS_mmap_, 0, 4096, 3 /* read, write */, 0x22 /* private, anonymous */,
-				-1, 0);
+	page = pushback_syscall(SYS_mmap_, 0, 4096, 3 /* read, write */,
+				0x22 /* private, anonymous */, -1, 0);
 	if (page < 0 && page > -4096)
 		return none;
 	pushback_syscall(SYS_madvise_, page, 4096, 18 /* MADV_WIPEONFORK */, 0, 0, 0);
-	if (__atomic_compare_exchange_n(&pushback_epoch, &none, (uint64_t *)page, 0, __ATOMIC_ACQ_REL,
-					__ATOMIC_ACQUIRE))
+	if (__atomic_compare_exchange_n(&pushback_epoch, &none, (uint64_t *)page, 0,
+					__ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
 		return (uint64_t *)page;
 	pushback_syscall(SYS_munmap_, page, 4096, 0, 0, 0, 0);
 	return none; /* another thread's: the exchange has put it there */
@@ -772,7 +771,8 @@ PUSHBACK_INLINE void pushback_clear(struct pushback_step *s)
 	char *from = (char *)s;
 	size_t i;
 
-	for (i = offsetof(struct pushback_step, epoch); i < offsetof(struct pushback_step, name); i++)
+	for (i = offsetof(struct pushback_step, epoch); i < offsetof(struct pushback_step, name);
+	     i++)
 		from[i] = 0;
 	s->magic = PUSHBACK_STEP_MAGIC;
 	s->version = PUSHBACK_STEP_VERSION;
@@ -946,8 +946,8 @@ PUSHBACK_INLINE void pushback_depth(struct pushback_step *s, uint64_t n, uint64_
 {
 	const uint64_t most = 0xffffffffu;
 
-	*(volatile uint64_t *)&s->depth = (n < most ? n : most) |
-					  (capacity < most ? capacity : most) << 32;
+	*(volatile uint64_t *)&s->depth =
+		(n < most ? n : most) | (capacity < most ? capacity : most) << 32;
 }
 
 #endif /* !__bpf__ */
