@@ -43,7 +43,9 @@ class Running:
 
     def __exit__(self, *_):
         self.process.kill()
-        self.process.communicate()
+        self.process.wait()
+        self.process.stdin.close()
+        self.process.stderr.close()
 
     def tell(self, line):
         self.process.stdin.write(line.encode() + b"\n")
@@ -97,6 +99,15 @@ def check_against_table(results, stderr):
         assert (result["accepted"], result["send"]["attempts"]) == rows[step][:2], step
 
 
+def check_runs(runs):
+    """A rejected submit ends a run of ready polls, a ready poll one of rejected submits."""
+    rejected = [run for run in runs if run[3:] == ("s", truth.REJECTED)]
+    ready = [run for run in runs if run[3:] == ("p", 1)]
+    edges = sorted([(run[0], run[1], "s") for run in rejected] + [(*run[:2], "p") for run in ready])
+    for (_, last, kind), (first, _, following) in zip(edges, edges[1:]):
+        assert kind == following or last <= first
+
+
 @pytest.mark.parametrize(
     "slow",
     [
@@ -122,6 +133,8 @@ def test_what_a_step_hands_on_is_what_the_next_one_takes(tmp_path, slow):
     assert truth.chain_breaks(results) == []
     assert all(result["accepted"] > 0 for result in results)
     check_against_table(results, done.stderr)
+    for instance in log.instances.values():
+        check_runs(instance.runs)
     # What is refused at a boundary is refused to its caller, whoever it was that refused.
     rows = table(done.stderr)
     merged = truth.merge(results)
@@ -248,7 +261,11 @@ def test_killed_it_leaves_no_broker():
         assert alive(broker)
         it.process.kill()
         it.process.wait()
-        wait_until_gone(broker)
+        try:
+            wait_until_gone(broker)
+        finally:
+            if alive(broker):
+                os.kill(broker, signal.SIGKILL)
 
 
 def test_a_broker_of_its_own_serves_a_consumer():
