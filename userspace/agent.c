@@ -90,12 +90,15 @@ static int attach_pids(struct agent *a, char *why)
 	return 0;
 }
 
-/* What came since: libraries that were opened, processes that were started. */
+/* What came since: libraries that were opened, processes that were started, files replaced. */
 static int attach_new_ones(struct agent *a, char *why)
 {
+	const char *const *path = a->options->paths;
 	size_t i;
 	int n;
 
+	for (; path && *path; path++)
+		watch_path_again(a->watch, *path);
 	if (a->options->paths)
 		return 0;
 	if (!a->options->pids_count) {

@@ -174,6 +174,25 @@ int watch_path(struct watch *w, const char *path, char *why)
 	return why[0] ? err : not_readable(path, err, &note, why);
 }
 
+void watch_path_again(struct watch *w, const char *path)
+{
+	char why[ATTACH_WHY_SIZE];
+	struct elfnote note = { 0 };
+	struct file_id id;
+	int fd = open_path(path, &id, why);
+	int result;
+
+	if (fd < 0)
+		return;
+	if (!find(w, &id)) {
+		result = attach_fd(w, fd, &id, &note, why);
+		/* One that is being written is looked at again. */
+		if (result >= 0)
+			remember(w, &id, result > 0);
+	}
+	close(fd);
+}
+
 static bool is_wanted(const struct file_id *id, void *context)
 {
 	struct watch *w = context;

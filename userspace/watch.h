@@ -29,6 +29,8 @@ void watch_free(struct watch *w);
 
 /* An executable or a library, for every process of it now and later. 0, -EEXIST or -errno. */
 int watch_path(struct watch *w, const char *path, char *why);
+/* A deploy may have put another file there: attaches that one as well, says nothing if it cannot. */
+void watch_path_again(struct watch *w, const char *path);
 /* Everything that a living process maps. How many files were attached or were so already; -errno. */
 int watch_process(struct watch *w, pid_t pid, char *why);
 /* Everything that any process maps. How many were attached just now, or -errno. */
