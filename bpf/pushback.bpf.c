@@ -392,6 +392,8 @@ __noinline int leave(struct pb_process_key *process_key, __u32 slot, __u64 now)
 	if (!key.instance)
 		return 0;
 	e = bpf_map_lookup_elem(&steps, &key);
+	if (!e) /* the loader has found that it is gone, and counted that */
+		__sync_fetch_and_add(&process->steps, -1);
 	s = bpf_map_lookup_elem(&exit_scratch, &zero);
 	if (!e || !s || e->flags & PB_STEP_DEAD)
 		return 0;

@@ -310,22 +310,22 @@ static bool read_whole(struct drain *d, const struct pb_step_key *key, struct pb
 
 /*
  * Its memory is gone. Mostly it has exited since the entry was read, and the kernel has put its last
- * words there. Else its exit was not seen, or it had too many steps to be read then. True if `e` is
- * the step's end.
+ * words there. Else its exit was not seen, or it had too many steps to be read then; or the process
+ * lives on without it, as after a dlclose. True if `e` is the step's end.
  */
-static bool is_gone(struct drain *d, struct seen *seen, struct pb_step *e, unsigned int misses,
+static bool is_gone(struct drain *d, struct seen *seen, struct pb_step *e, bool process_gone,
 		    uint64_t now)
 {
 	if (bpf_map_lookup_elem(d->maps.steps, &seen->key, e) || !read_whole(d, &seen->key, e))
 		return false;
 	if (e->flags & PB_STEP_DEAD)
 		return true;
-	seen->misses += misses;
-	if (seen->misses < GONE_DRAINS)
+	seen->misses += now - e->event_ns >= SILENT_NS;
+	if (!process_gone && seen->misses < GONE_DRAINS)
 		return false;
 	d->lost[DRAIN_LOSS_GONE]++;
 	pushback_abandon(&e->now, now);
-	e->flags |= PB_STEP_EXITED;
+	e->flags |= process_gone ? PB_STEP_EXITED : PB_STEP_ENDED;
 	return true;
 }
 
@@ -347,9 +347,9 @@ static bool refresh(struct drain *d, struct seen *seen, struct pb_step *e, uint6
 		d->lost[DRAIN_LOSS_SILENT] += silent;
 		return false;
 	case -ESRCH:
-		return is_gone(d, seen, e, GONE_DRAINS, now);
+		return is_gone(d, seen, e, true, now);
 	default:
-		return is_gone(d, seen, e, silent, now);
+		return is_gone(d, seen, e, false, now);
 	}
 }
 
