@@ -43,6 +43,10 @@ class Scene:
             )
         )
 
+    def start(self):
+        """One more consumer."""
+        return self.stack.enter_context(Driver(self.directory))
+
     def fork(self):
         return self.stack.enter_context(self.driver.fork())
 

@@ -10,9 +10,9 @@ import time
 
 import pytest
 
-from driver import ACCEPTED, INVALID, PLACES, PROPAGATED, REJECTED, Driver
+from driver import ACCEPTED, INVALID, PLACES, PROPAGATED, REJECTED
 from model import Bounds
-from scene import NEVER, at, between, expect
+from scene import between, expect
 
 PAUSE = 0.03  # makes an episode's time visible
 
@@ -68,31 +68,34 @@ def test_acceptances_alone_are_only_counted(scene):
     expect(one(agent), submit_accepted=5)
 
 
-@pytest.mark.parametrize("outcome", [PROPAGATED, INVALID, 4, 255, 1 << 30, -1])
-def test_what_is_not_its_own_refusal_changes_nothing(scene, outcome):
+def test_what_is_not_its_own_refusal_changes_nothing(scene):
     d = scene.driver
-    d.init(0, "closed")
-    d.init(1, "open")
+    outcomes = [PROPAGATED, INVALID, 4, 255, 1 << 30, -1]
+    for i in range(len(outcomes)):
+        d.init(2 * i, f"closed{i}")
+        d.init(2 * i + 1, f"open{i}")
     agent = scene.attach()
-    d.submit(0, outcome)
-    d.submit(0, outcome)
-    begin = d.submit(1, REJECTED)
-    pause()
-    d.submit(1, outcome)
-    pause()
-    end = d.submit(1, ACCEPTED)
+    took = []
+    for i, outcome in enumerate(outcomes):
+        d.submit(2 * i, outcome)
+        d.submit(2 * i, outcome)
+        begin = d.submit(2 * i + 1, REJECTED)
+        pause()
+        d.submit(2 * i + 1, outcome)
+        pause()
+        took.append(between(begin, d.submit(2 * i + 1, ACCEPTED)))
     agent.end()
-    took = between(begin, end)
-    expect(one(agent, "closed"))
-    expect(
-        one(agent, "open"),
-        send=[took],
-        send_backpressure=1,
-        send_backpressure_episodes=1,
-        send_backpressure_time=took,
-        send_backpressure_self_time=took,
-        submit_accepted=1,
-    )
+    for i in range(len(outcomes)):
+        expect(one(agent, f"closed{i}"))
+        expect(
+            one(agent, f"open{i}"),
+            send=[took[i]],
+            send_backpressure=1,
+            send_backpressure_episodes=1,
+            send_backpressure_time=took[i],
+            send_backpressure_self_time=took[i],
+            submit_accepted=1,
+        )
 
 
 def test_every_attempt_of_a_spinning_caller_counts(scene):
@@ -139,29 +142,32 @@ def test_a_refusal_of_the_next_step_blocks(scene, refusal):
     )
 
 
-@pytest.mark.parametrize("outcome", [INVALID, 4, 255, -1])
-def test_an_invalid_forward_changes_nothing(scene, outcome):
+def test_an_invalid_forward_changes_nothing(scene):
     d = scene.driver
-    d.init(0, "closed")
-    d.init(1, "open")
+    outcomes = [INVALID, 4, 255, -1]
+    for i in range(len(outcomes)):
+        d.init(2 * i, f"closed{i}")
+        d.init(2 * i + 1, f"open{i}")
     agent = scene.attach()
-    d.forward(0, outcome)
-    begin = d.forward(1, REJECTED)
-    pause()
-    d.forward(1, outcome)
-    pause()
-    end = d.forward(1, ACCEPTED)
+    took = []
+    for i, outcome in enumerate(outcomes):
+        d.forward(2 * i, outcome)
+        begin = d.forward(2 * i + 1, REJECTED)
+        pause()
+        d.forward(2 * i + 1, outcome)
+        pause()
+        took.append(between(begin, d.forward(2 * i + 1, ACCEPTED)))
     agent.end()
-    took = between(begin, end)
-    expect(one(agent, "closed"))
-    expect(
-        one(agent, "open"),
-        receive=[took],
-        receive_backpressure=1,
-        receive_backpressure_episodes=1,
-        receive_backpressure_time=took,
-        submit_forwarded=1,
-    )
+    for i in range(len(outcomes)):
+        expect(one(agent, f"closed{i}"))
+        expect(
+            one(agent, f"open{i}"),
+            receive=[took[i]],
+            receive_backpressure=1,
+            receive_backpressure_episodes=1,
+            receive_backpressure_time=took[i],
+            submit_forwarded=1,
+        )
 
 
 def test_self_time_stands_still_while_blocked(scene):
@@ -302,17 +308,18 @@ def expect_abandoned(series, opened, end, instances=0):
     )
 
 
-@pytest.mark.parametrize(
-    "how", [("exit", 0), ("_exit", 1), ("signal", 11), ("signal", 15), ("kill",)], ids=str
-)
-@pytest.mark.parametrize("thread", [0, 3])
-def test_exit_abandons_what_is_open(scene, how, thread):
-    d = scene.driver
+def test_exit_abandons_what_is_open(scene):
     agent = scene.attach()
-    opened = left_open(d, thread)
-    end = d.kill() if how == ("kill",) else d.exit(*how)
+    ended = []
+    for how in (("exit", 0), ("_exit", 1), ("signal", 11), ("signal", 15), ("kill",)):
+        for thread in (0, 3):
+            d = scene.start()
+            opened = left_open(d, thread)
+            end = d.kill() if how == ("kill",) else d.exit(*how)
+            ended.append((d.pid, opened, end))
     agent.end()
-    expect_abandoned(one(agent), opened, end)
+    for pid, opened, end in ended:
+        expect_abandoned(one(agent, pid=pid), opened, end)
     nothing_lost(agent)
 
 
@@ -340,9 +347,8 @@ def test_a_process_without_its_first_thread_is_watched_all_the_same(scene, ends_
 @pytest.mark.parametrize("round", range(5))
 def test_many_threads_that_exit_at_once_exit_once(scene, round):
     """Several of them may take themselves for the last one."""
-    d = scene.driver
     agent = scene.attach()
-    drivers = [d, *(scene.stack.enter_context(Driver(scene.directory)) for _ in range(7))]
+    drivers = [scene.start() for _ in range(8)]
     for driver in drivers:
         driver.init(0, "step")
         for thread in range(1, 8):
@@ -954,6 +960,27 @@ def test_a_step_whose_memory_is_gone_is_abandoned_in_time(scene):
     counters = one(agent, "inside").counters
     assert counters["send_backpressure"] == counters["send_backpressure_abandoned"] == 1
     assert one(agent, "inside").gauges["instances"] == 0
+    assert agent.lost() == {"gone": 1}
+
+
+def test_a_library_closed_takes_nothing_of_the_others_with_it(scene):
+    d = scene.driver
+    agent = scene.attach()
+    d.dlopen()
+    d.init(PLACES, "inside")
+    d.submit(PLACES, REJECTED)
+    opened = left_open(d)
+    d.dlclose()
+    name = "streams.pipeline.send_backpressure_abandoned"
+    assert agent.receiver.wait_for(lambda r: r.counter(name, step="inside") == 1)
+    # Untold, and so read at the exit.
+    d.init(1, "later")
+    d.submit(1, ACCEPTED)
+    d.calls([("submit", 1, ACCEPTED)], 50)
+    end = d.exit()
+    agent.end()
+    expect_abandoned(one(agent), opened, end)
+    expect(one(agent, "later"), instances=0, submit_accepted=51)
     assert agent.lost() == {"gone": 1}
 
 
