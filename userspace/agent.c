@@ -20,6 +20,8 @@
 
 #define SECOND_NS 1000000000ull
 #define POLL_NS   100000000ull /* how often sinks may retry */
+/* A look through /proc takes time with every process of the host: at most this part of a core. */
+#define LOOK_PART 50
 
 struct agent {
 	const struct agent_options *options;
@@ -29,7 +31,8 @@ struct agent {
 	struct model *model;
 	struct labels *labels;
 	struct agent_stats stats;
-	uint64_t *started; /* of --pid: a number is used again, a start time is not */
+	uint64_t next_look; /* for new processes and libraries */
+	uint64_t *started;  /* of --pid: a number is used again, a start time is not */
 	int signals;
 };
 
@@ -111,6 +114,19 @@ static int attach_new_ones(struct agent *a, char *why)
 			return n;
 	}
 	return 0;
+}
+
+static int attach_new_ones(struct agent *a, char *why)
+{
+	uint64_t began = now_ns(), took;
+	int err;
+
+	if (a->options->paths || began < a->next_look)
+		return 0;
+	err = look_for_new(a, why);
+	took = now_ns() - began;
+	a->next_look = began + (took * LOOK_PART > SECOND_NS ? took * LOOK_PART : SECOND_NS);
+	return err;
 }
 
 static int attach_all(struct agent *a, char *why)
