@@ -94,7 +94,7 @@ static int attach_pids(struct agent *a, char *why)
 }
 
 /* What came since: libraries that were opened, processes that were started, files replaced. */
-static int attach_new_ones(struct agent *a, char *why)
+static int look_for_new(struct agent *a, char *why)
 {
 	const char *const *path = a->options->paths;
 	size_t i;
@@ -121,7 +121,7 @@ static int attach_new_ones(struct agent *a, char *why)
 	uint64_t began = now_ns(), took;
 	int err;
 
-	if (a->options->paths || began < a->next_look)
+	if (began < a->next_look)
 		return 0;
 	err = look_for_new(a, why);
 	took = now_ns() - began;
