@@ -295,20 +295,18 @@ static double cheap(const struct stretch *s)
 	return sum > least ? sum : least;
 }
 
-/* Of the pairs that `i` is in, is that with its next neighbour the cheapest, and below `limit`? */
-static bool is_best(const struct stretch *s, size_t i, double limit)
+/* Is the pair of `i` and its next neighbour below `limit`, and no dearer than the next pair? */
+static bool is_cheap(const struct stretch *s, size_t i, double limit)
 {
 	const struct hist_value *at = &s->values[i];
 	double cost = merge_cost(at, at + 1);
 
-	if (cost > limit || (i > 0 && merge_cost(at - 1, at) < cost))
-		return false;
-	return i + 2 == s->size || cost <= merge_cost(at + 1, at + 2);
+	return cost <= limit && (i + 2 == s->size || cost <= merge_cost(at + 1, at + 2));
 }
 
 /*
- * Merges in one sweep cheap pairs that are cheaper than their neighbours, so those that merging one
- * by one would find, too. The cheapest is always among them, and never more than half are merged.
+ * Merges cheap pairs in one sweep, about those that merging one by one would find, too. The
+ * cheapest, or one that overlaps it, is always among them, and never more than half are merged.
  */
 static void merge_many(struct stretch *s)
 {
@@ -316,8 +314,7 @@ static void merge_many(struct stretch *s)
 	size_t kept = 0, i = 0;
 
 	while (i < s->size) {
-		/* Reads i - 1 too, which is as it was: what has been written lies below. */
-		if (i + 1 < s->size && is_best(s, i, limit)) {
+		if (i + 1 < s->size && is_cheap(s, i, limit)) {
 			s->values[kept++] = merged(s, &s->values[i], &s->values[i + 1]);
 			i += 2;
 		} else {

@@ -208,6 +208,22 @@ static void test_late_records_are_ignored(void **state)
 	assert_int_equal(step_count(m), 0);
 }
 
+/* The dead are remembered for so long only, or churn would fill the memory. */
+static void test_key_is_free_again_later(void **state)
+{
+	struct model *m = *state;
+	struct record r = record_of(1, 1, "sink");
+
+	r.counter[COUNTER_SEND] = 10;
+	r.dead = true;
+	drain(m, START + SEC, &r, 1);
+	drain(m, START + 2 * SEC, NULL, 0);
+	r.dead = false;
+	drain(m, START + 3 * SEC, &r, 1);
+	assert_int_equal(step_count(m), 1);
+	assert_int_equal(only_series(m)->counter[COUNTER_SEND], 20);
+}
+
 static void test_series_is_forgotten_after_it_was_seen_empty(void **state)
 {
 	struct model *m = *state;
@@ -388,6 +404,7 @@ int main(void)
 		TEST(test_counters_never_wrap),
 		TEST(test_dead_instances_stay_in),
 		TEST(test_late_records_are_ignored),
+		TEST(test_key_is_free_again_later),
 		TEST(test_series_is_forgotten_after_it_was_seen_empty),
 		TEST(test_step_that_is_dead_at_first_sight),
 		TEST(test_first_record_decides_the_series),
