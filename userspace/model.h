@@ -23,13 +23,13 @@
 struct model;
 
 struct series {
-	uint64_t id;	     /* never reused */
-	const char *step;    /* as the consumer wrote it; sinks sanitise */
+	uint64_t id;      /* never reused */
+	const char *step; /* as the consumer wrote it; sinks sanitise */
 	const char *process;
-	const char *tags;    /* ready-made, "k:v,k2:v2" or "" (from --tag-from) */
+	const char *tags;           /* ready-made, "k:v,k2:v2" or "" (from --tag-from) */
 	uint64_t counter[COUNTERS]; /* cumulative, ns or counts, only grow */
 	uint64_t gauge[GAUGES];     /* spells in ns */
-	bool spell_ended[2];	    /* the gauge went back to 0 in this interval: a last 0 is due */
+	bool spell_ended[2];        /* the gauge went back to 0 in this interval: a last 0 is due */
 	struct hist durations[2];   /* closed episodes of this interval */
 };
 
@@ -37,8 +37,8 @@ struct series {
 struct step_view {
 	const struct record *record; /* its last one; samples are empty */
 	const struct series *series;
-	uint64_t spell_since[2];     /* 0: in no spell */
-	double share[2];	     /* of the last second in backpressure, 0 to 1 */
+	uint64_t spell_since[2]; /* 0: in no spell */
+	double share[2];         /* of the last second in backpressure, 0 to 1 */
 	double self_share;
 };
 
