@@ -42,8 +42,9 @@ NOTHING = Bounds(0, 0)
 class Tally:
     """What one observer has seen of one step instance."""
 
-    def __init__(self, begin):
+    def __init__(self, begin, late=False):
         self.begin = begin
+        self.late = late  # others had known it before
         self.dead = False
         self.accepted = 0
         self.forwarded = 0
@@ -180,7 +181,7 @@ class Model:
             step.reset(step.status)
             step.status = KNOWN
             for observer in watching:
-                self._meet(pid, step, observer, now)
+                self._meet(pid, step, observer, now, late=False)
             before = self.replaced.pop((pid, call.place), None)
             if before:
                 self._abandon(before, now)
@@ -193,9 +194,9 @@ class Model:
             self._count(tally, call.op, call.value, 1)
         self._edge(step, call, now, joining)
 
-    def _meet(self, pid, step, observer, now):
+    def _meet(self, pid, step, observer, now, late=True):
         if observer not in step.tallies:
-            step.tallies[observer] = Tally(now)
+            step.tallies[observer] = Tally(now, late)
             observer.tallies.append((pid, step.name, step.tallies[observer]))
         return step.tallies[observer]
 

@@ -728,6 +728,7 @@ def test_a_call_while_nobody_watches_drops_what_was_open(scene):
     begin = d.submit(0, REJECTED)
     pause()
     left = first.end()
+    assert d.semaphore() == 0
     d.submit(0, REJECTED)
     second = scene.attach()
     partial = d.submit(0, REJECTED)
