@@ -64,6 +64,17 @@ static int attach_paths(struct agent *a, char *why)
 	return 0;
 }
 
+/* Before any of their events can come: those of the same binary are attached all at once. */
+static int let_through(struct agent *a, char *why)
+{
+	size_t i;
+	int err = 0;
+
+	for (i = 0; !err && i < a->options->pids_count; i++)
+		err = attach_process(a->attach, a->options->pids[i], why);
+	return err;
+}
+
 static int attach_pids(struct agent *a, char *why)
 {
 	size_t i;
@@ -72,11 +83,9 @@ static int attach_pids(struct agent *a, char *why)
 	for (i = 0; i < a->options->pids_count; i++) {
 		pid_t pid = a->options->pids[i];
 
-		/* Before its events can come. */
-		n = attach_process(a->attach, pid, why);
-		if (!n && a->options->paths)
+		if (a->options->paths)
 			n = discover_start_time(pid) ? 1 : -ESRCH;
-		else if (!n)
+		else
 			n = watch_process(a->watch, pid, why);
 		if (n == 0)
 			snprintf(why, ATTACH_WHY_SIZE,
@@ -131,9 +140,9 @@ static int attach_new_ones(struct agent *a, char *why)
 
 static int attach_all(struct agent *a, char *why)
 {
-	int err = 0;
+	int err = let_through(a, why);
 
-	if (a->options->paths)
+	if (!err && a->options->paths)
 		err = attach_paths(a, why);
 	if (!err && a->options->pids_count)
 		err = attach_pids(a, why);
