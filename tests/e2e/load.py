@@ -96,11 +96,13 @@ class Program:
 class Consumer(Program):
     """The demo consumer with its truth log."""
 
-    def __init__(self, log, *options, program=DEMO, source="memory"):
+    def __init__(self, log, *options, program=DEMO, source="memory", prefix=()):
         self.log = log
         self.exited = None
-        super().__init__([program, "--source", source, "--truth", log, *options])
-        # Pre-empted between the log's clock and the probe's, it would show as the agent's error.
+        super().__init__([*prefix, program, "--source", source, "--truth", log, *options])
+
+    def hurry(self):
+        """Pre-empted between the log's clock and the probe's, it would show as the agent's error."""
         os.setpriority(os.PRIO_PROCESS, self.pid, -15)
 
     def pause(self):
@@ -128,11 +130,10 @@ class Consumer(Program):
 class Agent(Program):
     """`pushback run` with a receiver of its own."""
 
-    def __init__(self, directory, *options, interval="1s"):
+    def __init__(self, *options, interval="1s"):
         self.receiver = Receiver()
-        number = len(list(directory.glob("*.sock")))
-        address = f"unixgram://{directory}/{number}.sock"
-        self.receiver.start(address)
+        # Not a unix socket: its queue of ten packets is for a server that reads at once.
+        address = self.receiver.start("udp://127.0.0.1:0")
         super().__init__(
             [PUSHBACK, "run", "--statsd", address, "--interval", interval, *options]
         )
@@ -152,13 +153,13 @@ class Agent(Program):
         if self.process.poll() is None:
             self.signal(signal.SIGTERM)
         assert self.wait() == 0, self.lines
-        self.receiver.stop(unlink=True)
+        self.receiver.stop()
         assert not self.receiver.errors, self.receiver.errors[:10]
         return ended
 
     def __exit__(self, *_):
         super().__exit__()
-        self.receiver.stop(unlink=True)
+        self.receiver.stop()
 
     def mark(self):
         """From now on counters() and samples() say what came since."""

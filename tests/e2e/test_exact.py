@@ -79,8 +79,9 @@ def test_from_the_beginning(tmp_path, slow, seconds):
     def run(directory, demo):
         begin = now()
         options = ("--slow", f"sink:refuse:{slow}")
-        with Agent(directory, "--path", demo) as agent:
+        with Agent("--path", demo) as agent:
             with Consumer(directory / "log", *options, program=demo) as consumer:
+                consumer.hurry()
                 time.sleep(seconds * FACTOR)
                 consumer.end()
             wall = now() - begin
@@ -100,9 +101,10 @@ def test_attached_in_a_pause(tmp_path, slow, seconds):
     def run(directory, demo):
         options = ("--slow", f"sink:refuse:{slow}")
         with Consumer(directory / "log", *options, program=demo) as consumer:
+            consumer.hurry()
             time.sleep(0.5)
             begin = consumer.pause()
-            with Agent(directory, "--pid", consumer.pid) as agent:
+            with Agent("--pid", consumer.pid) as agent:
                 consumer.resume()
                 time.sleep(seconds * FACTOR)
                 consumer.pause()
@@ -125,11 +127,12 @@ def test_attached_in_mid_call(tmp_path, slow, seconds):
     def run(directory, demo):
         options = ("--slow", f"sink:refuse:{slow}")
         with Consumer(directory / "log", *options, program=demo) as consumer:
+            consumer.hurry()
             time.sleep(0.5)
             consumer.signal(signal.SIGSTOP)
             time.sleep(0.05)
             begin = now()
-            with Agent(directory, "--pid", consumer.pid) as agent:
+            with Agent("--pid", consumer.pid) as agent:
                 consumer.signal(signal.SIGCONT)
                 time.sleep(seconds * FACTOR)
                 consumer.end()
@@ -172,7 +175,7 @@ def mid_call_errors(agent, steps):
 def test_kafka(tmp_path, demo):
     """Real messages, read over TCP from librdkafka's mock cluster."""
     begin = now()
-    with Agent(tmp_path, "--path", demo) as agent:
+    with Agent("--path", demo) as agent:
         options = ("--slow", "sink:refuse:1ms", "--rate", "50000")
         with Consumer(tmp_path / "log", *options, program=demo, source="kafka") as consumer:
             time.sleep(5 * FACTOR)
@@ -188,7 +191,7 @@ def test_kafka(tmp_path, demo):
 def test_killed(tmp_path, demo, slow):
     """What is open when the consumer is killed is abandoned, and its memory is read at that moment."""
     begin = now()
-    with Agent(tmp_path, "--path", demo) as agent:
+    with Agent("--path", demo) as agent:
         with Consumer(tmp_path / "log", "--slow", f"sink:refuse:{slow}", program=demo) as consumer:
             time.sleep(2)
             paused = consumer.pause()
@@ -206,11 +209,11 @@ def test_killed(tmp_path, demo, slow):
 def test_two_agents(tmp_path, demo):
     """Each sees its own window; the later one has a step from its first event of it on."""
     begin = now()
-    with Agent(tmp_path, "--path", demo) as first:
+    with Agent("--path", demo) as first:
         with Consumer(tmp_path / "log", "--slow", "sink:refuse:20ms", program=demo) as consumer:
             time.sleep(0.5)
             consumer.pause()
-            with Agent(tmp_path, "--pid", consumer.pid, interval="500ms") as second:
+            with Agent("--pid", consumer.pid, interval="500ms") as second:
                 joined = consumer.resume()
                 time.sleep(1.5 * FACTOR)
                 consumer.pause()
@@ -245,7 +248,7 @@ def test_two_agents(tmp_path, demo):
 
 def test_another_step_becomes_slow(tmp_path, demo):
     begin = now()
-    with Agent(tmp_path, "--path", demo) as agent:
+    with Agent("--path", demo) as agent:
         with Consumer(tmp_path / "log", "--slow", "sink:refuse:20ms", program=demo) as consumer:
             for command in ("transform:refuse:5ms", "none", "filter:block:2ms", "batch:refuse:1ms"):
                 time.sleep(0.8 * FACTOR)
@@ -263,7 +266,7 @@ def test_rebalance(tmp_path, demo):
     """New instances under the same names, often where the old ones were: added up, none lost."""
     begin = now()
     times = 20 * FACTOR
-    with Agent(tmp_path, "--path", demo) as agent:
+    with Agent("--path", demo) as agent:
         with Consumer(tmp_path / "log", "--slow", "sink:refuse:10ms", program=demo) as consumer:
             for _ in range(times):
                 time.sleep(0.15)

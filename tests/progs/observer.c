@@ -4,9 +4,8 @@
  *
  *	observer first TIMES no|multi PID...	the first sight of each process's step, per attach
  *	observer join TIMES no|multi PID...	the open episode, per attach
- *	observer leak TIMES no|multi PID...	attach, wait a little, detach; what is left in the kernel
  *
- * One JSON object a line.
+ * One JSON object a line; after each detach one that says what of it is left in the kernel.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -22,7 +21,7 @@
 #include "drain.h"
 #include "watch.h"
 
-#define MS_NS	   1000000ull
+#define MS_NS      1000000ull
 #define GIVE_UP_NS 5000000000ull
 #define PIDS_MAX   256
 
@@ -33,7 +32,19 @@ struct pids {
 	size_t left;
 };
 
+#define IDS_MAX 256
+
+enum id_kind { ID_LINK, ID_MAP, ID_PROG, ID_KINDS };
+
+struct ids {
+	uint32_t id[IDS_MAX];
+	enum id_kind kind[IDS_MAX];
+	size_t count;
+};
+
 struct sight {
+	int files; /* open before */
+	struct ids ids;
 	struct attach *attach;
 	struct watch *watch;
 	struct attach_maps maps;
@@ -49,7 +60,8 @@ static uint64_t now_ns(void)
 
 static void pause_ns(uint64_t ns)
 {
-	struct timespec t = { .tv_sec = (time_t)(ns / 1000000000u), .tv_nsec = (long)(ns % 1000000000u) };
+	struct timespec t = { .tv_sec = (time_t)(ns / 1000000000u),
+			      .tv_nsec = (long)(ns % 1000000000u) };
 
 	nanosleep(&t, NULL);
 }
@@ -60,152 +72,7 @@ static void die(const char *what, const char *why)
 	exit(1);
 }
 
-/* Attaches to all; the time just before is when the watch may have begun. */
-static uint64_t look(struct sight *s, struct pids *pids, bool no_multi)
-{
-	struct attach_options options = { .filter_processes = true, .no_multi = no_multi };
-	char why[ATTACH_WHY_SIZE] = "";
-	uint64_t before;
-	size_t i;
-
-	if (attach_new(&s->attach, &options, why))
-		die("attach_new", why);
-	if (attach_is_multi(s->attach) == no_multi)
-		die("attach", "not the way that was asked for");
-	attach_get_maps(s->attach, &s->maps);
-	s->watch = watch_new(s->attach);
-	before = now_ns();
-	for (i = 0; i < pids->count; i++) {
-		pids->done[i] = false;
-		if (attach_process(s->attach, pids->pid[i], why) ||
-		    watch_process(s->watch, pids->pid[i], why) < 1)
-			die("attach_process", why);
-	}
-	pids->left = pids->count;
-	return before;
-}
-
-static void look_away(struct sight *s)
-{
-	watch_free(s->watch);
-	attach_free(s->attach);
-}
-
-/* True the first time that `pid` is seen. */
-static bool first_of(struct pids *pids, uint32_t pid)
-{
-	size_t i;
-
-	for (i = 0; i < pids->count; i++) {
-		if ((uint32_t)pids->pid[i] == pid && !pids->done[i]) {
-			pids->done[i] = true;
-			pids->left--;
-			return true;
-		}
-	}
-	return false;
-}
-
-static void print_missing(const struct pids *pids)
-{
-	size_t i;
-
-	for (i = 0; i < pids->count; i++) {
-		if (!pids->done[i])
-			printf("{\"pid\": %d, \"seen\": false}\n", (int)pids->pid[i]);
-	}
-}
-
-/* The kernel's entry of a step, as its first event (or those so far) made it. */
-static void print_entry(const struct pb_step_key *key, const struct pb_step *e, uint64_t before)
-{
-	const struct pushback_step *s = &e->now;
-
-	printf("{\"pid\": %u, \"seen\": true, \"events\": %" PRIu64 ", \"beat\": %s, \"open\": %s, "
-	       "\"partial\": %s, \"since\": %" PRIu64 ", \"watch_since\": %" PRIu64
-	       ", \"attach\": %" PRIu64 ", \"event\": %" PRIu64 ", \"missed\": %" PRIu64 "}\n",
-	       key->process.tgid, e->events, s->state & PUSHBACK_BEAT ? "true" : "false",
-	       s->state & PUSHBACK_OPEN ? "true" : "false",
-	       s->state & PUSHBACK_PARTIAL ? "true" : "false", s->direction[0].since, s->watch_since,
-	       before, e->event_ns, e->base.rejected - s->watch_rejected);
-}
-
-static void first_sights(const struct sight *s, struct pids *pids, uint64_t before)
-{
-	struct pb_step_key key, next;
-	struct pb_step e;
-	bool more = !bpf_map_get_next_key(s->maps.steps, NULL, &next);
-
-	while (more) {
-		key = next;
-		if (!bpf_map_lookup_elem(s->maps.steps, &key, &e) && e.events &&
-		    e.sequence_begin == e.sequence_end && first_of(pids, key.process.tgid))
-			print_entry(&key, &e, before);
-		more = !bpf_map_get_next_key(s->maps.steps, &key, &next);
-	}
-}
-
-static void first(struct pids *pids, bool no_multi)
-{
-	struct sight s;
-	uint64_t before = look(&s, pids, no_multi);
-
-	while (pids->left && now_ns() - before < GIVE_UP_NS) {
-		first_sights(&s, pids, before);
-		pause_ns(2 * MS_NS);
-	}
-	print_missing(pids);
-	look_away(&s);
-}
-
-struct join {
-	struct pids *pids;
-	uint64_t before;
-	uint64_t now;
-};
-
-static int take_open(const struct record *r, void *context)
-{
-	struct join *join = context;
-
-	if (r->since[PUSHBACK_SEND] && first_of(join->pids, r->key.process.tgid))
-		printf("{\"pid\": %u, \"seen\": true, \"since\": %" PRIu64 ", \"partial\": %s, "
-		       "\"after\": %" PRIu64 "}\n",
-		       r->key.process.tgid, r->since[PUSHBACK_SEND],
-		       r->open_partial[PUSHBACK_SEND] ? "true" : "false", join->now - join->before);
-	return 0;
-}
-
-static void join(struct pids *pids, bool no_multi)
-{
-	struct join context = { .pids = pids };
-	struct drain *drain;
-	struct sight s;
-
-	context.before = look(&s, pids, no_multi);
-	drain = drain_new(&s.maps);
-	do {
-		pause_ns(20 * MS_NS);
-		context.now = now_ns();
-		if (drain_run(drain, context.now, false, take_open, &context))
-			die("drain", "failed");
-	} while (pids->left && context.now - context.before < GIVE_UP_NS);
-	print_missing(pids);
-	drain_free(drain);
-	look_away(&s);
-}
-
 /* ---- What is left ---- */
-
-#define IDS_MAX 256
-
-enum id_kind { ID_LINK, ID_MAP, ID_PROG, ID_KINDS };
-
-struct ids {
-	uint32_t id[IDS_MAX];
-	enum id_kind kind[IDS_MAX];
-	size_t count;
-};
 
 static void read_fdinfo(const char *fd, struct ids *ids)
 {
@@ -285,34 +152,168 @@ static int left_at_last(const struct ids *ids)
 	return left;
 }
 
-static int ignore(const struct record *r, void *context)
+/* ---- Observing ---- */
+
+/* Attaches to all; the time just before is when the watch may have begun. */
+static uint64_t look(struct sight *s, struct pids *pids, bool no_multi)
 {
-	(void)r;
-	++*(uint64_t *)context;
+	struct attach_options options = { .filter_processes = true, .no_multi = no_multi };
+	char why[ATTACH_WHY_SIZE] = "";
+	uint64_t before;
+	size_t i;
+
+	s->ids.count = 0;
+	s->files = open_files(NULL);
+	if (attach_new(&s->attach, &options, why))
+		die("attach_new", why);
+	if (attach_is_multi(s->attach) == no_multi)
+		die("attach", "not the way that was asked for");
+	attach_get_maps(s->attach, &s->maps);
+	s->watch = watch_new(s->attach);
+	before = now_ns();
+	for (i = 0; i < pids->count; i++) {
+		pids->done[i] = false;
+		if (attach_process(s->attach, pids->pid[i], why))
+			die("attach_process", why);
+	}
+	for (i = 0; i < pids->count; i++) {
+		if (watch_process(s->watch, pids->pid[i], why) < 1)
+			die("watch_process", why);
+	}
+	pids->left = pids->count;
+	open_files(&s->ids);
+	return before;
+}
+
+/* What the kernel side says it has lost. */
+static uint64_t lost(const struct sight *s)
+{
+	struct drain *drain = drain_new(&s->maps);
+	uint64_t sum = 0;
+	unsigned int i;
+
+	for (i = 0; drain && i < PB_LOSSES; i++)
+		sum += drain_lost(drain, i);
+	drain_free(drain);
+	return sum;
+}
+
+static void look_away(struct sight *s)
+{
+	uint64_t losses = lost(s);
+	size_t i, links = 0;
+
+	watch_free(s->watch);
+	attach_free(s->attach);
+	for (i = 0; i < s->ids.count; i++)
+		links += s->ids.kind[i] == ID_LINK;
+	printf("{\"ids\": %zu, \"links\": %zu, \"left\": %d, \"files\": %d, \"lost\": %" PRIu64
+	       "}\n",
+	       s->ids.count, links, left_at_last(&s->ids), open_files(NULL) - s->files, losses);
+}
+
+/* True the first time that `pid` is seen. */
+static bool first_of(struct pids *pids, uint32_t pid)
+{
+	size_t i;
+
+	for (i = 0; i < pids->count; i++) {
+		if ((uint32_t)pids->pid[i] == pid && !pids->done[i]) {
+			pids->done[i] = true;
+			pids->left--;
+			return true;
+		}
+	}
+	return false;
+}
+
+static void print_missing(const struct pids *pids)
+{
+	size_t i;
+
+	for (i = 0; i < pids->count; i++) {
+		if (!pids->done[i])
+			printf("{\"pid\": %d, \"seen\": false}\n", (int)pids->pid[i]);
+	}
+}
+
+/* The kernel's entry of a step, as its first event (or those so far) made it. */
+static void print_entry(const struct pb_step_key *key, const struct pb_step *e, uint64_t before)
+{
+	const struct pushback_step *s = &e->now;
+
+	printf("{\"pid\": %u, \"seen\": true, \"events\": %" PRIu64 ", \"beat\": %s, \"open\": %s, "
+	       "\"partial\": %s, \"since\": %" PRIu64 ", \"watch_since\": %" PRIu64
+	       ", \"attach\": %" PRIu64 ", \"event\": %" PRIu64 ", \"missed\": %" PRIu64 "}\n",
+	       key->process.tgid, e->events, s->state & PUSHBACK_BEAT ? "true" : "false",
+	       s->state & PUSHBACK_OPEN ? "true" : "false",
+	       s->state & PUSHBACK_PARTIAL ? "true" : "false", s->direction[0].since,
+	       s->watch_since, before, e->event_ns, e->base.rejected - s->watch_rejected);
+}
+
+static void first_sights(const struct sight *s, struct pids *pids, uint64_t before)
+{
+	struct pb_step_key key, next;
+	struct pb_step e;
+	bool more = !bpf_map_get_next_key(s->maps.steps, NULL, &next);
+
+	while (more) {
+		key = next;
+		if (!bpf_map_lookup_elem(s->maps.steps, &key, &e) && e.events &&
+		    e.sequence_begin == e.sequence_end && first_of(pids, key.process.tgid))
+			print_entry(&key, &e, before);
+		more = !bpf_map_get_next_key(s->maps.steps, &key, &next);
+	}
+}
+
+static void first(struct pids *pids, bool no_multi)
+{
+	struct sight s;
+	uint64_t before = look(&s, pids, no_multi);
+
+	while (pids->left && now_ns() - before < GIVE_UP_NS) {
+		first_sights(&s, pids, before);
+		pause_ns(2 * MS_NS);
+	}
+	print_missing(pids);
+	look_away(&s);
+}
+
+struct join {
+	struct pids *pids;
+	uint64_t before;
+	uint64_t now;
+};
+
+static int take_open(const struct record *r, void *context)
+{
+	struct join *join = context;
+
+	if (r->since[PUSHBACK_SEND] && first_of(join->pids, r->key.process.tgid))
+		printf("{\"pid\": %u, \"seen\": true, \"since\": %" PRIu64 ", \"partial\": %s, "
+		       "\"after\": %" PRIu64 "}\n",
+		       r->key.process.tgid, r->since[PUSHBACK_SEND],
+		       r->open_partial[PUSHBACK_SEND] ? "true" : "false", join->now - join->before);
 	return 0;
 }
 
-static void leak(struct pids *pids, bool no_multi)
+static void join(struct pids *pids, bool no_multi)
 {
-	static struct ids ids;
-	int files = open_files(NULL), links = 0;
-	uint64_t records = 0;
+	struct join context = { .pids = pids };
 	struct drain *drain;
 	struct sight s;
-	size_t i;
 
-	ids.count = 0;
-	look(&s, pids, no_multi);
-	open_files(&ids);
-	for (i = 0; i < ids.count; i++)
-		links += ids.kind[i] == ID_LINK;
+	context.before = look(&s, pids, no_multi);
 	drain = drain_new(&s.maps);
-	pause_ns((uint64_t)(rand() % 8) * MS_NS);
-	drain_run(drain, now_ns(), true, ignore, &records);
+	do {
+		pause_ns(20 * MS_NS);
+		context.now = now_ns();
+		if (drain_run(drain, context.now, false, take_open, &context))
+			die("drain", "failed");
+	} while (pids->left && context.now - context.before < GIVE_UP_NS);
+	print_missing(pids);
 	drain_free(drain);
 	look_away(&s);
-	printf("{\"ids\": %zu, \"links\": %d, \"left\": %d, \"files\": %d, \"records\": %" PRIu64 "}\n",
-	       ids.count, links, left_at_last(&ids), open_files(NULL) - files, records);
 }
 
 int main(int argc, char **argv)
@@ -320,7 +321,7 @@ int main(int argc, char **argv)
 	static const struct {
 		const char *name;
 		void (*run)(struct pids *pids, bool no_multi);
-	} verbs[] = { { "first", first }, { "join", join }, { "leak", leak } };
+	} verbs[] = { { "first", first }, { "join", join } };
 	struct pids pids = { .count = 0 };
 	int times = argc > 4 ? atoi(argv[2]) : 0;
 	size_t i;

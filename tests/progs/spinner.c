@@ -130,7 +130,8 @@ int main(int argc, char **argv)
 	struct settings settings;
 
 	if (parse(&settings, argc, argv)) {
-		fprintf(stderr, "usage: spinner TRUTH [rate=N] [cycle=N] [messages=N] [first=accept]\n");
+		fprintf(stderr,
+			"usage: spinner TRUTH [rate=N] [cycle=N] [messages=N] [first=accept]\n");
 		return 2;
 	}
 	truth = open_truth(settings.truth);
