@@ -299,12 +299,10 @@ static int pending_error(int fd)
 
 /*
  * A connected UDP socket tells a refusal at the next send. To this host the refusal is there before
- * send() returns, so here it can be told of the payload that it belongs to: what was pending before
- * is not this one's.
+ * send() returns, so here it can be told of the payload that it belongs to.
  */
 static int send_local_udp(struct statsd_socket *s, const void *payload, size_t size)
 {
-	pending_error(s->fd);
 	if (send(s->fd, payload, size, MSG_NOSIGNAL) < 0)
 		return errno;
 	return pending_error(s->fd);
