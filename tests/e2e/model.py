@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: MIT
 """What each observer must have said, computed from what a consumer did.
 
-Written from section 3 of the design alone; shares no code with the project. It is told in order what
-happened: calls (with the bounds of their instant, and whether the step's probe fired at it), steps
-made and ended, forks, execs, exits, observers that come and go. At an observer's end it says, per
-process and step name, what must have arrived. Times are bounds, too: [least, most] ns.
+Written from section 3 of the design alone; shares no code with the project. It is told in order
+what happened: calls (with the bounds of their instant, and whether the step's probe fired at it),
+steps made and ended, forks, execs, exits, observers that come and go. At an observer's end it says,
+per process and step name, what must have arrived. Times are bounds, too: [least, most] ns.
 
-An observer knows a step from the beginning of the step's watch, if it was there; else from the first
-call that fires on, that call included.
+An observer knows a step from the beginning of the step's watch, if it was there; else from the
+first call that fires on, that call included.
 """
 
 import collections
@@ -399,10 +399,11 @@ class Check:
             most = [max(s.most for s in true)] * len(got)
         for low, value, high in zip(least, got, most):
             if not lower(low) <= value <= upper(high):
-                self.say(DIRECTIONS[d], "a duration of", value, "ms, not", low / 1e6, "to", high / 1e6)
+                where = DIRECTIONS[d]
+                self.say(where, "took", value, "ms, not", low / 1e6, "to", high / 1e6)
 
 
-# A bucket's middle is at most 1/64 of its octave off; the shortest has [0, 1 us], values have whole us.
+# A bucket's middle is at most 1/64 of its octave off; the first is 1 us wide, values are whole us.
 def lower(ns):
     return max(0, ns * (1 - 1 / 63) - 1_100) / 1e6
 

@@ -1,14 +1,20 @@
 # SPDX-License-Identifier: MIT
-"""A scripted consumer and its observers, and every number that they said held against what is right."""
+"""A scripted consumer and its observers, and all that they said held against what is right."""
 
 import contextlib
+import time
 
 from agent import COUNTERS, Agent
-from driver import Driver
+from driver import ACCEPTED, PROPAGATED, REJECTED, Driver
 from model import Bounds, lower, upper
 
 TIMES = tuple(name for name in COUNTERS if name.endswith("_time"))
 NEVER = Bounds(0, 0)
+PAUSE = 0.03  # makes an episode's time visible
+
+
+def pause():
+    time.sleep(PAUSE)
 
 
 def at(call):
@@ -57,6 +63,42 @@ class Scene:
         self.stack.close()
 
 
+def one(agent, step="step", pid=None):
+    """The series of a step, and no other one of that name."""
+    found = [
+        series
+        for (name, process), series in agent.series().items()
+        if name == step and pid in (None, int(process))
+    ]
+    assert len(found) == 1, (step, list(agent.series()))
+    return found[0]
+
+
+def nothing_lost(agent):
+    assert agent.lost() == {}
+
+
+def refused(took, attempts=1):
+    """What to expect of one whole send episode."""
+    return {
+        "send": [took],
+        "send_backpressure": attempts,
+        "send_backpressure_episodes": 1,
+        "send_backpressure_time": took,
+        "send_backpressure_self_time": took,
+    }
+
+
+def blocked(took, attempts=1):
+    """What to expect of one whole receive episode."""
+    return {
+        "receive": [took],
+        "receive_backpressure": attempts,
+        "receive_backpressure_episodes": 1,
+        "receive_backpressure_time": took,
+    }
+
+
 def expect(series, send=(), receive=(), instances=1, **counters):
     """Every counter of a series: those not named are 0. `send` and `receive` are the durations."""
     wrong = []
@@ -79,3 +121,35 @@ def expect(series, send=(), receive=(), instances=1, **counters):
     if series.gauges["instances"] != instances:
         wrong.append(f"instances is {series.gauges['instances']}, not {instances}")
     assert not wrong, wrong
+
+
+def left_open(d, thread=0):
+    """Closed once, open in both directions, and 100 more attempts that no probe tells."""
+    d.init(0, "step")
+    first = d.submit(0, REJECTED)
+    pause()
+    closed = d.submit(0, ACCEPTED)
+    send = d.submit(0, REJECTED, thread=thread)
+    receive = d.forward(0, PROPAGATED, thread=thread)
+    pause()
+    d.calls([("submit", 0, REJECTED), ("forward", 0, REJECTED)], 100, thread)
+    return first, closed, send, receive
+
+
+def expect_abandoned(series, opened, end, instances=0):
+    first, closed, send, receive = opened
+    took = between(first, closed)
+    expect(
+        series,
+        send=[took],
+        instances=instances,
+        send_backpressure=102,
+        send_backpressure_episodes=1,
+        send_backpressure_abandoned=1,
+        send_backpressure_time=took + between(send, end),
+        send_backpressure_self_time=took + between(send, receive),
+        receive_backpressure=101,
+        receive_backpressure_abandoned=1,
+        receive_backpressure_time=between(receive, end),
+        submit_accepted=1,
+    )

@@ -202,7 +202,8 @@ class Schedule:
         if len(self.observers) >= 2:
             return
         things = self.random.choice((THINGS, THINGS, THINGS, ("driver",), ("library",)))
-        options = ["--tag-from", "pid=pid", "--interval", self.random.choice(("100ms", "300ms", "10s"))]
+        interval = self.random.choice(("100ms", "300ms", "10s"))
+        options = ["--tag-from", "pid=pid", "--interval", interval]
         for thing in things:
             name = "driver" if thing == "driver" else "driver_library.so"
             options += ["--path", self.directory / name]

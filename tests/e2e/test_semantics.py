@@ -5,32 +5,22 @@ The consumer does a few calls, the observer ends, and every number that it said 
 exactly, times within the bounds of the calls. All of it with uprobe_multi and with perf uprobes.
 """
 
-import re
 import time
 
 import pytest
 
-from driver import ACCEPTED, INVALID, PLACES, PROPAGATED, REJECTED
-from model import Bounds
-from scene import between, expect
-
-PAUSE = 0.03  # makes an episode's time visible
-
-
-def pause():
-    time.sleep(PAUSE)
-
-
-def one(agent, step="step", pid=None):
-    """The series of a step, and no other one of that name."""
-    found = [s for (name, of), s in agent.series().items() if name == step and pid in (None, int(of))]
-    assert len(found) == 1, (step, list(agent.series()))
-    return found[0]
-
-
-def nothing_lost(agent):
-    assert agent.lost() == {}
-
+from driver import ACCEPTED, INVALID, PROPAGATED, REJECTED
+from scene import (
+    between,
+    blocked,
+    expect,
+    expect_abandoned,
+    left_open,
+    nothing_lost,
+    one,
+    pause,
+    refused,
+)
 
 # ---- submit ----
 
@@ -46,15 +36,7 @@ def test_rejections_open_one_episode_and_an_acceptance_closes_it(scene):
     end = d.submit(0, ACCEPTED)
     agent.end()
     took = between(begin, end)
-    expect(
-        one(agent),
-        send=[took],
-        send_backpressure=3,
-        send_backpressure_episodes=1,
-        send_backpressure_time=took,
-        send_backpressure_self_time=took,
-        submit_accepted=1,
-    )
+    expect(one(agent), **refused(took, attempts=3), submit_accepted=1)
     nothing_lost(agent)
 
 
@@ -89,11 +71,7 @@ def test_what_is_not_its_own_refusal_changes_nothing(scene):
         expect(one(agent, f"closed{i}"))
         expect(
             one(agent, f"open{i}"),
-            send=[took[i]],
-            send_backpressure=1,
-            send_backpressure_episodes=1,
-            send_backpressure_time=took[i],
-            send_backpressure_self_time=took[i],
+            **refused(took[i]),
             submit_accepted=1,
         )
 
@@ -106,15 +84,7 @@ def test_every_attempt_of_a_spinning_caller_counts(scene):
     end = d.submit(0, ACCEPTED)
     agent.end()
     took = between((run.before, run.second), end)
-    expect(
-        one(agent),
-        send=[took],
-        send_backpressure=1_000_003,
-        send_backpressure_episodes=1,
-        send_backpressure_time=took,
-        send_backpressure_self_time=took,
-        submit_accepted=1,
-    )
+    expect(one(agent), **refused(took, attempts=1_000_003), submit_accepted=1)
 
 
 # ---- forward ----
@@ -132,14 +102,7 @@ def test_a_refusal_of_the_next_step_blocks(scene, refusal):
     d.forward(0, ACCEPTED)
     agent.end()
     took = between(begin, end)
-    expect(
-        one(agent),
-        receive=[took],
-        receive_backpressure=2,
-        receive_backpressure_episodes=1,
-        receive_backpressure_time=took,
-        submit_forwarded=2,
-    )
+    expect(one(agent), **blocked(took, attempts=2), submit_forwarded=2)
 
 
 def test_an_invalid_forward_changes_nothing(scene):
@@ -162,10 +125,7 @@ def test_an_invalid_forward_changes_nothing(scene):
         expect(one(agent, f"closed{i}"))
         expect(
             one(agent, f"open{i}"),
-            receive=[took[i]],
-            receive_backpressure=1,
-            receive_backpressure_episodes=1,
-            receive_backpressure_time=took[i],
+            **blocked(took[i]),
             submit_forwarded=1,
         )
 
@@ -212,15 +172,7 @@ def test_a_ready_poll_ends_the_refusing(scene):
     d.submit(0, ACCEPTED)
     agent.end()
     took = between(begin, end)
-    expect(
-        one(agent),
-        send=[took],
-        send_backpressure=1,
-        send_backpressure_episodes=1,
-        send_backpressure_time=took,
-        send_backpressure_self_time=took,
-        submit_accepted=1,
-    )
+    expect(one(agent), **refused(took), submit_accepted=1)
 
 
 def test_a_poll_that_is_not_ready_ends_nothing_and_no_poll_ends_the_blocking(scene):
@@ -262,50 +214,10 @@ def test_marks_and_depth_are_no_outcomes(scene):
     end = d.submit(0, ACCEPTED)
     agent.end()
     took = between(begin, end)
-    expect(
-        one(agent),
-        send=[took],
-        send_backpressure=1,
-        send_backpressure_episodes=1,
-        send_backpressure_time=took,
-        send_backpressure_self_time=took,
-        submit_accepted=1,
-    )
+    expect(one(agent), **refused(took), submit_accepted=1)
 
 
 # ---- Ends ----
-
-
-def left_open(d, thread=0):
-    """Closed once, open in both directions, and 100 more attempts that no probe tells."""
-    d.init(0, "step")
-    first = d.submit(0, REJECTED)
-    pause()
-    closed = d.submit(0, ACCEPTED)
-    send = d.submit(0, REJECTED, thread=thread)
-    receive = d.forward(0, PROPAGATED, thread=thread)
-    pause()
-    d.calls([("submit", 0, REJECTED), ("forward", 0, REJECTED)], 100, thread)
-    return first, closed, send, receive
-
-
-def expect_abandoned(series, opened, end, instances=0):
-    first, closed, send, receive = opened
-    took = between(first, closed)
-    expect(
-        series,
-        send=[took],
-        instances=instances,
-        send_backpressure=102,
-        send_backpressure_episodes=1,
-        send_backpressure_abandoned=1,
-        send_backpressure_time=took + between(send, end),
-        send_backpressure_self_time=took + between(send, receive),
-        receive_backpressure=101,
-        receive_backpressure_abandoned=1,
-        receive_backpressure_time=between(receive, end),
-        submit_accepted=1,
-    )
 
 
 def test_exit_abandons_what_is_open(scene):
@@ -430,14 +342,7 @@ def test_a_new_instance_at_the_same_address_abandons_the_old_one(scene):
         send_backpressure_time=between(first, second),
         send_backpressure_self_time=between(first, second),
     )
-    expect(
-        one(agent, "other"),
-        receive=[between(second, closed)],
-        receive_backpressure=1,
-        receive_backpressure_episodes=1,
-        receive_backpressure_time=between(second, closed),
-        submit_forwarded=1,
-    )
+    expect(one(agent, "other"), **blocked(between(second, closed)), submit_forwarded=1)
     nothing_lost(agent)
 
 
@@ -466,15 +371,7 @@ def test_a_forked_child_starts_clean(scene):
     end = d.submit(0, ACCEPTED)
     agent.end()
     took = between(begin, end)
-    expect(
-        one(agent, pid=d.pid),
-        send=[took],
-        send_backpressure=11,
-        send_backpressure_episodes=1,
-        send_backpressure_time=took,
-        send_backpressure_self_time=took,
-        submit_accepted=1,
-    )
+    expect(one(agent, pid=d.pid), **refused(took, attempts=11), submit_accepted=1)
     expect(
         one(agent, pid=child.pid),
         send=[between(second, closed)],
@@ -485,15 +382,7 @@ def test_a_forked_child_starts_clean(scene):
         send_backpressure_self_time=between(first, known) + between(second, closed),
         submit_accepted=2,
     )
-    expect(
-        one(agent, "fresh"),
-        send=[between(fresh, fresh_closed)],
-        send_backpressure=1,
-        send_backpressure_episodes=1,
-        send_backpressure_time=between(fresh, fresh_closed),
-        send_backpressure_self_time=between(fresh, fresh_closed),
-        submit_accepted=1,
-    )
+    expect(one(agent, "fresh"), **refused(between(fresh, fresh_closed)), submit_accepted=1)
     nothing_lost(agent)
 
 
@@ -507,15 +396,7 @@ def test_a_child_that_calls_nothing_is_not_seen(scene):
     end = d.submit(0, ACCEPTED)
     agent.end()
     took = between(begin, end)
-    expect(
-        one(agent),
-        send=[took],
-        send_backpressure=1,
-        send_backpressure_episodes=1,
-        send_backpressure_time=took,
-        send_backpressure_self_time=took,
-        submit_accepted=1,
-    )
+    expect(one(agent), **refused(took), submit_accepted=1)
     nothing_lost(agent)
 
 
@@ -530,543 +411,3 @@ def test_exec_abandons_what_is_open_and_begins_anew(scene):
     expect_abandoned(one(agent), opened, end)
     expect(one(agent, "after"), submit_accepted=1)
     nothing_lost(agent)
-
-
-# ---- Observers that come and go ----
-
-
-def test_what_ran_unwatched_is_partial_until_its_state_is_known(scene):
-    d = scene.driver
-    d.init(0, "step")
-    d.submit(0, REJECTED)
-    d.forward(0, REJECTED)
-    agent = scene.attach()
-    pause()
-    d.submit(0, PROPAGATED)  # says nothing about it
-    d.forward(0, INVALID)
-    send = d.submit(0, REJECTED)
-    receive = d.forward(0, REJECTED)
-    pause()
-    free = d.forward(0, ACCEPTED)
-    known = d.poll(0, True)
-    second = d.submit(0, REJECTED)
-    pause()
-    closed = d.submit(0, ACCEPTED)
-    agent.end()
-    own = between(send, receive) + between(free, known)
-    expect(
-        one(agent),
-        send=[between(second, closed)],
-        send_backpressure=2,
-        send_backpressure_episodes=1,
-        send_backpressure_partial=1,
-        send_backpressure_time=between(send, known) + between(second, closed),
-        send_backpressure_self_time=own + between(second, closed),
-        receive_backpressure=1,
-        receive_backpressure_partial=1,
-        receive_backpressure_time=between(receive, free),
-        submit_accepted=1,
-        submit_forwarded=1,
-    )
-
-
-@pytest.mark.parametrize("known", [("submit", ACCEPTED), ("poll", 1)], ids=str)
-def test_one_sign_of_readiness_and_the_next_episode_is_whole(scene, known):
-    d = scene.driver
-    d.init(0, "step")
-    d.submit(0, REJECTED)
-    agent = scene.attach()
-    d.call(known[0], 0, known[1])
-    begin = d.submit(0, REJECTED)
-    pause()
-    end = d.submit(0, ACCEPTED)
-    agent.end()
-    took = between(begin, end)
-    expect(
-        one(agent),
-        send=[took],
-        send_backpressure=1,
-        send_backpressure_episodes=1,
-        send_backpressure_time=took,
-        send_backpressure_self_time=took,
-        submit_accepted=1 + (known[0] == "submit"),
-    )
-
-
-def test_a_partial_episode_that_is_abandoned_counts_as_abandoned(scene):
-    d = scene.driver
-    d.init(0, "step")
-    d.submit(0, REJECTED)
-    agent = scene.attach()
-    begin = d.submit(0, REJECTED)
-    pause()
-    end = d.step_end(0)
-    agent.end()
-    expect(
-        one(agent),
-        instances=0,
-        send_backpressure=1,
-        send_backpressure_abandoned=1,
-        send_backpressure_time=between(begin, end),
-        send_backpressure_self_time=between(begin, end),
-    )
-
-
-def test_a_step_that_was_never_called_has_missed_nothing(scene):
-    d = scene.driver
-    d.init(0, "step")
-    d.call("depth", 0, 3)
-    agent = scene.attach()
-    begin = d.submit(0, REJECTED)
-    pause()
-    end = d.submit(0, ACCEPTED)
-    agent.end()
-    took = between(begin, end)
-    expect(
-        one(agent),
-        send=[took],
-        send_backpressure=1,
-        send_backpressure_episodes=1,
-        send_backpressure_time=took,
-        send_backpressure_self_time=took,
-        submit_accepted=1,
-    )
-
-
-def test_no_episode_ends_because_an_observer_does(scene):
-    d = scene.driver
-    d.init(0, "step")
-    leaving, staying = scene.attach(), scene.attach()
-    begin = d.submit(0, REJECTED)
-    pause()
-    left = leaving.end()
-    pause()
-    end = d.submit(0, ACCEPTED)
-    staying.end()
-    expect(
-        one(leaving),
-        send_backpressure=1,
-        send_backpressure_time=between(begin, left),
-        send_backpressure_self_time=between(begin, left),
-    )
-    took = between(begin, end)
-    expect(
-        one(staying),
-        send=[took],
-        send_backpressure=1,
-        send_backpressure_episodes=1,
-        send_backpressure_time=took,
-        send_backpressure_self_time=took,
-        submit_accepted=1,
-    )
-    assert d.semaphore() == 0
-
-
-def test_a_second_observer_joins_a_stuck_step(scene):
-    """Whole within 1.5 s at ten retries a second; both are exact."""
-    d = scene.driver
-    d.init(0, "step")
-    first = scene.attach()
-    begin = d.submit(0, REJECTED)
-    second = scene.attach()
-    joined = time.monotonic_ns()
-    tries = []
-    while not any(t.fired for t in tries):
-        assert time.monotonic_ns() - joined < 1.5e9
-        tries.append(d.submit(0, REJECTED))
-        time.sleep(0.1)
-    d.submit(0, REJECTED)
-    end = d.submit(0, ACCEPTED)
-    first.end()
-    second.end()
-    took = between(begin, end)
-    expect(
-        one(first),
-        send=[took],
-        send_backpressure=len(tries) + 2,
-        send_backpressure_episodes=1,
-        send_backpressure_time=took,
-        send_backpressure_self_time=took,
-        submit_accepted=1,
-    )
-    seen = between(tries[-1], end)
-    expect(
-        one(second),
-        send=[took],
-        send_backpressure=2,
-        send_backpressure_episodes=1,
-        send_backpressure_time=seen,
-        send_backpressure_self_time=seen,
-        submit_accepted=1,
-    )
-
-
-def test_the_next_observer_after_no_call_at_all_takes_over(scene):
-    """Nothing was missed: the beginning is known, though nobody watched for a while."""
-    d = scene.driver
-    d.init(0, "step")
-    first = scene.attach()
-    begin = d.submit(0, REJECTED)
-    left = first.end()
-    assert d.semaphore() == 0
-    second = scene.attach()
-    end = d.submit(0, ACCEPTED)
-    second.end()
-    expect(
-        one(first),
-        send_backpressure=1,
-        send_backpressure_time=between(begin, left),
-        send_backpressure_self_time=between(begin, left),
-    )
-    expect(one(second), send=[between(begin, end)], send_backpressure_episodes=1, submit_accepted=1)
-
-
-def test_a_call_while_nobody_watches_drops_what_was_open(scene):
-    d = scene.driver
-    d.init(0, "step")
-    first = scene.attach()
-    begin = d.submit(0, REJECTED)
-    pause()
-    left = first.end()
-    assert d.semaphore() == 0
-    d.submit(0, REJECTED)
-    second = scene.attach()
-    partial = d.submit(0, REJECTED)
-    pause()
-    end = d.submit(0, ACCEPTED)
-    second.end()
-    expect(
-        one(first),
-        send_backpressure=1,
-        send_backpressure_time=between(begin, left),
-        send_backpressure_self_time=between(begin, left),
-    )
-    expect(
-        one(second),
-        send_backpressure=1,
-        send_backpressure_partial=1,
-        send_backpressure_time=between(partial, end),
-        send_backpressure_self_time=between(partial, end),
-        submit_accepted=1,
-    )
-
-
-def test_an_observer_that_is_killed_leaves_nothing(scene):
-    d = scene.driver
-    d.init(0, "step")
-    scene.attach().kill()
-    assert d.semaphore() == 0
-    assert not d.submit(0, REJECTED).fired
-
-
-def test_an_open_episode_counts_up_to_the_end(scene):
-    d = scene.driver
-    d.init(0, "step")
-    agent = scene.attach()
-    begin = d.forward(0, REJECTED)
-    pause()
-    end = agent.end()
-    expect(one(agent), receive_backpressure=1, receive_backpressure_time=between(begin, end))
-
-
-def test_only_the_given_process_is_watched(scene):
-    d = scene.driver
-    d.init(0, "step")
-    child = scene.fork()
-    agent = scene.attach("--pid", d.pid)
-    d.submit(0, ACCEPTED)
-    child.submit(0, ACCEPTED)
-    agent.end()
-    assert set(agent.series()) == {("step", str(d.pid))}
-    expect(one(agent), submit_accepted=1)
-
-
-# ---- Volume ----
-
-
-def test_cycles_beyond_the_rate_bound_are_folded_and_stay_exact(scene):
-    d = scene.driver
-    d.init(0, "step")
-    agent = scene.attach()
-    calls = d.calls([("submit", 0, REJECTED), ("submit", 0, REJECTED), ("submit", 0, ACCEPTED)], 5000)
-    agent.end()
-    series = one(agent)
-    time_ns = Bounds(0, 0)
-    for begin, end in zip(calls[::3], calls[2::3]):
-        time_ns += between(begin, end)
-    counters = series.counters
-    assert counters["send_backpressure"] == 10_000
-    assert counters["submit_accepted"] == 5000
-    assert counters["send_backpressure_episodes"] == 5000
-    assert len(series.durations("send")) == 5000
-    assert time_ns.least // 1e6 <= counters["send_backpressure_time"] <= time_ns.most // 1e6
-    # 32 at once, then one a millisecond; one more for the bounds of the clock readings.
-    lasted = (calls[-1].after - calls[0].before) / 1e6
-    folded = counters["send_backpressure_folded"]
-    fired = sum(c.fired for c in calls)
-    assert 5000 - (32 + lasted + 1) <= folded < 5000
-    assert fired <= 2 * (5000 - folded) + lasted / 1000 + 1
-
-
-def test_blocking_that_was_folded_is_no_self_time(scene):
-    """In a cycle that does not fire, a step is seen refusing, and then is blocked untold."""
-    d = scene.driver
-    d.init(0, "step")
-    agent = scene.attach()
-    quick = [("submit", 0, REJECTED), ("submit", 0, ACCEPTED)]
-    calls = d.calls(quick * 30 + [("submit", 0, REJECTED)], 3)
-    send = calls[-1]
-    d.tell_all(0)
-    receive = d.forward(0, REJECTED)
-    assert not receive.fired
-    # The agent drains meanwhile.
-    time.sleep(0.7)
-    end = d.submit(0, ACCEPTED)
-    agent.end()
-    counters = one(agent).counters
-    assert counters["send_backpressure_time"] >= between(send, end).least // 1_000_000
-    own = between(send, receive)
-    # The quick ones are in it: some hundreds of microseconds.
-    most = own + between(calls[0], calls[-1])
-    assert own.least // 1_000_000 <= counters["send_backpressure_self_time"] <= most.most // 1_000_000
-
-
-def test_threads_at_once_each_with_a_step(scene):
-    d = scene.driver
-    threads = range(1, 7)
-    for thread in threads:
-        d.init(thread, f"step{thread}")
-    agent = scene.attach()
-    sequences = {
-        t: [("submit", t, REJECTED)] * t + [("submit", t, ACCEPTED), ("forward", t, ACCEPTED)]
-        for t in threads
-    }
-    for thread, sequence in sequences.items():
-        d.begin(sequence, 1000, thread)
-    for thread, sequence in sequences.items():
-        d.finish(sequence, thread)
-    agent.end()
-    for thread in threads:
-        series = one(agent, f"step{thread}")
-        assert series.counters["send_backpressure"] == 1000 * thread
-        assert series.counters["submit_accepted"] == 1000
-        assert series.counters["submit_forwarded"] == 1000
-        assert series.counters["send_backpressure_episodes"] == 1000
-        assert len(series.durations("send")) == 1000
-    nothing_lost(agent)
-
-
-def test_one_step_driven_by_threads_in_turn(scene):
-    d = scene.driver
-    d.init(0, "step")
-    agent = scene.attach()
-    begin = d.submit(0, REJECTED, thread=1)
-    for thread in range(2, 7):
-        d.submit(0, REJECTED, thread=thread)
-    end = d.poll(0, True, thread=7)
-    agent.end()
-    took = between(begin, end)
-    expect(
-        one(agent),
-        send=[took],
-        send_backpressure=6,
-        send_backpressure_episodes=1,
-        send_backpressure_time=took,
-        send_backpressure_self_time=took,
-    )
-
-
-def test_instances_of_one_name_are_added_up(scene):
-    d = scene.driver
-    for place in range(5):
-        d.init(place, "step")
-    agent = scene.attach()
-    begins = [d.submit(place, REJECTED) for place in range(5)]
-    pause()
-    ends = [d.submit(place, ACCEPTED) for place in range(4)]
-    told = agent.end()
-    took = [between(b, e) for b, e in zip(begins, ends)]
-    total = between(begins[4], told)
-    for one_took in took:
-        total += one_took
-    expect(
-        one(agent),
-        send=took,
-        instances=5,
-        send_backpressure=5,
-        send_backpressure_episodes=4,
-        send_backpressure_time=total,
-        send_backpressure_self_time=total,
-        submit_accepted=4,
-    )
-
-
-# ---- Libraries ----
-
-
-def test_a_library_opened_later_is_seen(scene):
-    d = scene.driver
-    agent = scene.attach()
-    d.dlopen()
-    d.init(PLACES, "inside")
-    d.init(0, "outside")
-    begin = d.submit(PLACES, REJECTED)
-    pause()
-    end = d.submit(PLACES, ACCEPTED)
-    d.submit(0, ACCEPTED)
-    agent.end()
-    took = between(begin, end)
-    expect(
-        one(agent, "inside"),
-        send=[took],
-        send_backpressure=1,
-        send_backpressure_episodes=1,
-        send_backpressure_time=took,
-        send_backpressure_self_time=took,
-        submit_accepted=1,
-    )
-    expect(one(agent, "outside"), submit_accepted=1)
-
-
-def test_a_library_closed_and_opened_again_has_new_instances(scene):
-    d = scene.driver
-    agent = scene.attach()
-    for _ in range(3):
-        d.dlopen()
-        d.init(PLACES, "inside")
-        d.submit(PLACES, REJECTED)
-        d.submit(PLACES, ACCEPTED)
-        d.step_end(PLACES)
-        d.dlclose()
-    agent.end()
-    counters = one(agent, "inside").counters
-    assert counters["submit_accepted"] == counters["send_backpressure"] == 3
-    assert counters["send_backpressure_episodes"] == 3
-    assert counters["send_backpressure_abandoned"] == 0
-    nothing_lost(agent)
-
-
-def test_a_step_whose_memory_is_gone_is_abandoned_in_time(scene):
-    """A library closed without step_end: its steps are not open for ever."""
-    d = scene.driver
-    agent = scene.attach()
-    d.dlopen()
-    d.init(PLACES, "inside")
-    d.submit(PLACES, REJECTED)
-    pause()
-    d.dlclose()
-    name = "streams.pipeline.send_backpressure_abandoned"
-    assert agent.receiver.wait_for(lambda r: r.counter(name, step="inside") == 1)
-    agent.end()
-    counters = one(agent, "inside").counters
-    assert counters["send_backpressure"] == counters["send_backpressure_abandoned"] == 1
-    assert one(agent, "inside").gauges["instances"] == 0
-    assert agent.lost() == {"gone": 1}
-
-
-def test_a_library_closed_takes_nothing_of_the_others_with_it(scene):
-    d = scene.driver
-    agent = scene.attach()
-    d.dlopen()
-    d.init(PLACES, "inside")
-    d.submit(PLACES, REJECTED)
-    opened = left_open(d)
-    d.dlclose()
-    name = "streams.pipeline.send_backpressure_abandoned"
-    assert agent.receiver.wait_for(lambda r: r.counter(name, step="inside") == 1)
-    # Untold, and so read at the exit.
-    d.init(1, "later")
-    d.submit(1, ACCEPTED)
-    d.calls([("submit", 1, ACCEPTED)], 50)
-    end = d.exit()
-    agent.end()
-    expect_abandoned(one(agent), opened, end)
-    expect(one(agent, "later"), instances=0, submit_accepted=51)
-    assert agent.lost() == {"gone": 1}
-
-
-# ---- Names ----
-
-
-def test_names_that_mean_harm_become_sane_labels(scene):
-    d = scene.driver
-    names = [
-        b"a|b#c:d,e@f",
-        b"line\nstreams.pipeline.evil:1|c",
-        b"\xff\xfe\x80 \x01\x7f",
-        b"",
-        b"x" * 10_000,
-        b"y" * 127,
-    ]
-    for place, name in enumerate(names):
-        d.init(place, name)
-    d.init(50, "unterminated")
-    d.overwrite_name(50, b"z" * 128)
-    agent = scene.attach()
-    for place in (*range(len(names)), 50):
-        d.submit(place, ACCEPTED)
-        d.submit(place, REJECTED)
-    agent.end()
-    steps = {step for step, _ in agent.series()}
-    assert len(steps) == len(names) + 1
-    for step in steps:
-        assert re.fullmatch(r"[A-Za-z0-9_./:-]{1,127}", step), step
-        assert one(agent, step).counters["submit_accepted"] == 1
-    assert {"x" * 127, "y" * 127, "z" * 127} <= steps
-    # Two were longer than fits, and that is said.
-    assert agent.lost() == {"name_cut": 2}
-    assert not [line for line in agent.receiver.lines if "evil" in line.split(":")[0]]
-
-
-# ---- Formats and gauges ----
-
-
-def test_statsd_and_summary_say_the_same(scene):
-    d = scene.driver
-    d.init(0, "step")
-    plain = scene.attach("--format", "statsd")
-    summary = scene.attach("--format", "summary", interval="10s")
-    begins, ends = [], []
-    for _ in range(3):
-        begins.append(d.submit(0, REJECTED))
-        pause()
-        ends.append(d.submit(0, ACCEPTED))
-    plain.end()
-    summary.end()
-    took = [between(b, e) for b, e in zip(begins, ends)]
-    total = took[0] + took[1] + took[2]
-    numbers = {
-        "send_backpressure": 3,
-        "send_backpressure_episodes": 3,
-        "send_backpressure_time": total,
-        "send_backpressure_self_time": total,
-        "submit_accepted": 3,
-    }
-    expect(one(plain), send=took, **numbers)
-    assert not [line for line in plain.receiver.lines if "|d" in line or "|h" in line]
-
-    series = one(summary)
-    assert not series.samples
-    stem = "send_backpressure_duration"
-    assert series.counters.pop(f"{stem}.count") == 3
-    assert total.least * 0.98 / 1e6 - 1 <= series.counters.pop(f"{stem}.sum") <= total.most * 1.02 / 1e6
-    for name, which in (("min", 0), ("p50", 1), ("p90", 2), ("p99", 2), ("max", 2)):
-        got = series.gauges.pop(f"{stem}.{name}")
-        least, most = sorted(t.least for t in took)[which], sorted(t.most for t in took)[which]
-        assert least * 0.984 / 1e6 <= got <= most * 1.016 / 1e6, name
-    expect(series, **numbers)
-
-
-def test_a_spell_lasts_while_it_is_stuck_and_ends_with_a_zero(scene):
-    d = scene.driver
-    d.init(0, "step")
-    agent = scene.attach()
-    name = "streams.pipeline.send_backpressure_spell"
-    begin = d.submit(0, REJECTED)
-    assert agent.receiver.wait_for(lambda r: (r.gauge(name, step="step") or 0) >= 2500)
-    # Since the episode began, not since it was noticed; it cannot be older.
-    assert agent.receiver.gauge(name, step="step") <= (time.monotonic_ns() - begin.before) / 1e6
-    d.submit(0, ACCEPTED)
-    assert agent.receiver.wait_for(lambda r: r.gauge(name, step="step") == 0)
-    assert agent.receiver.gauge("streams.pipeline.receive_backpressure_spell", step="step") is None
-    agent.end()
