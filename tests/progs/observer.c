@@ -138,12 +138,12 @@ static int count_left(const struct ids *ids)
 	return left;
 }
 
-/* The kernel frees some of it a little later. */
+/* The kernel frees some of it later, on a busy machine by seconds. */
 static int left_at_last(const struct ids *ids)
 {
 	int i, left = 0;
 
-	for (i = 0; i < 200; i++) {
+	for (i = 0; i < 2000; i++) {
 		left = count_left(ids);
 		if (!left)
 			break;
