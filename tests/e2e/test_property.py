@@ -177,8 +177,9 @@ class Schedule:
         self.processes.append(child)
 
     def do_exec(self, process):
-        before, after = process.driver.exec()
-        self.note(process.pid, "exec")
+        verb = self.random.choice(("exec", "thread_exec"))
+        before, after = process.driver.exec(verb)
+        self.note(process.pid, verb)
         self.model.exec(process.pid, before, after)
         process.places = []
         if self.random.random() < 0.5:

@@ -400,11 +400,12 @@ def test_a_child_that_calls_nothing_is_not_seen(scene):
     nothing_lost(agent)
 
 
-def test_exec_abandons_what_is_open_and_begins_anew(scene):
+@pytest.mark.parametrize("verb", ["exec", "thread_exec"])
+def test_exec_abandons_what_is_open_and_begins_anew(scene, verb):
     d = scene.driver
     agent = scene.attach()
     opened = left_open(d)
-    end = d.exec()
+    end = d.exec(verb)
     d.init(0, "after")
     d.submit(0, ACCEPTED)
     agent.end()

@@ -21,6 +21,8 @@
  *	semaphore WHERE	    of driver or library
  *	fork SOCKET	    "ok PID"; the child connects to the socket and goes on there
  *	exec FILE SOCKET    replaces the image; the new one connects to the socket
+ *	thread_exec FILE SOCKET
+ *			    the same from a thread that is not the first one
  *	dlopen FILE | dlclose
  *	leave_main	    ends the main thread; from then on thread 0 is another one
  *	exit N | _exit N | signal N
@@ -298,6 +300,22 @@ static void do_exec(char *words)
 	fail("exec");
 }
 
+static void *exec_here(void *words)
+{
+	do_exec(words);
+	return NULL;
+}
+
+static void do_thread_exec(char *words)
+{
+	pthread_t other;
+
+	if (pthread_create(&other, NULL, exec_here, words))
+		fail("thread");
+	else
+		pthread_join(other, NULL);
+}
+
 static void do_dlopen(const char *file)
 {
 	library = dlopen(file, RTLD_NOW | RTLD_LOCAL);
@@ -365,6 +383,8 @@ static void obey(char *line)
 		do_fork(rest);
 	else if (!strcmp(verb, "exec"))
 		do_exec(rest);
+	else if (!strcmp(verb, "thread_exec"))
+		do_thread_exec(rest);
 	else if (!strcmp(verb, "dlopen"))
 		do_dlopen(rest);
 	else if (!strcmp(verb, "dlclose"))
