@@ -49,9 +49,9 @@ class Scene:
             )
         )
 
-    def start(self):
-        """One more consumer."""
-        return self.stack.enter_context(Driver(self.directory))
+    def start(self, prefix=()):
+        """One more consumer; `prefix` is a command that runs it."""
+        return self.stack.enter_context(Driver(self.directory, prefix=prefix))
 
     def fork(self):
         return self.stack.enter_context(self.driver.fork())

@@ -10,7 +10,7 @@ import time
 import pytest
 
 from driver import ACCEPTED, INVALID, PLACES, PROPAGATED, REJECTED
-from model import Bounds
+from model import Bounds, lower, upper
 from scene import (
     between,
     expect,
@@ -266,6 +266,21 @@ def test_cycles_beyond_the_rate_bound_are_folded_and_stay_exact(scene):
     fired = sum(c.fired for c in calls)
     assert 5000 - (32 + lasted + 1) <= folded < 5000
     assert fired <= 2 * (5000 - folded) + lasted / 1000 + 1
+
+
+def test_a_sample_stands_for_those_that_were_folded(scene):
+    d = scene.driver
+    d.init(0, "step")
+    agent = scene.attach()
+    calls = d.calls([("submit", 0, REJECTED), ("spin", 0, 200), ("submit", 0, ACCEPTED)], 400)
+    agent.end()
+    took = [between(begin, end) for begin, end in zip(calls[::3], calls[2::3])]
+    series = one(agent)
+    durations = series.durations("send")
+    assert series.counters["send_backpressure_episodes"] == len(durations) == 400
+    assert series.counters["send_backpressure_folded"] > 100
+    assert durations[0] >= lower(min(t.least for t in took))
+    assert durations[-1] <= upper(max(t.most for t in took))
 
 
 def test_blocking_that_was_folded_is_no_self_time(scene):

@@ -124,6 +124,8 @@ class Schedule:
         """Many episodes at full speed: most are folded."""
         place = self.random.choice(process.places)
         sequence = [self.some_call(place) for _ in range(self.random.randrange(1, 7))]
+        if self.random.random() < 0.3:
+            sequence.insert(0, ("spin", place, self.random.choice((1, 20, 100))))
         self.calls(
             process, place, sequence, self.random.randrange(2, 800), self.random.randrange(THREADS)
         )
@@ -328,4 +330,4 @@ def test_random_schedules():
     seen = sum((schedule.seen for _, schedule in done), collections.Counter())
     print(f"{len(seeds)} schedules from seed {seeds[0]}: {dict(seen)}")
     assert not failed, "\n\n".join(failed)
-    assert len(seeds) < 20 or len(seen) == 6 and min(seen.values()) > 20, "it tests too little"
+    assert len(seeds) < 40 or len(seen) == 6 and min(seen.values()) >= 10, "it tests too little"

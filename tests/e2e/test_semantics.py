@@ -349,6 +349,32 @@ def test_a_new_instance_at_the_same_address_abandons_the_old_one(scene):
 # ---- fork and exec ----
 
 
+def test_a_new_image_at_the_same_addresses_is_another_process(scene):
+    """Without randomised addresses even the instance numbers are the old image's."""
+    d = scene.start(prefix=["setarch", "-R"])
+    agent = scene.attach()
+    total = None
+    for i in range(3):
+        if i:
+            took = between(begin, d.exec())
+            total = total + took if total else took
+        d.init(0, "step")
+        begin = d.submit(0, REJECTED)
+        d.calls([("submit", 0, REJECTED)], 10)
+    end = d.exit()
+    agent.end()
+    total += between(begin, end)
+    expect(
+        one(agent),
+        instances=0,
+        send_backpressure=33,
+        send_backpressure_abandoned=3,
+        send_backpressure_time=total,
+        send_backpressure_self_time=total,
+    )
+    nothing_lost(agent)
+
+
 def test_a_forked_child_starts_clean(scene):
     d = scene.driver
     d.init(0, "step")

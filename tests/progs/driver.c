@@ -13,7 +13,7 @@
  *	name PLACE BYTES    writes the bytes over the name, which may leave it unterminated
  *	call THREAD TIMES OP,PLACE,VALUE ...
  *			    the sequence, TIMES times over. OP is submit, forward, poll, end,
- *			    submit_enter, poll_enter or depth
+ *			    submit_enter, poll_enter, depth, or spin, which passes VALUE us
  *	begin THREAD ...    the same without waiting for it
  *	finish THREAD	    waits for what was begun, and answers as call:
  *			    BEFORE SECOND AFTER FIRES FIRST LAST [CALL...]
@@ -55,6 +55,7 @@ static const char *const op_names[SCRIPTED_OPS] = {
 	[SCRIPTED_SUBMIT_ENTER] = "submit_enter",
 	[SCRIPTED_POLL_ENTER] = "poll_enter",
 	[SCRIPTED_DEPTH] = "depth",
+	[SCRIPTED_SPIN] = "spin",
 };
 
 struct worker {

@@ -28,6 +28,7 @@ enum scripted_op {
 	SCRIPTED_SUBMIT_ENTER,
 	SCRIPTED_POLL_ENTER,
 	SCRIPTED_DEPTH,
+	SCRIPTED_SPIN, /* no call: passes `value` us */
 	SCRIPTED_OPS,
 };
 
@@ -77,6 +78,14 @@ static void scripted_init(unsigned int place, const char *name)
 	pushback_step_init(&scripted_places[place], name);
 }
 
+static void scripted_spin(int us)
+{
+	uint64_t end = scripted_now() + (uint64_t)us * 1000;
+
+	while (scripted_now() < end)
+		;
+}
+
 static void scripted_do(const struct scripted_call *call)
 {
 	struct pushback_step *s = &scripted_places[call->place];
@@ -99,6 +108,9 @@ static void scripted_do(const struct scripted_call *call)
 		break;
 	case SCRIPTED_POLL_ENTER:
 		pushback_poll_enter(s);
+		break;
+	case SCRIPTED_SPIN:
+		scripted_spin(call->value);
 		break;
 	default:
 		pushback_depth(s, (uint64_t)call->value, 100);
