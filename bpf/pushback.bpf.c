@@ -49,8 +49,9 @@ static __always_inline void lose(__u32 reason, __u64 n)
 {
 	__u64 *count = bpf_map_lookup_elem(&losses, &reason);
 
+	/* One uprobe's program may be preempted by another's on this CPU. */
 	if (count)
-		*count += n;
+		__sync_fetch_and_add(count, n);
 }
 
 static __always_inline void process_of(struct task_struct *task, struct pb_process_key *key)
@@ -225,16 +226,14 @@ static __noinline __u32 list_step(struct pb_process *process, __u64 place, __u64
 		if (!process->list[i].instance &&
 		    __sync_val_compare_and_swap(&process->list[i].instance, 0, instance) == 0) {
 			process->list[i].place = place;
-			if (process->listed <= i)
-				process->listed = i + 1;
 			return i;
 		}
 	}
 	return PB_MAX_EXIT_STEPS;
 }
 
-static __always_inline void move_in(struct pb_step_key *key, struct pb_process *process,
-				    __u64 place, __u64 now)
+static __always_inline void move_out(const struct pb_step_key *key, struct pb_process *process,
+				     __u64 place, __u64 now)
 {
 	struct pb_place_key place_key = { .process = key->process, .place = place };
 	struct pb_step_key before = *key;
@@ -244,6 +243,13 @@ static __always_inline void move_in(struct pb_step_key *key, struct pb_process *
 		before.instance = *lives;
 		replace(&before, process, now);
 	}
+}
+
+/* Only once the step has an entry: the loader deletes its place with it. */
+static __always_inline void move_in(const struct pb_step_key *key, __u64 place)
+{
+	struct pb_place_key place_key = { .process = key->process, .place = place };
+
 	if (bpf_map_update_elem(&places, &place_key, &key->instance, BPF_ANY))
 		lose(PB_LOSS_PLACE_FULL, 1);
 }
@@ -260,7 +266,7 @@ static __always_inline struct pb_step *step_new(struct pb_step_key *key, __u64 p
 		lose(PB_LOSS_PROCESSES_FULL, 1);
 		return NULL;
 	}
-	move_in(key, process, place, since);
+	move_out(key, process, place, since);
 	if (process->steps >= PB_MAX_PROCESS_STEPS) {
 		lose(PB_LOSS_PROCESS_FULL, 1);
 		return NULL;
@@ -270,6 +276,7 @@ static __always_inline struct pb_step *step_new(struct pb_step_key *key, __u64 p
 		return NULL;
 	}
 	__sync_fetch_and_add(&process->steps, 1);
+	move_in(key, place);
 	e = bpf_map_lookup_elem(&steps, key);
 	if (!e)
 		return NULL;
@@ -423,8 +430,10 @@ static __always_inline void leave_all(struct pb_process_key *key)
 	/* Of threads that exit at once, several may find that no other one lives. */
 	if (!process || __sync_val_compare_and_swap(&process->leaving, 0, 1))
 		return;
-	for (i = 0; i < PB_MAX_EXIT_STEPS && i < process->listed; i++)
-		leave(key, i, now);
+	for (i = 0; i < PB_MAX_EXIT_STEPS; i++) {
+		if (process->list[i].instance)
+			leave(key, i, now);
+	}
 	if (process->steps)
 		lose(PB_LOSS_EXIT_UNREAD, process->steps);
 	process->exited = 1;

@@ -133,9 +133,11 @@ struct pb_baseline {
 /*
  * Map `steps`: a step instance as of its last event. Written by the thread that drives the step (and
  * at its exit), read by the loader. A copy with sequence_begin != sequence_end is torn: read again.
+ * A copy goes from the first byte to the last, so the one that a writer counts up last comes first:
+ * if all that had begun by the end of the copy had ended before it, none was under way meanwhile.
  */
 struct pb_step {
-	uint64_t sequence_begin;
+	uint64_t sequence_end;
 	uint64_t place; /* address of the struct in its process */
 	uint64_t cgroup_id;
 	uint64_t seen_ns;  /* baseline's instant */
@@ -150,8 +152,10 @@ struct pb_step {
 	uint64_t events; /* fires seen */
 	struct pb_baseline base;
 	struct pushback_step now;
-	uint64_t sequence_end;
+	uint64_t sequence_begin;
 };
+PB_ASSERT(offsetof(struct pb_step, sequence_end) == 0, "read first");
+PB_ASSERT(offsetof(struct pb_step, sequence_begin) > offsetof(struct pb_step, now), "read last");
 
 /* Map `hists`: made at a step's first sampled episode. Counts wrap; take differences mod 2^32. */
 struct pb_hist_key {
@@ -166,9 +170,9 @@ struct pb_hist {
 /* Map `processes`: how many living steps, and those that are read at exit. Written by BPF. */
 struct pb_process {
 	uint32_t steps;
-	uint32_t listed; /* slots of `list` that were ever in use */
 	uint32_t exited;
 	uint32_t leaving; /* its end is being handled, by whoever has set this */
+	uint32_t zero;
 	struct {
 		uint64_t place;
 		uint64_t instance; /* 0: free */
