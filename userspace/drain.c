@@ -293,6 +293,12 @@ static struct seen *see(struct drain *d, const struct pb_step_key *key)
 	return seen;
 }
 
+/* No event for a while. The last one may well be later than the drain's instant. */
+static bool is_silent(const struct pb_step *e, uint64_t now)
+{
+	return since_base(now, e->event_ns) >= SILENT_NS;
+}
+
 /* A copy that its writer did not change meanwhile; the batch's may be torn. */
 static bool read_whole(struct drain *d, const struct pb_step_key *key, struct pb_step *e)
 {
@@ -320,7 +326,7 @@ static bool is_gone(struct drain *d, struct seen *seen, struct pb_step *e, bool 
 		return false;
 	if (e->flags & PB_STEP_DEAD)
 		return true;
-	seen->misses += now - e->event_ns >= SILENT_NS;
+	seen->misses += is_silent(e, now);
 	if (!process_gone && seen->misses < GONE_DRAINS)
 		return false;
 	d->lost[DRAIN_LOSS_GONE]++;
@@ -335,8 +341,6 @@ static bool is_gone(struct drain *d, struct seen *seen, struct pb_step *e, bool 
  */
 static bool refresh(struct drain *d, struct seen *seen, struct pb_step *e, uint64_t now)
 {
-	bool silent = now - e->event_ns >= SILENT_NS;
-
 	switch (peek_step((pid_t)seen->key.process.tgid, e->place, &e->now)) {
 	case 0:
 		seen->misses = 0;
@@ -344,7 +348,7 @@ static bool refresh(struct drain *d, struct seen *seen, struct pb_step *e, uint6
 	case -EAGAIN: /* being driven right now: its events tell */
 		return false;
 	case -EPERM:
-		d->lost[DRAIN_LOSS_SILENT] += silent;
+		d->lost[DRAIN_LOSS_SILENT] += is_silent(e, now);
 		return false;
 	case -ESRCH:
 		return is_gone(d, seen, e, true, now);
@@ -386,17 +390,18 @@ static int drain_step(struct drain *d, const struct pb_step_key *key, struct pb_
 	bool fresh = true;
 	int err, direction;
 
-	if (!read_whole(d, key, e) || !e->events)
-		return 0;
 	seen = see(d, key);
 	if (!seen)
 		return -ENOMEM;
+	/* Also of one that cannot be read now: what was handed on of it is not forgotten. */
 	seen->generation = d->generation;
+	if (!read_whole(d, key, e) || !e->events)
+		return 0;
 	count_name(d, seen, e);
 	if (!(e->flags & PB_STEP_DEAD))
 		fresh = refresh(d, seen, e, now);
 	r.dead = e->flags & PB_STEP_DEAD;
-	r.settle = r.dead || last || (fresh && now - e->event_ns >= SILENT_NS);
+	r.settle = r.dead || last || (fresh && is_silent(e, now));
 	for (direction = 0; direction < 2; direction++) {
 		err = read_samples(d, seen, e, direction);
 		if (err)
