@@ -22,6 +22,13 @@
 #define LAST_OLD_MS     200
 #define LAST_MS         500
 
+/*
+ * Lines of durations in a flush, in all and of one series and direction: up to 10,000 durations each,
+ * but a consumer may claim to have had any number, and writing must end.
+ */
+#define LINES_MAX        (1u << 20)
+#define SERIES_LINES_MAX (1u << 15)
+
 struct sink_statsd {
 	struct sink sink;
 	enum statsd_format format;
@@ -33,6 +40,7 @@ struct sink_statsd {
 	struct statsd_table table;
 	struct statsd_agent agent;
 	struct hist scratch;
+	size_t lines_left; /* of durations, in this flush */
 };
 
 static struct sink_statsd *statsd_of(struct sink *sink)
@@ -127,7 +135,9 @@ static void send_distribution(struct sink_statsd *ss, const struct statsd_series
 {
 	struct statsd_line line = series_line(ss, s, duration_names[d], "");
 	char value[STATSD_NUMBER_SIZE];
+	size_t lines = ss->lines_left < SERIES_LINES_MAX ? ss->lines_left : SERIES_LINES_MAX;
 
+	ss->lines_left -= lines;
 	hist_reduce(&ss->scratch, HIST_VALUES_MAX);
 	line.type = ss->duration_type;
 	line.value = value;
@@ -135,13 +145,15 @@ static void send_distribution(struct sink_statsd *ss, const struct statsd_series
 		uint64_t left = ss->scratch.values[i].count;
 
 		statsd_ms(value, ss->scratch.values[i].ns);
-		for (; left; left -= line.weight) {
+		for (; left && lines; left -= line.weight, lines--) {
 			line.weight = left < STATSD_WEIGHT_MAX ? left : STATSD_WEIGHT_MAX;
 			statsd_outbox_line(
 				&ss->out, &line,
 				(struct statsd_item){ NULL, line.weight, STATSD_DURATION });
 		}
+		ss->out.stats.durations_dropped += left;
 	}
+	ss->lines_left += lines;
 }
 
 static void send_summary(struct sink_statsd *ss, const struct statsd_series *s, unsigned int d)
@@ -208,6 +220,7 @@ static void flush(struct sink *sink, const struct model *m, const struct agent_s
 	statsd_outbox_discard(&ss->out, STATSD_LATE);
 
 	statsd_table_update(&ss->table, series, count);
+	ss->lines_left = LINES_MAX;
 	send_series(ss);
 	statsd_agent_flush(&ss->agent, &ss->out, &ss->table, stats, ss->global_tags);
 	statsd_outbox_close(&ss->out);

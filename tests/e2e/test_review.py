@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: MIT
+"""Consumers that lie, and processes that end or go on in unusual ways."""
+
+import contextlib
+import json
+import pathlib
+import re
+import subprocess
+import time
+
+from agent import BUILD, PREFIX
+from driver import ACCEPTED, copy_new
+from scene import one
+
+HONEST = 23
+
+
+@contextlib.contextmanager
+def hostile(directory, mode):
+    """The process, ready to lie."""
+    file = directory / "hostile"
+    if not file.exists():
+        copy_new(BUILD / "tests" / "hostile", file)
+    process = subprocess.Popen(
+        [file, mode], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
+    )
+    try:
+        assert process.stdout.readline() == "ready\n"
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def lie(process):
+    process.stdin.write("\n")
+    assert process.stdout.readline() == "done\n"
+
+
+def bpftool(*words):
+    done = subprocess.run(["bpftool", "-j", *words], capture_output=True, text=True, check=True)
+    return json.loads(done.stdout)
+
+
+def entries(agent, name):
+    """How many entries an agent's map has."""
+    for info in pathlib.Path(f"/proc/{agent.process.pid}/fdinfo").iterdir():
+        for number in re.findall(r"^map_id:\s*(\d+)", info.read_text(), re.M):
+            if bpftool("map", "show", "id", number)["name"] == name:
+                return len(bpftool("map", "dump", "id", number))
+    raise AssertionError(f"no map {name}")
+
+
+# ---- Lies ----
+
+
+def test_episodes_beyond_number_do_not_hold_the_agent(scene):
+    """10^14 lines would do them justice; the agent goes on, and says what it left out."""
+    d = scene.driver
+    d.init(0, "step")
+    with hostile(scene.directory, "episodes") as liar:
+        agent = scene.attach("--path", scene.directory / "hostile")
+        lie(liar)
+        name = PREFIX + "send_backpressure_episodes"
+        assert agent.receiver.wait_for(lambda r: r.counter(name, step="liar"))
+        for _ in range(HONEST):
+            d.submit(0, ACCEPTED)
+        agent.end()
+    assert one(agent, pid=d.pid).counters["submit_accepted"] == HONEST
+    assert agent.lost()["durations_unsent"] > 0
+
+
+def test_a_step_that_was_refused_leaves_nothing_in_the_kernel(scene):
+    """Thousands of steps too many, and their process gone: the maps are as before."""
+    with hostile(scene.directory, "places") as liar:
+        agent = scene.attach("--path", scene.directory / "hostile")
+        lie(liar)
+        assert agent.receiver.wait_for(lambda r: agent.lost().get("process_full"))
+    end = time.monotonic() + 10
+    while any(left := [entries(agent, name) for name in ("places", "processes", "steps")]):
+        assert time.monotonic() < end, left
+        time.sleep(0.1)
+    agent.end()
