@@ -133,6 +133,8 @@ static int attach_new_ones(struct agent *a, char *why)
 	if (began < a->next_look)
 		return 0;
 	err = look_for_new(a, why);
+	if (!err)
+		watch_forget(a->watch);
 	took = now_ns() - began;
 	a->next_look = began + (took * LOOK_PART > SECOND_NS ? took * LOOK_PART : SECOND_NS);
 	return err;
@@ -361,7 +363,7 @@ enum exit_status agent_run(struct agent *a, struct sink *const *sinks, size_t co
 			return EXIT_FAILED;
 		if (due || end)
 			flush(a, sinks, count, now, end);
-		if (attach_new_ones(a, why) && why[0])
+		if (!end && attach_new_ones(a, why) && why[0])
 			msg_warn("%s", why);
 		/* A late round is not made up for: counts are cumulative. */
 		while (next_drain <= now)

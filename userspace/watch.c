@@ -12,11 +12,15 @@
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 
-/* A file whose notes have been read. */
+/*
+ * A file whose notes have been read. One without probes is known only while somebody maps it: later
+ * its inode's number may be another file's. One that is attached is held by that.
+ */
 struct known {
 	struct file_id id;
 	UT_hash_handle hh;
 	bool ours; /* attached */
+	bool met;  /* since the last watch_forget() */
 };
 
 struct watch {
@@ -79,6 +83,21 @@ static void remember(struct watch *w, const struct file_id *id, bool ours)
 		}
 	}
 	known->ours = ours;
+	known->met = true;
+}
+
+void watch_forget(struct watch *w)
+{
+	struct known *known, *next;
+
+	HASH_ITER (hh, w->known, known, next) {
+		if (known->ours || known->met) {
+			known->met = false;
+		} else {
+			HASH_DEL(w->known, known);
+			free(known);
+		}
+	}
 }
 
 static void count_notes(struct watch *w, const struct elfnote *note)
@@ -174,6 +193,18 @@ int watch_path(struct watch *w, const char *path, char *why)
 	return why[0] ? err : not_readable(path, err, &note, why);
 }
 
+static bool is_wanted(const struct file_id *id, void *context)
+{
+	struct watch *w = context;
+	struct known *known = find(w, id);
+
+	if (!known)
+		return true;
+	known->met = true;
+	w->hits += known->ours;
+	return false;
+}
+
 void watch_path_again(struct watch *w, const char *path)
 {
 	char why[ATTACH_WHY_SIZE];
@@ -184,23 +215,13 @@ void watch_path_again(struct watch *w, const char *path)
 
 	if (fd < 0)
 		return;
-	if (!find(w, &id)) {
+	if (is_wanted(&id, w)) {
 		result = attach_fd(w, fd, &id, &note, why);
 		/* One that is being written is looked at again. */
 		if (result >= 0)
 			remember(w, &id, result > 0);
 	}
 	close(fd);
-}
-
-static bool is_wanted(const struct file_id *id, void *context)
-{
-	struct watch *w = context;
-	const struct known *known = find(w, id);
-
-	if (known && known->ours)
-		w->hits++;
-	return !known;
 }
 
 static int look_at(struct mapped_file *file, void *context)

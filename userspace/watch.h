@@ -36,6 +36,9 @@ int watch_process(struct watch *w, pid_t pid, char *why);
 /* Everything that any process maps. How many were attached just now, or -errno. */
 int watch_everything(struct watch *w, char *why);
 
+/* After a look at all that is watched: forgets the files without probes that it has not met. */
+void watch_forget(struct watch *w);
+
 void watch_get_skipped(const struct watch *w, struct watch_skipped *out);
 
 #endif /* WATCH_H */

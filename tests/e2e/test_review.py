@@ -2,13 +2,14 @@
 """Consumers that lie, and processes that end or go on in unusual ways."""
 
 import contextlib
+import ctypes.util
 import json
 import pathlib
 import re
 import subprocess
 import time
 
-from agent import BUILD, PREFIX
+from agent import BUILD, PREFIX, Agent
 from driver import ACCEPTED, copy_new
 from scene import one
 
@@ -81,3 +82,30 @@ def test_a_step_that_was_refused_leaves_nothing_in_the_kernel(scene):
         assert time.monotonic() < end, left
         time.sleep(0.1)
     agent.end()
+
+
+# ---- Files ----
+
+
+def test_a_file_that_has_probes_now_and_had_none_before(scene):
+    """The number of an inode says little: what is at it may have been replaced since."""
+    d = scene.driver
+    with_probes = d.library_file.read_bytes()
+    plain = pathlib.Path(ctypes.util.find_library("z"))
+    d.library_file.write_bytes(next(pathlib.Path("/usr/lib").rglob(plain.name)).read_bytes())
+    d.init(0, "step")
+    agent = Agent("--pid", d.pid, "--tag-from", "pid=pid", *scene.options)
+    with agent:
+        d.dlopen()
+        time.sleep(2.5)  # it looks once a second
+        d.dlclose()
+        time.sleep(2.5)
+        inode = d.library_file.stat().st_ino
+        d.library_file.write_bytes(with_probes)
+        assert d.library_file.stat().st_ino == inode
+        d.dlopen()
+        end = time.monotonic() + 10
+        while not d.semaphore("library"):
+            assert time.monotonic() < end, "it is never looked at again"
+            time.sleep(0.1)
+        agent.end()
