@@ -48,7 +48,7 @@ static uint64_t now_ns(void)
 
 static enum exit_status status_of(int err)
 {
-	return err == -EPERM || err == -EACCES || err == -ENOTSUP ? EXIT_HOST : EXIT_FAILED;
+	return err == -EPERM || err == -ENOTSUP ? EXIT_HOST : EXIT_FAILED;
 }
 
 static int attach_paths(struct agent *a, char *why)
@@ -83,8 +83,11 @@ static int attach_pids(struct agent *a, char *why)
 	for (i = 0; i < a->options->pids_count; i++) {
 		pid_t pid = a->options->pids[i];
 
-		if (a->options->paths)
-			n = discover_start_time(pid) ? 1 : -ESRCH;
+		a->started[i] = discover_start_time(pid);
+		if (!discover_is_running(pid, a->started[i]))
+			n = -ESRCH;
+		else if (a->options->paths)
+			n = 1;
 		else
 			n = watch_process(a->watch, pid, why);
 		if (n == 0)
@@ -97,7 +100,6 @@ static int attach_pids(struct agent *a, char *why)
 				 "no process %d: it has ended, or the number is wrong", (int)pid);
 		if (n <= 0)
 			return n ? n : -ENODATA;
-		a->started[i] = discover_start_time(pid);
 	}
 	return 0;
 }
@@ -118,6 +120,8 @@ static int look_for_new(struct agent *a, char *why)
 		return n < 0 ? n : 0;
 	}
 	for (i = 0; i < a->options->pids_count; i++) {
+		if (!discover_is_running(a->options->pids[i], a->started[i]))
+			continue;
 		n = watch_process(a->watch, a->options->pids[i], why);
 		if (n < 0 && n != -ESRCH)
 			return n;
@@ -310,13 +314,17 @@ static void flush(struct agent *a, struct sink *const *sinks, size_t count, uint
 	model_next_interval(a->model);
 }
 
-/* Of --pid: have all ended? */
-static bool all_gone(const struct agent *a)
+/* Of --pid: whose number may now be another's is let through no longer. Have all ended? */
+static bool all_gone(struct agent *a)
 {
 	size_t i, gone = 0;
 
-	for (i = 0; i < a->options->pids_count; i++)
-		gone += discover_start_time(a->options->pids[i]) != a->started[i];
+	for (i = 0; i < a->options->pids_count; i++) {
+		if (discover_is_running(a->options->pids[i], a->started[i]))
+			continue;
+		attach_drop_process(a->attach, a->options->pids[i]);
+		gone++;
+	}
 	return a->options->pids_count && gone == a->options->pids_count;
 }
 

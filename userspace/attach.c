@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -116,6 +117,18 @@ static bool has_tracepoint(const struct btf *btf, const char *name)
 	return btf__find_by_name_kind(btf, name, BTF_KIND_TYPEDEF) > 0;
 }
 
+/*
+ * The kernel's process numbers are those of the host. Elsewhere they mean other processes or none, and
+ * each step would seem to be gone. If it cannot be told, it is taken to be the host's.
+ */
+static bool has_host_pids(void)
+{
+	const ino_t host = 0xeffffffc; /* PROC_PID_INIT_INO */
+	struct stat st;
+
+	return stat("/proc/self/ns/pid", &st) || st.st_ino == host;
+}
+
 /* Settings before load: which programs this kernel can have. */
 static int configure(struct attach *a, const struct attach_options *options, char *why)
 {
@@ -123,6 +136,14 @@ static int configure(struct attach *a, const struct attach_options *options, cha
 	struct btf *btf = access(BTF_PATH, R_OK) ? NULL : btf__load_vmlinux_btf();
 	bool prepare;
 
+	if (!has_host_pids()) {
+		snprintf(
+			why, ATTACH_WHY_SIZE,
+			"this container has process numbers of its own: start it with those of the "
+			"host (--pid=host, or hostPID: true)");
+		btf__free(btf);
+		return -ENOTSUP;
+	}
 	if (!btf) {
 		snprintf(why, ATTACH_WHY_SIZE,
 			 "this kernel has no BTF (%s): use one built with CONFIG_DEBUG_INFO_BTF",
@@ -347,6 +368,13 @@ int attach_process(struct attach *a, pid_t pid, char *why)
 		return 0;
 	snprintf(why, ATTACH_WHY_SIZE, "cannot add process %d: %s", (int)pid, strerror(errno));
 	return -errno;
+}
+
+void attach_drop_process(struct attach *a, pid_t pid)
+{
+	uint32_t tgid = (uint32_t)pid;
+
+	bpf_map_delete_elem(bpf_map__fd(a->skeleton->maps.targets), &tgid);
 }
 
 size_t attach_files(const struct attach *a)

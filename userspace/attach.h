@@ -52,6 +52,8 @@ int attach_file(struct attach *a, int fd, const struct file_id *id, const struct
 		char *why);
 /* Lets this process's events through, when filter_processes is set. */
 int attach_process(struct attach *a, pid_t pid, char *why);
+/* No longer; fine if it never was. */
+void attach_drop_process(struct attach *a, pid_t pid);
 
 /* How many files and sites are attached, and whether through uprobe_multi. */
 size_t attach_files(const struct attach *a);

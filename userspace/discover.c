@@ -231,19 +231,35 @@ int discover_all(bool (*wanted)(const struct file_id *id, void *context), mapped
 
 /* ---- What else /proc knows about a process ---- */
 
-uint64_t discover_start_time(pid_t pid)
-{
-	const int fields_before = 19; /* state is field 3, the start time field 22 */
-	char line[1024], *at;
+/* Fields of /proc/PID/stat; `at` is at the first of these. */
+enum { STAT_STATE = 3, STAT_THREADS = 20, STAT_START_TIME = 22 };
 
-	if (read_stat(pid, line, sizeof(line), &at) != 0)
-		return 0;
-	for (int i = 0; at && i < fields_before; i++) {
+static uint64_t stat_number(const char *at, int field)
+{
+	for (int i = STAT_STATE; at && i < field; i++) {
 		at = strchr(at, ' ');
 		if (at)
 			at++;
 	}
 	return at ? strtoull(at, NULL, 10) : 0;
+}
+
+uint64_t discover_start_time(pid_t pid)
+{
+	char line[1024], *at;
+
+	return read_stat(pid, line, sizeof(line), &at) ? 0 : stat_number(at, STAT_START_TIME);
+}
+
+bool discover_is_running(pid_t pid, uint64_t start_time)
+{
+	char line[1024], *at;
+
+	if (read_stat(pid, line, sizeof(line), &at) || !start_time ||
+	    stat_number(at, STAT_START_TIME) != start_time)
+		return false;
+	/* Its first thread may have exited before the others. */
+	return (*at != 'Z' && *at != 'X') || stat_number(at, STAT_THREADS) > 1;
 }
 
 /* Reads all of `fd`, up to PROC_FILE_MAX, into *data; freed by the caller, also on failure. */

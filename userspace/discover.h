@@ -57,6 +57,11 @@ int discover_all(bool (*wanted)(const struct file_id *id, void *context), mapped
 
 /* Start time of a process in clock ticks since boot, 0 if there is none such. */
 uint64_t discover_start_time(pid_t pid);
+/*
+ * Whether the process that started then still runs: not when another one has its number, nor when it
+ * has exited and only waits to be reaped.
+ */
+bool discover_is_running(pid_t pid, uint64_t start_time);
 
 /*
  * The value of an environment variable / of an option ("--group=x", "--group x") of a process at

@@ -266,6 +266,8 @@ int watch_process(struct watch *w, pid_t pid, char *why)
 	else if (err && !why[0])
 		snprintf(why, ATTACH_WHY_SIZE, "cannot look into process %d: %s", (int)pid,
 			 strerror(-err));
+	if (err == -EACCES)
+		return -EPERM;
 	return err ? err : (int)w->hits;
 }
 

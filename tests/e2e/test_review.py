@@ -4,12 +4,18 @@
 import contextlib
 import ctypes.util
 import json
+import os
 import pathlib
 import re
+import shutil
+import signal
 import subprocess
+import tempfile
 import time
 
-from agent import BUILD, PREFIX, Agent
+import pytest
+
+from agent import BUILD, PREFIX, PUSHBACK, Agent
 from driver import ACCEPTED, copy_new
 from scene import one
 
@@ -109,3 +115,82 @@ def test_a_file_that_has_probes_now_and_had_none_before(scene):
             assert time.monotonic() < end, "it is never looked at again"
             time.sleep(0.1)
         agent.end()
+
+
+# ---- Processes ----
+
+
+def watch(scene, *pids):
+    """An agent of these processes only."""
+    options = [word for pid in pids for word in ("--pid", pid)]
+    return Agent(*options, "--tag-from", "pid=pid", *scene.options)
+
+
+def test_a_process_that_nobody_reaps_has_ended(scene):
+    d = scene.driver
+    with watch(scene, d.pid) as agent:
+        os.kill(d.pid, signal.SIGKILL)
+        assert agent.process.wait(10) == 0
+
+
+def test_a_process_without_its_first_thread_has_not_ended(scene):
+    d = scene.driver
+    d.init(0, "step")
+    with watch(scene, d.pid) as agent:
+        d.leave_main()
+        d.submit(0, ACCEPTED)
+        time.sleep(1.5)
+        d.submit(0, ACCEPTED)
+        assert agent.process.poll() is None
+        agent.end()
+        assert one(agent).counters["submit_accepted"] == 2
+
+
+def start_as(scene, pid):
+    """A consumer with this number."""
+    for _ in range(100):
+        pathlib.Path("/proc/sys/kernel/ns_last_pid").write_text(str(pid - 1))
+        d = scene.start()
+        if d.pid == pid:
+            return d
+        d.close()
+    pytest.skip("others were faster to get that number each time")
+
+
+def test_a_number_that_is_used_again_is_another_process(scene):
+    staying, leaving = scene.driver, scene.start()
+    leaving.init(0, "step")
+    with watch(scene, staying.pid, leaving.pid) as agent:
+        leaving.submit(0, ACCEPTED)
+        leaving.kill()
+        time.sleep(0.5)  # it drains ten times a second
+        other = start_as(scene, leaving.pid)
+        other.init(0, "step")
+        for _ in range(HONEST):
+            other.submit(0, ACCEPTED)
+        agent.end()
+        assert one(agent).counters["submit_accepted"] == 1
+
+
+def test_process_numbers_of_its_own_are_not_for_the_agent():
+    command = ["unshare", "--pid", "--fork", "--mount-proc", PUSHBACK, "run", "--once"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30)
+    assert done.returncode == 3
+    assert re.fullmatch(r"pushback: [^\n]*--pid=host[^\n]*\n", done.stderr)
+
+
+def test_a_file_that_may_not_be_read_is_no_fault_of_the_host(scene):
+    """The host could: nobody with the capabilities that attaching takes."""
+    file = scene.driver.file
+    file.chmod(0o700)
+    capabilities = "+bpf,+perfmon"
+    command = ["setpriv", "--reuid=65534", "--inh-caps", capabilities, "--ambient-caps", capabilities]
+    # The binary and the way to the file must be open to nobody.
+    with tempfile.TemporaryDirectory() as directory:
+        os.chmod(directory, 0o755)
+        pushback = shutil.copy(PUSHBACK, directory)
+        secret = shutil.copy(file, directory)
+        command += [pushback, "run", "--once", "--path", secret]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=30)
+    assert done.returncode == 1, done.stderr
+    assert re.fullmatch(r"pushback: cannot open '[^\n]*': Permission denied\n", done.stderr)
