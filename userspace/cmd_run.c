@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "agent.h"
 #include "attach.h"
@@ -96,6 +97,17 @@ static void block_signals(void)
 	signal(SIGPIPE, SIG_IGN);
 }
 
+/* A link or two per file or site; hosts have many, and what is usual is 1,024. */
+static void allow_many_files(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit))
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 static enum exit_status watch_and_send(struct agent *agent, struct sink *sink,
 				       const struct settings *s, char *why)
 {
@@ -134,6 +146,7 @@ static enum exit_status start(const struct settings *s)
 	struct sink *sink;
 
 	block_signals();
+	allow_many_files();
 	sink = sink_statsd_new(&statsd, why, sizeof(why));
 	if (!sink) {
 		msg_error("%s", why);

@@ -22,6 +22,8 @@
 #define BATCH      256
 #define SILENT_NS  1000000000ull
 #define TORN_TRIES 4
+/* Clocks are read here and there, and a drain takes its time. */
+#define BLUR_NS 10000000000ull
 /* Drains in a row in which a silent step's memory held something else: it is gone. */
 #define GONE_DRAINS 5
 
@@ -40,6 +42,7 @@ struct seen {
 	unsigned int misses;
 	unsigned int generation; /* of the drain that saw it last */
 	bool name_counted;
+	bool lie_counted;
 };
 
 struct drain {
@@ -72,6 +75,7 @@ static const char *const loss_names[DRAIN_LOSSES] = {
 	[DRAIN_LOSS_SILENT] = "silent_unreadable",
 	[DRAIN_LOSS_GONE] = "gone",
 	[DRAIN_LOSS_NAME_CUT] = "name_cut",
+	[DRAIN_LOSS_LIE] = "step_implausible",
 };
 
 const char *drain_loss_name(unsigned int reason)
@@ -249,7 +253,26 @@ static void count_direction(struct record *r, const struct pb_step *e, int direc
 		r->rest_ns[direction] = since_base(d->closed_ns, e->sampled_ns[direction]) / rest;
 }
 
-static void fill_record(struct drain *d, struct record *r, const struct seen *seen,
+/*
+ * No step is in backpressure for longer than it was watched, nor does it count more than once a ns.
+ * What it says beyond would stay in the sums that it shares with others of its name.
+ */
+static void believe(struct drain *d, struct record *r, struct seen *seen, uint64_t watched_ns)
+{
+	bool lies = false;
+	int i;
+
+	for (i = 0; i < COUNTERS; i++) {
+		if (r->counter[i] <= watched_ns + BLUR_NS)
+			continue;
+		r->counter[i] = watched_ns + BLUR_NS;
+		lies = true;
+	}
+	d->lost[DRAIN_LOSS_LIE] += lies && !seen->lie_counted;
+	seen->lie_counted |= lies;
+}
+
+static void fill_record(struct drain *d, struct record *r, struct seen *seen,
 			const struct pb_step *e, uint64_t now, bool fresh)
 {
 	r->key = seen->key;
@@ -264,6 +287,7 @@ static void fill_record(struct drain *d, struct record *r, const struct seen *se
 		since_base(pushback_self_time(&e->now, now), e->base.self_ns);
 	count_direction(r, e, PUSHBACK_SEND, now, fresh);
 	count_direction(r, e, PUSHBACK_RECEIVE, now, fresh);
+	believe(d, r, seen, since_base(now, e->seen_ns));
 	r->samples[0] = d->samples[0];
 	r->samples[1] = d->samples[1];
 	memcpy(r->name, e->now.name, sizeof(r->name));

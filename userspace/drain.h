@@ -32,6 +32,7 @@ enum drain_loss {
 	DRAIN_LOSS_SILENT,           /* a silent step's memory could not be read: its last counts */
 	DRAIN_LOSS_GONE,             /* a process or struct went without a word */
 	DRAIN_LOSS_NAME_CUT,         /* names longer than fits, or unterminated */
+	DRAIN_LOSS_LIE,              /* steps that claimed more than there was time for */
 	DRAIN_LOSSES,
 };
 uint64_t drain_lost(struct drain *d, unsigned int reason);

@@ -74,7 +74,14 @@ def test_episodes_beyond_number_do_not_hold_the_agent(scene):
             d.submit(0, ACCEPTED)
         agent.end()
     assert one(agent, pid=d.pid).counters["submit_accepted"] == HONEST
-    assert agent.lost()["durations_unsent"] > 0
+    lost = agent.lost()
+    assert lost.pop("durations_unsent") > 0
+    assert lost == {"step_implausible": 1}
+    # As many as there were ns, and ten seconds on top.
+    counters = one(agent, "liar").counters
+    assert counters["send_backpressure_episodes"] < 60e9
+    assert counters["send_backpressure_time"] < 60e3
+    assert counters["submit_accepted"] == 2
 
 
 def test_a_step_that_was_refused_leaves_nothing_in_the_kernel(scene):
@@ -194,3 +201,11 @@ def test_a_file_that_may_not_be_read_is_no_fault_of_the_host(scene):
         done = subprocess.run(command, capture_output=True, text=True, timeout=30)
     assert done.returncode == 1, done.stderr
     assert re.fullmatch(r"pushback: cannot open '[^\n]*': Permission denied\n", done.stderr)
+
+
+def test_more_files_than_the_soft_limit_allows(scene):
+    """Of the usual 1,024 each file takes one, or each site two."""
+    options = ["--once", "--interval", "100ms", "--path", scene.driver.file, *scene.options]
+    command = ["prlimit", "--nofile=16:4096", PUSHBACK, "run", *options]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30)
+    assert done.returncode == 0, done.stderr
