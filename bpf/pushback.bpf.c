@@ -90,40 +90,54 @@ static __always_inline struct pb_hist *hist_of(const struct pb_step_key *key, __
 	return bpf_map_lookup_elem(&hists, &hist_key);
 }
 
+static __always_inline void put(struct pb_hist *hist, __u64 ns, __u64 count)
+{
+	__u32 index = pb_hist_index(ns);
+
+	/* clang loses the bound on its way here. */
+	barrier_var(index);
+	if (index < PB_HIST_BUCKETS)
+		__sync_fetch_and_add(&hist->count[index], (__u32)count);
+}
+
 /*
- * A fired end is a sample that stands for all that have closed since the last one. What no sample
- * has stood for until a heartbeat or the end goes in at its own mean.
+ * What closed since the last event goes in with a duration of its own. For folded episodes one of them
+ * stands, picked by the step with equal chances; where they were few (a heartbeat) or it is the end,
+ * their mean. A fired one is a sample by itself; there is more than one only where a fire was lost.
  */
 static __noinline int sample(struct pb_step *e, const struct pb_step_key *key, __u32 direction)
 {
+	__u64 closed, folded, closed_ns, folded_ns;
 	struct pushback_direction *d;
+	struct pushback_pick *pick;
 	struct pb_hist *hist;
-	__u64 ns, closed;
-	__u32 index;
+	bool mean;
 
 	if (!e || !key || direction > PUSHBACK_RECEIVE)
 		return 0;
 	d = &e->now.direction[direction];
+	pick = &e->now.pick[direction];
 	closed = d->closed - e->sampled[direction];
-	if ((__s64)closed <= 0)
-		return 0;
-	if (e->now.state & PUSHBACK_SAMPLE << direction)
-		ns = d->last;
-	else if (e->now.state & (PUSHBACK_BEAT | PUSHBACK_ENDED))
-		ns = (d->closed_ns - e->sampled_ns[direction]) / closed;
-	else
+	folded = d->folded - e->folded[direction];
+	if ((__s64)closed <= 0 || folded > closed)
 		return 0;
 	hist = hist_of(key, direction);
 	if (!hist)
 		return 0;
-	index = pb_hist_index(ns);
-	/* clang loses the bound on its way here. */
-	barrier_var(index);
-	if (index >= PB_HIST_BUCKETS)
-		return 0;
-	__sync_fetch_and_add(&hist->count[index], (__u32)closed);
+	closed_ns = d->closed_ns - e->sampled_ns[direction];
+	folded_ns = d->folded_ns - e->folded_ns[direction];
+	mean = e->now.state & (PUSHBACK_BEAT | PUSHBACK_ENDED) || pick->of != folded;
+	if (folded)
+		put(hist, mean ? folded_ns / folded : pick->ns, folded);
+	closed -= folded;
+	if (closed == 1 && e->now.state & PUSHBACK_SAMPLE << direction)
+		put(hist, d->last, 1);
+	else if (closed)
+		put(hist, (closed_ns - folded_ns) / closed, closed);
 	e->sampled[direction] = d->closed;
 	e->sampled_ns[direction] = d->closed_ns;
+	e->folded[direction] = d->folded;
+	e->folded_ns[direction] = d->folded_ns;
 	return 0;
 }
 
@@ -197,6 +211,8 @@ static __always_inline void set_baseline(struct pb_step *e, __u64 cookie, __u32 
 		e->base.direction[i].time_ns = pushback_time(s, i, now);
 		e->sampled[i] = d->closed - sampled;
 		e->sampled_ns[i] = d->closed_ns - sampled * d->last;
+		e->folded[i] = d->folded;
+		e->folded_ns[i] = d->folded_ns;
 	}
 	e->base.self_ns = pushback_self_time(s, now);
 }

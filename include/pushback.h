@@ -145,6 +145,15 @@ struct pushback_direction {
 	uint64_t folded_ns;
 };
 
+/*
+ * One of the folded episodes since the last fire, any of them with the same chance: the durations of
+ * fired cycles do not stand for it, since firing itself makes those longer.
+ */
+struct pushback_pick {
+	uint64_t ns;
+	uint64_t of; /* folded since the last fire */
+};
+
 /* struct pushback_step.state. Bits with two places are for SEND; << 1 for RECEIVE. */
 #define PUSHBACK_OPEN        0x0001u  /* an episode is open */
 #define PUSHBACK_PARTIAL     0x0004u  /* its beginning was not seen */
@@ -198,7 +207,8 @@ struct pushback_step {
 	uint64_t watch_refused;
 	uint64_t next; /* the step that the last fired forward went to, or 0 */
 	struct pushback_direction direction[2];
-	uint64_t reserved[6];
+	struct pushback_pick pick[2];
+	uint64_t reserved[2];
 
 	char name[PUSHBACK_NAME_SIZE]; /* NUL-terminated */
 } __attribute__((aligned(64)));
@@ -214,7 +224,7 @@ struct pushback_step {
 			PUSHBACK_EPOCH_FRESH, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, \
 			0, 0, 0, 0, 0,                                                           \
 			{ { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }, { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 } },  \
-			{ 0, 0, 0, 0, 0, 0 }, text                                               \
+			{ { 0, 0 }, { 0, 0 } }, { 0, 0 }, text                                   \
 	}
 
 #define PUSHBACK_UNLIKELY(x) (__builtin_expect(!!(x), 0) != 0)
@@ -254,9 +264,8 @@ PUSHBACK_INLINE void pushback_self(struct pushback_step *s, uint64_t now)
 }
 
 /*
- * A cycle begins: is it one that fires? Decided from time alone, so that the samples are not biased
- * by what they measure. The allowance matters: with "one a millisecond" alone, short episodes that
- * regularly follow long ones would be the only ones seen.
+ * A cycle begins: is it one that fires? An allowance lets a consumer of few episodes tell each of
+ * them, also when they come in bursts.
  */
 PUSHBACK_INLINE void pushback_cycle(struct pushback_step *s, uint64_t now)
 {
@@ -279,6 +288,15 @@ PUSHBACK_INLINE void pushback_open(struct pushback_step *s, unsigned int directi
 	s->state &= ~(PUSHBACK_UNKNOWN << direction);
 	s->state |= PUSHBACK_OPEN << direction;
 	s->direction[direction].since = now;
+}
+
+/* The n-th replaces the one before with a chance of 1/n; the time's low bits are the dice. */
+PUSHBACK_INLINE void pushback_pick_one(struct pushback_pick *pick, uint64_t took, uint64_t now)
+{
+	uint32_t dice = (uint32_t)now * 2654435761u;
+
+	if ((dice * ++pick->of) >> 32 == 0)
+		pick->ns = took;
 }
 
 /* Returns nonzero if the end is to be told whatever the cycle. */
@@ -307,6 +325,7 @@ PUSHBACK_INLINE unsigned int pushback_close(struct pushback_step *s, unsigned in
 		} else {
 			pushback_add(&d->folded_ns, took);
 			pushback_add(&d->folded, 1);
+			pushback_pick_one(&s->pick[direction], took, now);
 		}
 	}
 	d->since = 0;
@@ -400,6 +419,8 @@ PUSHBACK_INLINE void pushback_miss_begin(struct pushback_step *s)
 
 	s->direction[PUSHBACK_SEND] = none;
 	s->direction[PUSHBACK_RECEIVE] = none;
+	s->pick[PUSHBACK_SEND].of = 0;
+	s->pick[PUSHBACK_RECEIVE].of = 0;
 	s->self_ns = 0;
 	s->self_since = 0;
 	s->state = (s->state & PUSHBACK_NAME_CUT) | PUSHBACK_UNKNOWN | PUSHBACK_UNKNOWN << 1;
@@ -719,6 +740,8 @@ PUSHBACK_COLD void pushback_tell(struct pushback_step *s, enum pushback_site sit
 			 forward ? s->refused : s->rejected, (uint64_t)(uintptr_t)next);
 	s->state &= ~(PUSHBACK_SAMPLE | PUSHBACK_SAMPLE << 1 | PUSHBACK_PARTED |
 		      PUSHBACK_PARTED << 1 | PUSHBACK_BEAT | PUSHBACK_ENDED);
+	s->pick[PUSHBACK_SEND].of = 0;
+	s->pick[PUSHBACK_RECEIVE].of = 0;
 }
 
 /*

@@ -47,7 +47,8 @@ PB_OFFSET(watch_forwarded, 152);
 PB_OFFSET(watch_refused, 160);
 PB_OFFSET(next, 168);
 PB_OFFSET(direction, 176);
-PB_OFFSET(reserved, 336);
+PB_OFFSET(pick, 336);
+PB_OFFSET(reserved, 368);
 PB_OFFSET(name, 384);
 
 /* The probes; also the low byte of an attach cookie, the object's number is above it. */
@@ -149,6 +150,8 @@ struct pb_step {
 	/* Per direction: how many closed episodes, and of what time in all, are in `hists`. */
 	uint64_t sampled[2];
 	uint64_t sampled_ns[2];
+	uint64_t folded[2]; /* of them */
+	uint64_t folded_ns[2];
 	uint64_t events; /* fires seen */
 	struct pb_baseline base;
 	struct pushback_step now;
