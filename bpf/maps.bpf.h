@@ -32,6 +32,8 @@ PB_HASH(steps, struct pb_step_key, struct pb_step, PB_MAX_STEPS);
 PB_HASH(hists, struct pb_hist_key, struct pb_hist, 2 * PB_MAX_STEPS);
 /* Written by events; read at exit; deleted by the loader when the process is gone. */
 PB_HASH(processes, struct pb_process_key, struct pb_process, PB_MAX_PROCESSES);
+/* How many steps of a process the loader has deleted: written by it, read at the first sight of one. */
+PB_HASH(deletions, struct pb_process_key, __u32, PB_MAX_PROCESSES);
 /* Written and read by events; deleted by the loader with the step. */
 PB_HASH(places, struct pb_place_key, __u64, PB_MAX_STEPS);
 /* Written by the loader (--pid), read by events if `filter_processes`. */

@@ -270,6 +270,17 @@ static __always_inline void move_in(const struct pb_step_key *key, __u64 place)
 		lose(PB_LOSS_PLACE_FULL, 1);
 }
 
+/*
+ * Whether one more of `steps` may be this process's. The dead count until the loader has deleted them,
+ * or else a process of ever new instances could hold the whole map.
+ */
+static __always_inline bool has_room(struct pb_process_key *key, struct pb_process *process)
+{
+	__u32 *deleted = bpf_map_lookup_elem(&deletions, key);
+
+	return process->made - (deleted ? *deleted : 0) < PB_MAX_PROCESS_STEPS;
+}
+
 /* A step that was not seen before: an entry for it, or NULL with the loss counted. */
 static __always_inline struct pb_step *step_new(struct pb_step_key *key, __u64 place, __u64 since)
 {
@@ -283,7 +294,7 @@ static __always_inline struct pb_step *step_new(struct pb_step_key *key, __u64 p
 		return NULL;
 	}
 	move_out(key, process, place, since);
-	if (process->steps >= PB_MAX_PROCESS_STEPS) {
+	if (!has_room(&key->process, process)) {
 		lose(PB_LOSS_PROCESS_FULL, 1);
 		return NULL;
 	}
@@ -291,6 +302,7 @@ static __always_inline struct pb_step *step_new(struct pb_step_key *key, __u64 p
 		lose(PB_LOSS_STEPS_FULL, 1);
 		return NULL;
 	}
+	__sync_fetch_and_add(&process->made, 1);
 	__sync_fetch_and_add(&process->steps, 1);
 	move_in(key, place);
 	e = bpf_map_lookup_elem(&steps, key);

@@ -175,7 +175,7 @@ struct pb_process {
 	uint32_t steps;
 	uint32_t exited;
 	uint32_t leaving; /* its end is being handled, by whoever has set this */
-	uint32_t zero;
+	uint32_t made;    /* entries of `steps`, the deleted ones included */
 	struct {
 		uint64_t place;
 		uint64_t instance; /* 0: free */

@@ -397,6 +397,7 @@ void attach_get_maps(const struct attach *a, struct attach_maps *maps)
 	maps->steps = bpf_map__fd(a->skeleton->maps.steps);
 	maps->hists = bpf_map__fd(a->skeleton->maps.hists);
 	maps->processes = bpf_map__fd(a->skeleton->maps.processes);
+	maps->deletions = bpf_map__fd(a->skeleton->maps.deletions);
 	maps->places = bpf_map__fd(a->skeleton->maps.places);
 	maps->losses = bpf_map__fd(a->skeleton->maps.losses);
 }

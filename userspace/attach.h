@@ -30,6 +30,7 @@ struct attach_maps {
 	int steps;
 	int hists;
 	int processes;
+	int deletions;
 	int places;
 	int losses;
 };

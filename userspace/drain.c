@@ -381,6 +381,24 @@ static bool refresh(struct drain *d, struct seen *seen, struct pb_step *e, uint6
 	}
 }
 
+/* Makes room for another one. A process that was swept has no room to make. */
+static void count_deletion(struct drain *d, const struct pb_process_key *key)
+{
+	uint32_t deleted = 0;
+
+	if (bpf_map_lookup_elem(d->maps.processes, key, &d->process))
+		return;
+	bpf_map_lookup_elem(d->maps.deletions, key, &deleted);
+	deleted++;
+	bpf_map_update_elem(d->maps.deletions, key, &deleted, BPF_ANY);
+}
+
+static void delete_process(struct drain *d, const struct pb_process_key *key)
+{
+	bpf_map_delete_elem(d->maps.processes, key);
+	bpf_map_delete_elem(d->maps.deletions, key);
+}
+
 static void delete_step(struct drain *d, struct seen *seen, const struct pb_step *e)
 {
 	struct pb_hist_key hist = { .step = seen->key };
@@ -394,7 +412,9 @@ static void delete_step(struct drain *d, struct seen *seen, const struct pb_step
 		bpf_map_delete_elem(d->maps.places, &place);
 	/* One whose exit was seen is still going through its steps, until it says that it has exited. */
 	if (e->flags & PB_STEP_EXITED && !e->dead_ns)
-		bpf_map_delete_elem(d->maps.processes, &seen->key.process);
+		delete_process(d, &seen->key.process);
+	else
+		count_deletion(d, &seen->key.process);
 }
 
 static void count_name(struct drain *d, struct seen *seen, const struct pb_step *e)
@@ -501,7 +521,7 @@ static void sweep_processes(struct drain *d)
 		key = next;
 		more = !bpf_map_get_next_key(d->maps.processes, &key, &next);
 		if (!bpf_map_lookup_elem(d->maps.processes, &key, &d->process) && d->process.exited)
-			bpf_map_delete_elem(d->maps.processes, &key);
+			delete_process(d, &key);
 		else
 			d->processes++;
 	}

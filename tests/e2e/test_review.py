@@ -209,3 +209,21 @@ def test_more_files_than_the_soft_limit_allows(scene):
     command = ["prlimit", "--nofile=16:4096", PUSHBACK, "run", *options]
     done = subprocess.run(command, capture_output=True, text=True, timeout=30)
     assert done.returncode == 0, done.stderr
+
+
+def test_ever_new_instances_take_no_room_from_others(scene):
+    d = scene.driver
+    with hostile(scene.directory, "instances") as liar:
+        agent = scene.attach("--path", scene.directory / "hostile")
+        liar.stdin.write("\n")
+        for _ in range(HONEST):
+            d.init(0, "step")
+            d.submit(0, ACCEPTED)
+            d.step_end(0)
+            time.sleep(0.01)
+        assert liar.stdout.readline() == "done\n"
+        agent.end()
+    assert one(agent, pid=d.pid).counters["submit_accepted"] == HONEST
+    lost = agent.lost()
+    assert lost["process_full"] > 0
+    assert "steps_full" not in lost
