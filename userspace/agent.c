@@ -355,7 +355,7 @@ enum exit_status agent_run(struct agent *a, struct sink *const *sinks, size_t co
 	uint64_t interval = a->options->interval_ns;
 	uint64_t period = interval < SECOND_NS ? interval : SECOND_NS;
 	uint64_t now = now_ns(), next_drain = now + period, next_flush = now + interval;
-	bool end = false;
+	bool end = false, failed = false;
 
 	model_begin(a->model, now);
 	model_end(a->model);
@@ -367,8 +367,8 @@ enum exit_status agent_run(struct agent *a, struct sink *const *sinks, size_t co
 		now = now_ns();
 		due = now >= next_flush;
 		end = end || (due && a->options->once) || all_gone(a);
-		if (drain(a, now, end, why))
-			return EXIT_FAILED;
+		failed = drain(a, now, end, why);
+		end |= failed;
 		if (due || end)
 			flush(a, sinks, count, now, end);
 		if (!end && attach_new_ones(a, why) && why[0])
@@ -379,5 +379,5 @@ enum exit_status agent_run(struct agent *a, struct sink *const *sinks, size_t co
 		while (next_flush <= now)
 			next_flush += interval;
 	}
-	return EXIT_DONE;
+	return failed ? EXIT_FAILED : EXIT_DONE;
 }

@@ -42,6 +42,7 @@ struct seen {
 	unsigned int misses;
 	unsigned int generation; /* of the drain that saw it last */
 	bool name_counted;
+	bool unreadable_counted;
 	bool lie_counted;
 };
 
@@ -75,6 +76,7 @@ static const char *const loss_names[DRAIN_LOSSES] = {
 	[DRAIN_LOSS_SILENT] = "silent_unreadable",
 	[DRAIN_LOSS_GONE] = "gone",
 	[DRAIN_LOSS_NAME_CUT] = "name_cut",
+	[DRAIN_LOSS_MEMORY] = "drain_no_memory",
 	[DRAIN_LOSS_LIE] = "step_implausible",
 };
 
@@ -221,9 +223,14 @@ static uint64_t since_base(uint64_t now, uint64_t base)
 }
 
 /*
- * `now` is the instant for what is open. An event may show a direction open whose end it does not
+ * Up to when what is open is known to be. An event may show a direction open whose end it does not
  * promise to tell (PUSHBACK_SHOWN): that is known up to the event only.
  */
+static uint64_t known_until(const struct pb_step *e, int direction, uint64_t now, bool fresh)
+{
+	return fresh || e->now.state & PUSHBACK_SHOWN << direction ? now : e->event_ns;
+}
+
 static void count_direction(struct record *r, const struct pb_step *e, int direction, uint64_t now,
 			    bool fresh)
 {
@@ -233,9 +240,7 @@ static void count_direction(struct record *r, const struct pb_step *e, int direc
 	uint64_t *counter = r->counter;
 	uint64_t rest = d->closed - e->sampled[direction];
 
-	if (!fresh && !(e->now.state & PUSHBACK_SHOWN << direction))
-		now = e->event_ns;
-
+	now = known_until(e, direction, now, fresh);
 	counter[receive ? COUNTER_RECEIVE_TIME : COUNTER_SEND_TIME] =
 		since_base(pushback_time(&e->now, (unsigned int)direction, now),
 			   e->base.direction[direction].time_ns);
@@ -284,7 +289,8 @@ static void fill_record(struct drain *d, struct record *r, struct seen *seen,
 	r->counter[COUNTER_ACCEPTED] = since_base(e->now.accepted, e->base.accepted);
 	r->counter[COUNTER_FORWARDED] = since_base(e->now.forwarded, e->base.forwarded);
 	r->counter[COUNTER_SEND_SELF_TIME] =
-		since_base(pushback_self_time(&e->now, now), e->base.self_ns);
+		since_base(pushback_self_time(&e->now, known_until(e, PUSHBACK_SEND, now, fresh)),
+			   e->base.self_ns);
 	count_direction(r, e, PUSHBACK_SEND, now, fresh);
 	count_direction(r, e, PUSHBACK_RECEIVE, now, fresh);
 	believe(d, r, seen, since_base(now, e->seen_ns));
@@ -372,7 +378,8 @@ static bool refresh(struct drain *d, struct seen *seen, struct pb_step *e, uint6
 	case -EAGAIN: /* being driven right now: its events tell */
 		return false;
 	case -EPERM:
-		d->lost[DRAIN_LOSS_SILENT] += is_silent(e, now);
+		d->lost[DRAIN_LOSS_SILENT] += is_silent(e, now) && !seen->unreadable_counted;
+		seen->unreadable_counted |= is_silent(e, now);
 		return false;
 	case -ESRCH:
 		return is_gone(d, seen, e, true, now);
@@ -426,8 +433,9 @@ static void count_name(struct drain *d, struct seen *seen, const struct pb_step 
 		d->lost[DRAIN_LOSS_NAME_CUT]++;
 }
 
-static int drain_step(struct drain *d, const struct pb_step_key *key, struct pb_step *e,
-		      uint64_t now, bool last, drain_fn fn, void *context)
+/* -ENOMEM: its next drain makes up for it, unless it was the last one. */
+static int read_step(struct drain *d, const struct pb_step_key *key, struct pb_step *e,
+		     uint64_t now, bool last, drain_fn fn, void *context)
 {
 	struct seen *seen;
 	struct record r = { 0 };
@@ -459,6 +467,17 @@ static int drain_step(struct drain *d, const struct pb_step_key *key, struct pb_
 		forget(d, seen);
 	}
 	return err;
+}
+
+static int drain_step(struct drain *d, const struct pb_step_key *key, struct pb_step *e,
+		      uint64_t now, bool last, drain_fn fn, void *context)
+{
+	int err = read_step(d, key, e, now, last, fn, context);
+
+	if (err != -ENOMEM)
+		return err;
+	d->lost[DRAIN_LOSS_MEMORY]++;
+	return 0;
 }
 
 /* ---- The maps ---- */

@@ -33,6 +33,7 @@ enum drain_loss {
 	DRAIN_LOSS_GONE,             /* a process or struct went without a word */
 	DRAIN_LOSS_NAME_CUT,         /* names longer than fits, or unterminated */
 	DRAIN_LOSS_LIE,              /* steps that claimed more than there was time for */
+	DRAIN_LOSS_MEMORY,           /* out of memory: a step was left out of a drain */
 	DRAIN_LOSSES,
 };
 uint64_t drain_lost(struct drain *d, unsigned int reason);

@@ -104,6 +104,8 @@ static int set_duration(const struct option *o, const char *value, uint64_t *out
 {
 	int err = opts_duration(value, out);
 
+	if (err == -ERANGE)
+		return wrong(why, why_size, "--%s %s is too long: at most a year", o->name, value);
 	if (err)
 		return wrong(why, why_size,
 			     "--%s '%s' is no duration: give a number with us, ms, s, m or h, such "

@@ -19,17 +19,23 @@
 struct known {
 	struct file_id id;
 	UT_hash_handle hh;
-	bool ours; /* attached */
-	bool met;  /* since the last watch_forget() */
+	bool ours;          /* attached */
+	bool met;           /* since the last watch_forget() */
+	unsigned int tries; /* to attach, that failed */
+	unsigned int wait;  /* looks until the next one */
 };
+
+/* A file that could not be attached is tried again, ever more rarely, at most this many looks apart. */
+#define WAIT_MOST 64
 
 struct watch {
 	struct attach *attach;
 	struct known *known;
 	struct watch_skipped skipped;
-	size_t hits; /* of the present call: files of ours */
-	char *why;   /* of the present call */
-	int fatal;   /* -errno that every further file would meet as well */
+	size_t unopened; /* most files of one look that could not be opened */
+	size_t hits;     /* of the present call: files of ours */
+	char *why;       /* of the present call */
+	int fatal;       /* -errno that every further file would meet as well */
 };
 
 struct watch *watch_new(struct attach *attach)
@@ -67,23 +73,23 @@ static struct known *find(struct watch *w, const struct file_id *id)
 	return known;
 }
 
-static void remember(struct watch *w, const struct file_id *id, bool ours)
+/* NULL when out of memory: its notes will be read again. */
+static struct known *remember(struct watch *w, const struct file_id *id)
 {
 	struct known *known = find(w, id);
 
-	if (!known) {
-		known = calloc(1, sizeof(*known));
-		if (!known)
-			return; /* its notes will be read again */
-		known->id = *id;
-		HASH_ADD(hh, w->known, id, sizeof(known->id), known);
-		if (!known->hh.tbl) {
-			free(known);
-			return;
-		}
+	if (known)
+		return known;
+	known = calloc(1, sizeof(*known));
+	if (!known)
+		return NULL;
+	known->id = *id;
+	HASH_ADD(hh, w->known, id, sizeof(known->id), known);
+	if (!known->hh.tbl) {
+		free(known);
+		return NULL;
 	}
-	known->ours = ours;
-	known->met = true;
+	return known;
 }
 
 void watch_forget(struct watch *w)
@@ -110,18 +116,40 @@ static void count_notes(struct watch *w, const struct elfnote *note)
 }
 
 /* 1: attached (or was so), 0: it has no probes, -errno. */
-static int attach_fd(struct watch *w, int fd, const struct file_id *id, struct elfnote *note,
-		     char *why)
+static int read_and_attach(struct watch *w, int fd, const struct file_id *id, struct elfnote *note,
+			   char *why)
 {
 	int err = elfnote_read(fd, note);
 
 	if (err)
 		return err;
-	count_notes(w, note);
+	if (!find(w, id))
+		count_notes(w, note);
 	if (!note->sites_count)
 		return 0;
 	err = attach_file(w->attach, fd, id, note, why);
 	return err && err != -EEXIST ? err : 1;
+}
+
+/* The same, and remembers what came of it. */
+static int attach_fd(struct watch *w, int fd, const struct file_id *id, struct elfnote *note,
+		     char *why)
+{
+	int result = read_and_attach(w, fd, id, note, why);
+	bool failed = result < 0 && result != -ENOEXEC;
+	struct known *known = remember(w, id);
+
+	if (!known)
+		return result;
+	if (failed && !known->tries) {
+		w->skipped.bad_files += result == -EBADMSG;
+		w->skipped.files += result != -EBADMSG;
+	}
+	known->ours = result > 0;
+	known->met = true;
+	known->tries = failed ? known->tries + 1 : 0;
+	known->wait = known->tries < 6 ? (1u << known->tries) - 1 : WAIT_MOST - 1;
+	return result;
 }
 
 static int not_readable(const char *path, int err, const struct elfnote *note, char *why)
@@ -186,10 +214,8 @@ int watch_path(struct watch *w, const char *path, char *why)
 	why[0] = '\0';
 	err = attach_fd(w, fd, &id, &note, why);
 	close(fd);
-	if (err > 0) {
-		remember(w, &id, true);
+	if (err > 0)
 		return 0;
-	}
 	return why[0] ? err : not_readable(path, err, &note, why);
 }
 
@@ -202,7 +228,9 @@ static bool is_wanted(const struct file_id *id, void *context)
 		return true;
 	known->met = true;
 	w->hits += known->ours;
-	return false;
+	if (!known->tries)
+		return false;
+	return known->wait ? known->wait--, false : true;
 }
 
 void watch_path_again(struct watch *w, const char *path)
@@ -211,16 +239,11 @@ void watch_path_again(struct watch *w, const char *path)
 	struct elfnote note = { 0 };
 	struct file_id id;
 	int fd = open_path(path, &id, why);
-	int result;
 
 	if (fd < 0)
 		return;
-	if (is_wanted(&id, w)) {
-		result = attach_fd(w, fd, &id, &note, why);
-		/* One that is being written is looked at again. */
-		if (result >= 0)
-			remember(w, &id, result > 0);
-	}
+	if (is_wanted(&id, w))
+		attach_fd(w, fd, &id, &note, why);
 	close(fd);
 }
 
@@ -230,16 +253,10 @@ static int look_at(struct mapped_file *file, void *context)
 	struct elfnote note = { 0 };
 	int err = attach_fd(w, file->fd, &file->id, &note, w->why);
 
-	remember(w, &file->id, err > 0);
-	if (err > 0) {
+	if (err > 0)
 		w->hits++;
-	} else if (err == -EBADMSG) {
-		w->skipped.bad_files++;
-	} else if (err < 0 && err != -ENOEXEC) {
-		w->skipped.files++;
-		if (err == -EPERM || err == -ENOMEM)
-			w->fatal = err;
-	}
+	else if (err == -EPERM || err == -ENOMEM)
+		w->fatal = err;
 	return w->fatal;
 }
 
@@ -253,12 +270,19 @@ static void begin(struct watch *w, char *why)
 
 int watch_process(struct watch *w, pid_t pid, char *why)
 {
+	size_t unopened = 0;
 	int err;
 
 	begin(w, why);
-	err = discover_process(pid, is_wanted, look_at, w, &w->skipped.files);
+	err = discover_process(pid, is_wanted, look_at, w, &unopened);
+	/* The same ones again at each look. */
+	if (unopened > w->unopened) {
+		w->skipped.files += unopened - w->unopened;
+		w->unopened = unopened;
+	}
 	if (err == -ESRCH)
-		snprintf(why, ATTACH_WHY_SIZE, "no process %d: see pushback list", (int)pid);
+		snprintf(why, ATTACH_WHY_SIZE,
+			 "no process %d: it has ended, or the number is wrong", (int)pid);
 	else if (err == -EACCES || (err == -EPERM && !why[0]))
 		snprintf(why, ATTACH_WHY_SIZE,
 			 "not allowed to look into process %d: run as root, or with CAP_SYS_PTRACE",

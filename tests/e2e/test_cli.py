@@ -74,7 +74,7 @@ USAGES = [
     (["run", "--interval", "10parsecs"], "no duration"),
     (["run", "--interval", ""], "no duration"),
     (["run", "--interval", "1.2.3s"], "no duration"),
-    (["run", "--interval", "9999999999h"], "no duration"),
+    (["run", "--interval", "9999999999h"], "too long"),
     (["run", "--format", "carrier-pigeon"], "dogstatsd, statsd, summary"),
     (["run", "--histogram-type", "z"], "d, h, ms"),
     (["run", "--format", "statsd", "--histogram-type", "h"], "for --format dogstatsd only"),
