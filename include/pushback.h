@@ -315,7 +315,8 @@ PUSHBACK_INLINE unsigned int pushback_close(struct pushback_step *s, unsigned in
 	if (state & PUSHBACK_PARTIAL << direction) {
 		pushback_add(&d->partial_ns, took);
 		pushback_add(&d->partial, 1);
-		s->state |= PUSHBACK_PARTED << direction;
+		if (shown || state & PUSHBACK_CYCLE_FIRED)
+			s->state |= PUSHBACK_PARTED << direction;
 	} else {
 		pushback_add(&d->closed_ns, took);
 		pushback_add(&d->closed, 1);
