@@ -143,6 +143,15 @@ class Driver:
     def semaphore(self, where="driver"):
         return int(self.ask("semaphore", where)[0])
 
+    def let_go(self, where="driver", limit=10):
+        """Whether nobody watches. Somebody who watches all of this host may, for a moment."""
+        end = time.monotonic() + limit
+        while self.semaphore(where):
+            if time.monotonic() > end:
+                return False
+            time.sleep(0.05)
+        return True
+
     # ---- Life and death ----
 
     def fork(self):

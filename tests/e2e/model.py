@@ -53,7 +53,9 @@ class Tally:
         self.abandoned = [0, 0]
         self.partial = [0, 0]
         self.may_be_folded = [0, 0]
-        self.may_be_unseen = [0, 0]  # ends at first sight that a heartbeat told: closed or not
+        # Ends at first sight that a heartbeat told, so that they do not count: closed, partial.
+        self.may_be_unseen = [0, 0]
+        self.may_be_unseen_partial = [0, 0]
         self.time = [NOTHING, NOTHING]
         self.self_time = NOTHING
         self.samples = [[], []]
@@ -244,6 +246,8 @@ class Model:
             for observer, tally in step.tallies.items():
                 if step.is_partial[direction]:
                     tally.partial[direction] += 1
+                    if observer in joining:
+                        tally.may_be_unseen_partial[direction] += step.cycle_may_fold
                     continue
                 tally.closed[direction] += 1
                 tally.samples[direction].append(now.since(since))
@@ -360,7 +364,9 @@ class Check:
         unseen = sum(t.may_be_unseen[d] for t in tallies)
         self.exactly(stem, sum(t.attempts[d] for t in tallies))
         self.exactly(f"{stem}_abandoned", sum(t.abandoned[d] for t in tallies))
-        self.exactly(f"{stem}_partial", sum(t.partial[d] for t in tallies))
+        partial = sum(t.partial[d] for t in tallies)
+        unseen_partial = sum(t.may_be_unseen_partial[d] for t in tallies)
+        self.between(f"{stem}_partial", partial - unseen_partial, partial)
         self.between(f"{stem}_episodes", closed - unseen, closed)
         self.between(f"{stem}_folded", 0, sum(t.may_be_folded[d] for t in tallies))
         self.time(f"{stem}_time", [t.time[d] for t in tallies])

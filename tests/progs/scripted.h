@@ -17,7 +17,7 @@
 #include "pushback.h"
 
 #define SCRIPTED_PLACES   1024
-#define SCRIPTED_SEQUENCE 64
+#define SCRIPTED_SEQUENCE 128
 #define SCRIPTED_TRACED   16384
 
 enum scripted_op {
