@@ -46,7 +46,7 @@ SHARED := $(patsubst tests/progs/shared/%.c,$(B)/tests/%.so,$(wildcard tests/pro
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all demo test unit e2e progs check fuzz bench install clean help
+.PHONY: all demo test test-long unit e2e progs check bench install clean help
 
 all: $(B)/pushback $(B)/pushback-demo ## build pushback and the demo consumer
 
@@ -58,6 +58,12 @@ test: ## build and run all tests; as root
 	$(Q)tools/need test
 	$(Q)$(MAKE) all progs $(UNITS)
 	$(Q)$(PYTHON) tests/run.py $(B)
+
+test-long: all progs ## what takes too long for each day: 200 attaches, 1,000 schedules, all builds
+	$(Q)tools/need test
+	$(Q)PUSHBACK_TEST_LONG=1 PUSHBACK_RUNS=1000 $(PYTHON) -m pytest -q --durations=8 \
+		tests/e2e/test_attach.py tests/e2e/test_exact.py tests/e2e/test_property.py
+	$(Q)$(PYTHON) tests/header/matrix.py --full
 
 unit: $(UNITS) ## only the unit tests
 	$(Q)tests/run-unit $(UNITS)
@@ -82,7 +88,7 @@ clean: ## remove what was built
 
 help: ## this
 	@echo 'make TARGET [SETTING=...]'
-	@sed -n 's/^\([a-z0-9]*\):.*## /\1|/p' $(MAKEFILE_LIST) | \
+	@sed -n 's/^\([a-z0-9-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | \
 		while IFS='|' read -r name text; do printf '  %-10s %s\n' "$$name" "$$text"; done
 	@echo 'Settings: V=1 (show commands) STATIC=1 (one static binary) DEBUG=1 SANITIZE=1'
 	@echo '          PREFIX DESTDIR CC CLANG BPFTOOL CFLAGS LDFLAGS'
