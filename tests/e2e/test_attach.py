@@ -110,7 +110,8 @@ def test_first_events(tmp_path, how, times):
         assert sight["missed"] == 0, "returns of this watch are left out of its counts"
         if how == "multi":
             assert not sight["beat"], f"told by a heartbeat only: {sight}"
-        else:
+        elif sight["events"] == 1:
+            # "event" is the last one: with more of them the first was earlier than the look.
             assert sight["event"] - sight["watch_since"] <= BEAT + 2 * LOOK, sight
         if sight["events"] == 1 and sight["open"]:
             assert sight["partial"] and sight["since"] >= sight["watch_since"], sight
