@@ -539,11 +539,13 @@ __attribute__((weak)) __thread struct pushback_step *pushback_called;
 
 #define PUSHBACK_COLD static __attribute__((noinline, cold, unused))
 
-/* At most this many returns between two looks at the clock; the first one after an edge comes soon. */
-#define PUSHBACK_LOOK_MOST  61u
-#define PUSHBACK_LOOK_FIRST 1u
-#define PUSHBACK_LOOK_NS    100000000ull
-#define PUSHBACK_BEAT_NS    1000000000ull
+/*
+ * A look at the clock takes some 30 ns. One every 4 us is less than a hundredth of the consumer's
+ * time; who returns less often has one at each return. Between two are at most 61 returns.
+ */
+#define PUSHBACK_LOOK_NS   4000u
+#define PUSHBACK_LOOK_MOST 61u
+#define PUSHBACK_BEAT_NS   1000000000ull
 
 enum pushback_site {
 	PUSHBACK_SUBMIT_RETURN,
@@ -662,7 +664,7 @@ PUSHBACK_COLD void pushback_begin(struct pushback_step *s)
 	s->bound = 0;
 	s->looked = 0;
 	s->fired = 0;
-	s->look_every = PUSHBACK_LOOK_FIRST;
+	s->look_every = 1;
 	s->countdown = 1;
 	s->state |= PUSHBACK_UNTOLD;
 	*(volatile uint64_t *)&s->epoch = pushback_epoch_now(page, now);
@@ -746,26 +748,25 @@ PUSHBACK_COLD void pushback_tell(struct pushback_step *s, enum pushback_site sit
 }
 
 /*
- * How many returns until the next look: as many as come in 100 ms, by the rate since the last look,
- * but few enough that a sudden slow-down is seen. An edge often brings one, so it starts over. Odd
- * numbers, or else a step that forwards and returns in turn would beat at the same site each time.
+ * How many returns until the next look, by the rate since the last one. After a sudden slow-down the
+ * next look is as many of the slow returns away, so it is few for all but who spins: that is what a
+ * heartbeat can be late. An edge often brings a slow-down, so it starts over. Odd numbers, or else a
+ * step that forwards and returns in turn would beat at the same site each time.
  */
 PUSHBACK_COLD void pushback_look(struct pushback_step *s, unsigned int edge, uint64_t now)
 {
+	uint32_t every = s->look_every, next = 1;
 	uint64_t took = now - s->looked;
 
-	if (edge)
-		s->look_every = PUSHBACK_LOOK_FIRST;
-	else if (took > PUSHBACK_LOOK_NS)
-		s->look_every = (uint32_t)(s->look_every * PUSHBACK_LOOK_NS / took);
-	else if (took < PUSHBACK_LOOK_NS / 8)
-		s->look_every = s->look_every * 4 - 1;
-	if (s->look_every > PUSHBACK_LOOK_MOST)
-		s->look_every = PUSHBACK_LOOK_MOST;
-	if (s->look_every == 0)
-		s->look_every = 1;
+	if (!edge && took < every * PUSHBACK_LOOK_NS) {
+		next = every * PUSHBACK_LOOK_NS / ((uint32_t)took + 1) | 1;
+		if (next > every * 4 - 1)
+			next = every * 4 - 1;
+		if (next > PUSHBACK_LOOK_MOST)
+			next = PUSHBACK_LOOK_MOST;
+	}
 	s->looked = now;
-	s->countdown = s->look_every;
+	s->countdown = s->look_every = next;
 }
 
 /* A return with an edge, or one at which the clock is looked at. */

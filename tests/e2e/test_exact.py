@@ -54,19 +54,12 @@ def check(agent, results, wall_ns, one_by_one=False):
     assert not errors, "\n".join(errors)
 
 
-def in_time(tmp_path, run):
-    """run(directory) checks counts and returns what is wrong with times: never thrice in a row.
-
-    The log's clock is read just before the probe's. At 100,000 slots a second a consumer that is
-    pre-empted between the two now and then is enough to make the *truth* wrong by 1 %.
-    """
-    for attempt in range(3):
-        directory = tmp_path / str(attempt)
-        directory.mkdir()
-        errors = run(directory, shutil.copy(DEMO, directory / "demo"))
-        if not errors:
-            return
-    raise AssertionError("\n".join(errors))
+def say_rate(results, wall_ns):
+    """For who reads along (-s): how many slots a second were really freed, and how sure the log is."""
+    steps = truth.merge(results)
+    slack = max(step[d]["slack_ns"] for step in steps.values() for d in ("send", "receive"))
+    rate = steps["sink"]["send"]["episodes"] / wall_ns * 1e9
+    print(f"{rate:.0f} episodes a second at the sink, {slack / wall_ns:.2%} of the time not sure")
 
 
 def busy(results):
@@ -75,78 +68,65 @@ def busy(results):
 
 
 @pytest.mark.parametrize("slow,seconds", SLOTS, ids=SLOTS_IDS)
-def test_from_the_beginning(tmp_path, slow, seconds):
-    def run(directory, demo):
-        begin = now()
-        options = ("--slow", f"sink:refuse:{slow}")
-        with Agent("--path", demo) as agent:
-            with Consumer(directory / "log", *options, program=demo) as consumer:
-                consumer.hurry()
-                time.sleep(seconds * FACTOR)
-                consumer.end()
-            wall = now() - begin
-            agent.end()
-        results = consumer.truth()
-        assert busy(results) > 10
-        check_counts(agent, results, one_by_one=slow == "100ms")
-        return time_errors(agent, truth.merge(results), wall)
-
-    in_time(tmp_path, run)
-
-
-@pytest.mark.parametrize("slow,seconds", SLOTS, ids=SLOTS_IDS)
-def test_attached_in_a_pause(tmp_path, slow, seconds):
-    """Attached to a running consumer between two calls, and detached likewise: exact."""
-
-    def run(directory, demo):
-        options = ("--slow", f"sink:refuse:{slow}")
-        with Consumer(directory / "log", *options, program=demo) as consumer:
-            consumer.hurry()
-            time.sleep(0.5)
-            begin = consumer.pause()
-            with Agent("--pid", consumer.pid) as agent:
-                consumer.resume()
-                time.sleep(seconds * FACTOR)
-                consumer.pause()
-                end = agent.end()  # what is open goes on while it is paused
-            consumer.resume()
-            time.sleep(0.1)
+def test_from_the_beginning(tmp_path, demo, slow, seconds):
+    begin = now()
+    options = ("--slow", f"sink:refuse:{slow}")
+    with Agent("--path", demo) as agent:
+        with Consumer(tmp_path / "log", *options, program=demo) as consumer:
+            time.sleep(seconds * FACTOR)
             consumer.end()
-        results = consumer.truth([(begin, end)], until=end)
-        assert busy(results) > 10
-        check_counts(agent, results, one_by_one=slow == "100ms")
-        return time_errors(agent, truth.merge(results), end - begin)
-
-    in_time(tmp_path, run)
+        wall = now() - begin
+        agent.end()
+    results = consumer.truth()
+    assert busy(results) > 10
+    check(agent, results, wall, one_by_one=slow == "100ms")
+    say_rate(results, wall)
 
 
 @pytest.mark.parametrize("slow,seconds", SLOTS, ids=SLOTS_IDS)
-def test_attached_in_mid_call(tmp_path, slow, seconds):
+def test_attached_in_a_pause(tmp_path, demo, slow, seconds):
+    """Attached to a running consumer between two calls, and detached likewise: exact."""
+    options = ("--slow", f"sink:refuse:{slow}")
+    with Consumer(tmp_path / "log", *options, program=demo) as consumer:
+        time.sleep(0.5)
+        begin = consumer.pause()
+        with Agent("--pid", consumer.pid) as agent:
+            consumer.resume()
+            time.sleep(seconds * FACTOR)
+            consumer.pause()
+            end, _ = agent.end()  # what is open goes on while it is paused
+        consumer.resume()
+        time.sleep(0.1)
+        consumer.end()
+    results = consumer.truth([(begin, end)], until=end)
+    assert busy(results) > 10
+    check(agent, results, end - begin, one_by_one=slow == "100ms")
+    say_rate(results, end - begin)
+
+
+@pytest.mark.parametrize("slow,seconds", SLOTS, ids=SLOTS_IDS)
+def test_attached_in_mid_call(tmp_path, demo, slow, seconds):
     """Stopped anywhere: the call it is in may count on either side."""
-
-    def run(directory, demo):
-        options = ("--slow", f"sink:refuse:{slow}")
-        with Consumer(directory / "log", *options, program=demo) as consumer:
-            consumer.hurry()
-            time.sleep(0.5)
-            consumer.signal(signal.SIGSTOP)
-            time.sleep(0.05)
-            begin = now()
-            with Agent("--pid", consumer.pid) as agent:
-                consumer.signal(signal.SIGCONT)
-                time.sleep(seconds * FACTOR)
-                consumer.end()
-                end = now()
-                assert agent.wait() == 0  # of its own accord: its only process is gone
-                agent.end()
-        results = consumer.truth([(begin, None)])
-        assert busy(results) > 10
-        steps = truth.merge(results)
-        errors = mid_call_errors(agent, steps) + chain_errors(agent, results, slack=1)
-        assert not errors, "\n".join(errors)
-        return time_errors(agent, steps, end - begin)
-
-    in_time(tmp_path, run)
+    options = ("--slow", f"sink:refuse:{slow}")
+    with Consumer(tmp_path / "log", *options, program=demo) as consumer:
+        time.sleep(0.5)
+        consumer.signal(signal.SIGSTOP)
+        time.sleep(0.05)
+        begin = now()
+        with Agent("--pid", consumer.pid) as agent:
+            consumer.signal(signal.SIGCONT)
+            time.sleep(seconds * FACTOR)
+            consumer.end()
+            end = now()
+            assert agent.wait() == 0  # of its own accord: its only process is gone
+            agent.end()
+    results = consumer.truth([(begin, None)])
+    assert busy(results) > 10
+    steps = truth.merge(results)
+    errors = mid_call_errors(agent, steps) + chain_errors(agent, results, slack=1)
+    errors += time_errors(agent, steps, end - begin)
+    assert not errors, "\n".join(errors)
+    say_rate(results, end - begin)
 
 
 def mid_call_errors(agent, steps):
@@ -242,7 +222,7 @@ def test_two_agents(tmp_path, demo):
                 marked = consumer.resume()
                 time.sleep(1.5 * FACTOR)
                 consumer.pause()
-                left = second.end()
+                left, _ = second.end()
             consumer.resume()
             time.sleep(0.5)
             consumer.end()
@@ -255,7 +235,7 @@ def test_two_agents(tmp_path, demo):
     for name, seen in second.counters().items():
         in_all[name] += seen
     for name, step in truth.merge(consumer.truth(None, [(joined, left)], until=left)).items():
-        for key, direction, metric in TIMES:
+        for key, _, direction, metric in TIMES:
             late = value_of(step, key, direction) / 1e6 - in_all[name][metric]
             # Its first event is an edge, within a slot or two; the rest is 1 %.
             assert -0.01 < late / ((left - joined) / 1e6) < 0.01 + 40 / ((left - joined) / 1e6), (

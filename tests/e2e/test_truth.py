@@ -2,14 +2,12 @@
 """Hand-made logs, with results computed by hand from the semantics table."""
 
 import json
-import os
-import subprocess
 import sys
 
 import pytest
 
-sys.path.insert(0, os.path.dirname(__file__))
-import truth  # noqa: E402
+import truth
+from program import run
 
 BASE = 1000000
 HEAD = f"# pushback-demo truth 1\nbase {BASE}\npid 42\n"
@@ -35,20 +33,21 @@ def one(tmp_path, records, **options):
     return result
 
 
-def direction(attempts=0, episodes=0, partial=0, abandoned=0, time=0, durations=(), since=None):
+def direction(attempts=0, episodes=0, partial=0, abandoned=0, time=0, durations=(), since=None, slack=0):
     return {
         "attempts": attempts,
         "episodes": episodes,
         "partial": partial,
         "abandoned": abandoned,
         "time_ns": time,
+        "slack_ns": slack,
         "durations_ns": list(durations),
         "open_since_ns": since and since + BASE,
     }
 
 
 def send(result):
-    return {key: value for key, value in result["send"].items() if key != "self_ns"}
+    return {key: value for key, value in result["send"].items() if not key.startswith("self_")}
 
 
 def test_a_rejection_opens_and_an_acceptance_closes(tmp_path):
@@ -103,6 +102,14 @@ def test_a_ready_poll_between_rejections_begins_a_new_episode(tmp_path):
     assert send(result) == direction(
         attempts=3, episodes=1, time=60, durations=[60], since=170
     )
+
+
+def test_a_late_probe_is_slack_where_it_is_an_edge(tmp_path):
+    records = ["1 s 1 2 100 50 7000", "1 f 0 1 160 0 300", "1 s 0 1 180 0 20", "1 s 0 1 190 0 5000"]
+    result = one(tmp_path, records)
+    assert send(result) == direction(attempts=2, episodes=1, time=80, durations=[80], slack=7020)
+    assert result["send"]["self_slack_ns"] == 7020
+    assert result["receive"] == direction()
 
 
 def test_two_episodes_and_both_directions_give_self_time(tmp_path):
@@ -301,8 +308,8 @@ def test_what_is_no_log_is_refused_with_its_line(tmp_path, line):
 def test_the_command_prints_json(tmp_path):
     path = tmp_path / "truth.log"
     path.write_text(ONE + "1 s 0 1 10 0\n1 s 1 1 100 0\n1 s 0 1 250 0\nend 1 300\nexit 400\n")
-    command = [sys.executable, truth.__file__, str(path), "--watch", f"{BASE + 50}:"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    done = run(sys.executable, truth.__file__, path, "--watch", f"{BASE + 50}:")
+    assert done.returncode == 0
     printed = json.loads(done.stdout)
     assert printed["pid"] == 42 and printed["complete"] is True
     assert printed["steps"] == truth.compute(truth.read(path), watched=[(BASE + 50, None)])
@@ -310,7 +317,6 @@ def test_the_command_prints_json(tmp_path):
 
 
 def test_the_command_says_what_is_wrong(tmp_path):
-    command = [sys.executable, truth.__file__, str(tmp_path / "missing")]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = run(sys.executable, truth.__file__, tmp_path / "missing")
     assert done.returncode == 1
     assert "missing" in done.stderr and "Traceback" not in done.stderr

@@ -17,6 +17,10 @@ the first and the last time are known. They are then taken as evenly spread, and
 how many may have been counted on the wrong side. An edge of an episode is never uncertain for
 that, but where it is the first thing seen after the window's edge.
 
+The probe reads its clock just after the log does. Where the consumer was pre-empted in between, the
+log says by how much at most the probe's reading is later; `slack_ns` is the sum of that over all
+edges of a direction's episodes: by so much its time may differ.
+
 All times are ns of CLOCK_MONOTONIC.
 """
 
@@ -38,7 +42,7 @@ class Instance:
     next: int
     begin: int
     end: int | None = None
-    # (first, last, count, kind, outcome); kind is s, f or p
+    # (first, last, count, kind, outcome, late); kind is s, f or p
     runs: list = field(default_factory=list)
 
 
@@ -70,11 +74,11 @@ def _read(path):
             try:
                 if line[0].isdigit():
                     instance, kind, *numbers = line.split(" ")
-                    outcome, count, first, length = map(int, numbers)
+                    outcome, count, first, length, *late = map(int, numbers)
                     first += base
-                    run = (first, first + length, count, kind, outcome)
+                    run = (first, first + length, count, kind, outcome, late[0] if late else 0)
                     log.instances[int(instance)].runs.append(run)
-                    if kind not in "sfp" or count < 1:
+                    if kind not in "sfp" or count < 1 or len(late) > 1:
                         raise ValueError(line)
                 else:
                     base = _read_line(log, line[:-1], base)
@@ -136,7 +140,7 @@ class Direction:
     def __init__(self, observed):
         self.observed = observed
         self.attempts = self.episodes = self.partial = self.abandoned = 0
-        self.time = 0
+        self.time = self.slack = 0
         self.durations = []
         self.since = None
         self.is_partial = False
@@ -184,6 +188,7 @@ class Direction:
             "partial": self.partial,
             "abandoned": self.abandoned,
             "time_ns": self.time,
+            "slack_ns": self.slack,
             "durations_ns": self.durations,
             "open_since_ns": open_since,
         }
@@ -222,7 +227,7 @@ class Step:
             self.forwarded += count if counts else 0
             self.receive.close(time, counts)
 
-    def returned(self, time, count, kind, outcome):
+    def returned(self, time, count, kind, outcome, late=0):
         was_open = self.send.since, self.receive.since
         if time not in self.watched:
             self.send.miss(time)
@@ -233,8 +238,12 @@ class Step:
             self._forward(time, count, outcome, time in self.observed)
         elif outcome:
             self.send.close(time, time in self.observed)
-        if was_open != (self.send.since, self.receive.since):
-            self._turn_self(time)
+        now_open = self.send.since, self.receive.since
+        if was_open == now_open:
+            return
+        self._turn_self(time)
+        for direction, was, is_now in zip((self.send, self.receive), was_open, now_open):
+            direction.slack += late if was != is_now else 0
 
     def ended(self, time):
         if time not in self.watched:
@@ -253,12 +262,13 @@ class Step:
             "receive": self.receive.result(until),
         }
         result["send"]["self_ns"] = self.self_time
+        result["send"]["self_slack_ns"] = self.send.slack + self.receive.slack
         return result
 
 
 def _split(run, edges):
     """The run's parts between the edges, as (first, count), and how many returns may be misplaced."""
-    first, last, count, _, _ = run
+    first, last, count = run[:3]
     inside = sorted(edge for edge in edges if first < edge <= last)
     parts = []
     done = 0
@@ -274,7 +284,7 @@ def _split(run, edges):
 
 
 def _moment(run, i):
-    first, last, count, _, _ = run
+    first, last, count = run[:3]
     return first + i * (last - first) // (count - 1)
 
 
@@ -297,7 +307,7 @@ def compute_instance(instance, log, watched=None, observed=None, until=None, exi
         step.uncertain += uncertain
         for first, count in parts:
             if until is None or first < until:
-                step.returned(first, count, run[3], run[4])
+                step.returned(first, count, run[3], run[4], run[5] if first == run[0] else 0)
     if end is not None and (until is None or end < until):
         step.ended(end)
     return {"step": instance.name, "instance": instance.number, "next": instance.next} | step.result(

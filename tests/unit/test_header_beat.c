@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Heartbeats in real time: a driven step is told at most 1.25 s after it was last told, at any rate
- * of returns. All rates at once, a thread each. What the machine did to a thread (it came later
- * than its rate says) is not held against the header: it is added to what is allowed.
+ * Heartbeats: a driven step is told about once a second, at any rate of returns and also when the rate
+ * changes without an edge. Only a step that spins can be late, by the returns between two looks.
  */
 #define _GNU_SOURCE
 #include <setjmp.h>
@@ -13,121 +12,176 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "clock_set.h"
+#include "seed.h"
 #include "watched.h"
 
-#define ALLOWED (SECOND + SECOND / 4)
+#define MSEC  1000000ull
+#define QUICK 5 /* ns between the returns of one turn */
 
-/* Returns `period` ns apart for `ns`, the first of them with an edge if `edge`. */
+/* Turns of a consumer's loop `period` ns apart for `ns`, `returns` of the step in each. */
 struct leg {
 	uint64_t period;
 	uint64_t ns;
-	int edge;
+	unsigned int returns;
+	uint64_t grows; /* the period, by this factor each turn; 0 not */
 };
 
-struct driver {
-	const char *name;
-	struct leg legs[2];
-	struct pushback_step step;
-	pthread_t thread;
-	uint64_t last;     /* return */
-	uint64_t excused;  /* since the last fire */
-	uint64_t worst;    /* gap between fires, less what is excused */
-	unsigned int told; /* fires */
+struct watch {
+	uint64_t told;      /* when it was last */
+	uint64_t worst;     /* gap between two fires, or since the last */
+	unsigned int late;  /* returns since a heartbeat was due */
+	unsigned int later; /* most of them */
 };
 
-static void wait_until(uint64_t when, uint64_t period)
+/* As a step in a chain: its own submit, or what it handed on. */
+static void drive_return(struct watch *w, unsigned int i)
 {
-	struct timespec t = { (time_t)(when / SECOND), (long)(when % SECOND) };
+	unsigned int before = observer_count;
 
-	if (period >= SECOND / 1000)
-		clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL);
+	if (i % 2)
+		pushback_forward_return(&a, ACCEPTED);
 	else
-		while (observer_now() < when)
-			;
-}
-
-/* One return at `period` after the last one; keeps the book of its fires. */
-static void drive_return(struct driver *d, uint64_t period, int outcome)
-{
-	uint64_t before = d->step.fired, now, gap;
-
-	wait_until(d->last + period, period);
-	now = observer_now();
-	if (now > d->last + period)
-		d->excused += now - d->last - period;
-	d->last = now;
-	pushback_submit_return(&d->step, outcome);
-	gap = (d->step.fired != before ? d->step.fired : now) - before;
-	if (before && gap > d->excused && gap - d->excused > d->worst)
-		d->worst = gap - d->excused;
-	if (d->step.fired != before) {
-		d->told++;
-		d->excused = 0;
+		pushback_submit_return(&a, ACCEPTED);
+	if (clock_now - w->told > w->worst)
+		w->worst = clock_now - w->told;
+	w->late += clock_now - w->told >= SECOND;
+	if (w->late > w->later)
+		w->later = w->late;
+	if (observer_count != before) {
+		w->told = clock_now;
+		w->late = 0;
 	}
 }
 
-static void *drive(void *place)
+static void drive(struct watch *w, const struct leg *leg)
 {
-	struct driver *d = place;
-	int i, outcome = PUSHBACK_ACCEPTED;
+	uint64_t end = clock_now + leg->ns, period = leg->period;
+	unsigned int i;
 
-	d->last = observer_now();
-	for (i = 0; i < 2; i++) {
-		uint64_t end = observer_now() + d->legs[i].ns;
-
-		if (d->legs[i].edge)
-			outcome = PUSHBACK_REJECTED;
-		while (d->last < end)
-			drive_return(d, d->legs[i].period, outcome);
+	while (clock_now < end) {
+		for (i = 0; i < leg->returns; i++) {
+			drive_return(w, i);
+			clock_now += QUICK;
+		}
+		clock_now += period;
+		if (leg->grows)
+			period *= leg->grows;
 	}
-	return NULL;
 }
 
-static struct driver drivers[] = {
-	{ .name = "3/s", .legs = { { SECOND / 3, 5 * SECOND, 0 }, { 1, 0, 0 } } },
-	{ .name = "10/s", .legs = { { SECOND / 10, 5 * SECOND, 0 }, { 1, 0, 0 } } },
-	{ .name = "100/s", .legs = { { SECOND / 100, 5 * SECOND, 0 }, { 1, 0, 0 } } },
-	{ .name = "1000/s", .legs = { { SECOND / 1000, 5 * SECOND, 0 }, { 1, 0, 0 } } },
-	{ .name = "1M/s", .legs = { { 1000, 5 * SECOND, 0 }, { 1, 0, 0 } } },
-	{ .name = "1M/s to 10/s at an edge",
-	  .legs = { { 1000, 2 * SECOND, 0 }, { SECOND / 10, 3 * SECOND, 1 } } },
-	{ .name = "1000/s to 10/s at an edge",
-	  .legs = { { SECOND / 1000, 2 * SECOND, 0 }, { SECOND / 10, 3 * SECOND, 1 } } },
-	{ .name = "10/s to 1000/s",
-	  .legs = { { SECOND / 10, 2 * SECOND, 0 }, { SECOND / 1000, 3 * SECOND, 0 } } },
-};
-#define DRIVERS (sizeof(drivers) / sizeof(drivers[0]))
-
-static void a_driven_step_is_never_silent_for_long(void **state)
+static struct watch begin(void)
 {
-	size_t i, k, recorded;
+	struct watch w = { .told = clock_now };
+
+	observer_attach();
+	return w;
+}
+
+/* One fire at the beginning, then a beat a second, no more than a few turns late. */
+static void at_any_rate(void **state)
+{
+	static const uint64_t periods[] = { 4000, 10000, MSEC, 10 * MSEC, 100 * MSEC, 300 * MSEC };
+	unsigned int i, returns;
 
 	(void)state;
-	observer_attach();
-	for (i = 0; i < DRIVERS; i++) {
-		pushback_step_init(&drivers[i].step, drivers[i].name);
-		assert_int_equal(pthread_create(&drivers[i].thread, NULL, drive, &drivers[i]), 0);
+	for (i = 0; i < sizeof(periods) / sizeof(periods[0]); i++) {
+		for (returns = 1; returns <= 4; returns++) {
+			const struct leg leg = { periods[i], 5 * SECOND, returns, 0 };
+			struct watch w;
+
+			set_up(state);
+			w = begin();
+			drive(&w, &leg);
+			tear_down(state);
+			assert_in_range(w.worst, 0, SECOND + 4 * periods[i] + 1000);
+			assert_in_range(observer_count, 4, 6);
+		}
 	}
-	for (i = 0; i < DRIVERS; i++)
-		pthread_join(drivers[i].thread, NULL);
-	for (i = 0; i < DRIVERS; i++) {
-		printf("%-26s %u fires, at most %.3f s apart\n", drivers[i].name, drivers[i].told,
-		       (double)drivers[i].worst / 1e9);
-		for (recorded = 0, k = 0; k < observer_count; k++)
-			recorded += observer_fires[k].place == &drivers[i].step;
-		assert_int_equal(recorded, drivers[i].told);
-	}
-	for (i = 0; i < DRIVERS; i++) {
-		assert_in_range(drivers[i].worst, 0, ALLOWED);
-		/* About one a second, not more: one at the beginning, one for each edge. */
-		assert_in_range(drivers[i].told, 3, 8);
+}
+
+static void a_spinning_step_is_late_by_a_look(void **state)
+{
+	const struct leg spins = { 10, SECOND * 3 / 2, 2, 0 };
+	struct watch w = begin();
+
+	(void)state;
+	drive(&w, &spins);
+	fired(2);
+	assert_in_range(w.later, 1, PUSHBACK_LOOK_MOST);
+	assert_in_range(w.worst, SECOND, SECOND + 10000);
+}
+
+/* From 100,000 turns a second to ten, and no edge between. */
+static void a_slow_down_is_seen_at_once(void **state)
+{
+	const struct leg quick = { 10000, SECOND / 2, 3, 0 }, slow = { 100 * MSEC, SECOND, 3, 0 };
+	struct watch w = begin();
+
+	(void)state;
+	drive(&w, &quick);
+	drive(&w, &slow);
+	fired(2);
+	assert_in_range(w.worst, SECOND, SECOND + 200 * MSEC);
+}
+
+/* What the manual says: the returns between two looks, now slow ones, go by first. */
+static void from_a_spin_it_takes_a_look(void **state)
+{
+	const struct leg spin = { 10, SECOND / 2, 1, 0 }, slow = { 100 * MSEC, 7 * SECOND, 1, 0 };
+	struct watch w = begin();
+
+	(void)state;
+	drive(&w, &spin);
+	drive(&w, &slow);
+	assert_in_range(w.later, 1, PUSHBACK_LOOK_MOST);
+	assert_int_equal(a.look_every, 1);
+}
+
+/* Each wait twice the one before. */
+static void a_caller_that_backs_off(void **state)
+{
+	const struct leg leg = { 5000, 8 * SECOND, 3, 2 };
+	struct watch w = begin();
+
+	(void)state;
+	drive(&w, &leg);
+	/* At a period of more than a second each turn tells it. */
+	assert_in_range(w.later, 1, 4);
+}
+
+static void any_rates_in_turn(void **state)
+{
+	struct seed seed = seed_new("any_rates_in_turn");
+	unsigned int run, i;
+
+	(void)state;
+	for (run = 0; run < 300; run++) {
+		struct watch w;
+
+		set_up(state);
+		w = begin();
+		for (i = 0; i < 20; i++) {
+			struct leg leg = { .period = 1 + seed_log(&seed, 28),
+					   .returns = 1 + (unsigned int)seed_below(&seed, 5) };
+
+			leg.ns = leg.period * (1 + seed_below(&seed, 3000));
+			drive(&w, &leg);
+		}
+		tear_down(state);
+		assert_in_range(w.later, 0, PUSHBACK_LOOK_MOST + 1);
 	}
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(a_driven_step_is_never_silent_for_long),
+		TEST(at_any_rate),
+		TEST(a_spinning_step_is_late_by_a_look),
+		TEST(a_slow_down_is_seen_at_once),
+		TEST(from_a_spin_it_takes_a_look),
+		TEST(a_caller_that_backs_off),
+		TEST(any_rates_in_turn),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

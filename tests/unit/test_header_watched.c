@@ -9,6 +9,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "clock_set.h"
 #include "watched.h"
 
 /* ---- Whether there is a watch ---- */

@@ -97,6 +97,7 @@ static inline enum pushback_outcome step_tell_submit(struct step *step,
 	step->counts.submits[outcome]++;
 	truth_note(&step->truth, TRUTH_SUBMIT, outcome);
 	pushback_submit_return(&step->probe, outcome);
+	truth_noted(&step->truth, TRUTH_SUBMIT);
 	return outcome;
 }
 
@@ -104,12 +105,14 @@ static inline void step_tell_forward(struct step *step, enum pushback_outcome ou
 {
 	truth_note(&step->truth, TRUTH_FORWARD, outcome);
 	pushback_forward_return(&step->probe, outcome);
+	truth_noted(&step->truth, TRUTH_FORWARD);
 }
 
 static inline void step_tell_poll(struct step *step, bool ready)
 {
 	truth_note(&step->truth, TRUTH_POLL, ready);
 	pushback_poll_return(&step->probe, ready);
+	truth_noted(&step->truth, TRUTH_POLL);
 }
 
 static inline void step_tell_end(struct step *step)

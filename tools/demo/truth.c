@@ -81,7 +81,9 @@ static void run_flush(const struct truth_step *step, enum truth_kind kind)
 	at = put_number(at, run->outcome, ' ');
 	at = put_number(at, run->count, ' ');
 	at = put_number(at, run->first - out.base, ' ');
-	at = put_number(at, run->last - run->first, '\n');
+	at = put_number(at, run->last - run->first, run->late > TRUTH_PROMPT ? ' ' : '\n');
+	if (run->late > TRUTH_PROMPT)
+		at = put_number(at, run->late, '\n');
 	out.used = (size_t)(at - out.buffer);
 }
 
@@ -120,6 +122,14 @@ void truth_write(struct truth_step *step, enum truth_kind kind, unsigned int out
 	*run = (struct truth_run){
 		.first = out.now, .last = out.now, .count = 1, .outcome = outcome
 	};
+}
+
+void truth_write_after(struct truth_step *step, enum truth_kind kind)
+{
+	struct truth_run *run = &step->run[kind];
+
+	if (run->count == 1)
+		run->late = clock_now() - run->first;
 }
 
 void truth_begin(struct truth_step *step, const char *name, unsigned int next)

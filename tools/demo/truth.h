@@ -11,7 +11,8 @@
  *	base NS
  *	pid PID
  *	begin STEP NEXT TIME NAME		a step instance is made; NEXT is 0 for the last one
- *	STEP KIND OUTCOME COUNT FIRST LENGTH	COUNT equal returns, the first at FIRST and the last
+ *	STEP KIND OUTCOME COUNT FIRST LENGTH [LATE]
+ *						COUNT equal returns, the first at FIRST and the last
  *						LENGTH later
  *	end STEP TIME				just before step_end
  *	exit TIME				the log is complete
@@ -22,6 +23,8 @@
  * The clock is read just before the first call of a run: these are the times that matter. That of
  * the last one is the latest reading before it, so at most a turn of the consumer's loop too early.
  * Reading the clock before each call would make a spinning consumer eight times slower, not twice.
+ * It is read once more just after the first call of a run: the probe did read its own clock between
+ * FIRST and LATE ns after. LATE is left out if it is at most TRUTH_PROMPT; more is a pre-emption.
  *
  * A run of equal returns of one step and kind is one record. Other kinds may fall into its time,
  * with one exception, so that nothing is lost by it: a rejected submit ends a run of ready polls,
@@ -36,8 +39,11 @@
 
 enum truth_kind { TRUTH_SUBMIT, TRUTH_FORWARD, TRUTH_POLL, TRUTH_KINDS };
 
+#define TRUTH_PROMPT 1000
+
 struct truth_run {
 	uint64_t first;
+	uint64_t late; /* how long its first call took, at most; 0 until it has returned */
 	uint64_t last;
 	uint64_t count; /* 0: none */
 	unsigned int outcome;
@@ -63,6 +69,7 @@ void truth_begin(struct truth_step *step, const char *name, unsigned int next);
 void truth_cut(struct truth_step *step);
 void truth_end(struct truth_step *step);
 void truth_write(struct truth_step *step, enum truth_kind kind, unsigned int outcome);
+void truth_write_after(struct truth_step *step, enum truth_kind kind);
 
 /* Reads the clock for the calls to come: at each turn of the loop, and after any wait. */
 void truth_tick(void);
@@ -72,6 +79,13 @@ static inline void truth_note(struct truth_step *step, enum truth_kind kind, uns
 {
 	if (truth_enabled)
 		truth_write(step, kind, outcome);
+}
+
+/* To be called just after it. */
+static inline void truth_noted(struct truth_step *step, enum truth_kind kind)
+{
+	if (truth_enabled && !step->run[kind].late)
+		truth_write_after(step, kind);
 }
 
 #endif /* DEMO_TRUTH_H */
