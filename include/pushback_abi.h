@@ -67,6 +67,7 @@ enum pb_probe {
 #define PB_MAX_PROCESSES     8192
 #define PB_MAX_EXIT_STEPS    256  /* of one process that are read once more at its exit */
 #define PB_MAX_OBJECTS       4096 /* attached executables and libraries */
+#define PB_MAX_NEXT          8    /* steps that one step hands messages to */
 
 /*
  * Durations: log-linear, 32 sub-buckets per octave, 2^10 ns (1 us) to 2^43 ns (2.4 h). Shorter ones

@@ -17,12 +17,17 @@ const struct metric_name counter_names[COUNTERS] = {
 	[COUNTER_RECEIVE_FOLDED] = { "receive_backpressure_folded", false },
 	[COUNTER_ACCEPTED] = { "submit_accepted", false },
 	[COUNTER_FORWARDED] = { "submit_forwarded", false },
+	[COUNTER_BUSY_TIME] = { "step_busy_time", true },
+	[COUNTER_SOME_TIME] = { "pressure_some_time", true },
+	[COUNTER_FULL_TIME] = { "pressure_full_time", true },
 };
 
 const struct metric_name gauge_names[GAUGES] = {
 	[GAUGE_SEND_SPELL] = { "send_backpressure_spell", true },
 	[GAUGE_RECEIVE_SPELL] = { "receive_backpressure_spell", true },
 	[GAUGE_INSTANCES] = { "instances", false },
+	[GAUGE_QUEUE_DEPTH] = { "queue_depth", false },
+	[GAUGE_QUEUE_CAPACITY] = { "queue_capacity", false },
 };
 
 const char *const duration_names[2] = {

@@ -27,6 +27,10 @@ enum counter {
 	COUNTER_RECEIVE_FOLDED,
 	COUNTER_ACCEPTED,
 	COUNTER_FORWARDED,
+	COUNTER_BUSY_TIME, /* by samples: a thread was inside it, and in no step behind it */
+	/* Of a consumer, not of a step. By samples, within what its steps' exact times allow. */
+	COUNTER_SOME_TIME, /* any step refuses */
+	COUNTER_FULL_TIME, /* the head refuses: nothing gets in */
 	COUNTERS,
 };
 
@@ -34,6 +38,8 @@ enum gauge {
 	GAUGE_SEND_SPELL,
 	GAUGE_RECEIVE_SPELL,
 	GAUGE_INSTANCES,
+	GAUGE_QUEUE_DEPTH,
+	GAUGE_QUEUE_CAPACITY,
 	GAUGES,
 };
 

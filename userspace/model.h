@@ -10,6 +10,7 @@
  *
  *	once attached:	model_begin(m, now); model_end(m);	when the first second began
  *	every second:	model_begin(m, now); model_record(...) per record; model_end(m);
+ *	20 a second:	model_sample_begin(m, now); model_sample(...) per step; model_sample_end(m);
  *	every interval:	sinks read model_series(); then model_next_interval(m)
  *
  * Without the first line all is well but that no spell can begin with the first second. Drains that
@@ -22,16 +23,24 @@
 
 struct model;
 
+/*
+ * A *consumer* is what hangs together by edges: the steps of one process that hand messages to each
+ * other. A process may have several. Its series has no step, and only the pressure counters.
+ */
 struct series {
 	uint64_t id;      /* never reused */
-	const char *step; /* as the consumer wrote it; sinks sanitise */
+	const char *step; /* as the consumer wrote it; sinks sanitise. NULL: of a consumer */
 	const char *process;
 	const char *tags;           /* ready-made, "k:v,k2:v2" or "" (from --tag-from) */
 	uint64_t counter[COUNTERS]; /* cumulative, ns or counts, only grow */
 	uint64_t gauge[GAUGES];     /* spells in ns */
+	bool has_marks;             /* COUNTER_BUSY_TIME means something */
+	bool has_depth;             /* the queue gauges do */
 	bool spell_ended[2];        /* the gauge went back to 0 in this interval: a last 0 is due */
 	struct hist durations[2];   /* closed episodes of this interval */
 };
+
+enum model_state { MODEL_BUSY, MODEL_BLOCKED, MODEL_REFUSING, MODEL_IDLE, MODEL_STATES };
 
 /* One instance, for screens. */
 struct step_view {
@@ -40,6 +49,44 @@ struct step_view {
 	uint64_t spell_since[2]; /* 0: in no spell */
 	double share[2];         /* of the last second in backpressure, 0 to 1 */
 	double self_share;
+	double rate[COUNTERS]; /* counts and ns per second, in the last second */
+	/*
+	 * The last second by samples, adding up to 1: the first that holds of busy (a thread is inside
+	 * this step and in none behind it), blocked, refusing, idle. All 0 without a sample. Without
+	 * enter marks `marks` is false: busy is 0 and idle is not known to be idle.
+	 */
+	bool marks;
+	double state[MODEL_STATES];
+	bool has_depth;
+	uint32_t depth, capacity;
+	size_t level; /* 0 at a head; else one more than the farthest that hands on to it */
+};
+
+struct edge_view {
+	const struct step_view *from, *to;
+	/*
+	 * Attempts on this edge that were refused, since this observer's first sight. Exact where `from`
+	 * has no other edge; else `to`'s own refusals, and what is not told apart is shared out
+	 * (estimated).
+	 */
+	uint64_t refused;
+	bool estimated;
+};
+
+/* Averages over 10, 60 and 300 s, as Linux has them for pressure stall information; 0 to 1. */
+enum { MODEL_AVG10, MODEL_AVG60, MODEL_AVG300, MODEL_AVGS };
+
+struct consumer_view {
+	struct pb_process_key process;
+	const char *name; /* comm, as the process has it */
+	const char *tags;
+	const struct step_view *const *steps; /* in pipeline order: by level, then by age */
+	size_t step_count;
+	const struct edge_view *edges; /* in order of `from`, then of `to` */
+	size_t edge_count;
+	uint64_t some_ns, full_ns; /* since first sight */
+	double some[MODEL_AVGS], full[MODEL_AVGS];
+	double some_share, full_share; /* of the last second */
 };
 
 /* NULL when out of memory. */
@@ -63,6 +110,24 @@ void model_end(struct model *m);
 const struct series *const *model_series(const struct model *m, size_t *count);
 /* All living steps, in order of (tgid, instance). */
 const struct step_view *model_steps(const struct model *m, size_t *count);
+
+/* All consumers with a living step, in order of (tgid, oldest instance). As the steps. */
+const struct consumer_view *model_consumers(const struct model *m, size_t *count);
+
+/*
+ * A sample of what the steps' memory says at one moment. `inside` is struct pushback_step.inside: the
+ * thread and a mark in the low bits, or 0. Of several steps that one thread is inside of the one
+ * behind all others is busy; where edges don't tell which that is, the one whose mark came last in
+ * the samples. The time since the sample before goes to the states that it shows. Steps that are not
+ * known are passed over.
+ */
+struct model_mark {
+	uint64_t inside;
+	bool refusing, blocked;
+};
+void model_sample_begin(struct model *m, uint64_t now);
+void model_sample(struct model *m, const struct pb_step_key *key, const struct model_mark *mark);
+void model_sample_end(struct model *m);
 
 /* The sinks have seen this interval: clears durations, forgets series without instances. */
 void model_next_interval(struct model *m);

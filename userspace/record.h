@@ -16,12 +16,18 @@
 struct record {
 	struct pb_step_key key;
 	uint64_t place; /* address of its struct */
-	uint64_t next;  /* address of the step that it forwards to, 0 unknown */
+	struct {
+		uint64_t place;    /* of a step that it forwards to */
+		uint64_t refusals; /* fires of refusals there: a weight, not a count */
+	} next[PB_MAX_NEXT]; /* in order of their first fire; the first 0 ends it */
 	uint64_t cgroup_id;
 	uint64_t counter[COUNTERS];
 	uint64_t since[2];    /* true beginning of what is open now, 0 none */
 	bool open_partial[2]; /* its beginning was not seen */
 	bool dead;            /* this is the last record of this step */
+	bool marks;           /* it has enter marks */
+	uint32_t depth;       /* of its queue; */
+	uint32_t capacity;    /* both 0: never told, or empty and of unknown capacity */
 
 	/*
 	 * Durations. `samples` are those that came since the step's last record; owned by the drain.
