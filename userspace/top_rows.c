@@ -1,0 +1,421 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A snapshot is built in spare arrays, which then change places with the ones shown: what is shown
+ * is whole at any time, also when memory runs out.
+ */
+#include "top_rows.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define HASH_NONFATAL_OOM 1 /* an element that could not be added has hh.tbl == NULL */
+#include <uthash.h>
+
+#define SECOND_NS 900000000ull /* as the model judges a second */
+#define HALF      0.5
+/* Order by trouble: what differs by less stays where it is, or rows would jump at each refresh. */
+#define TROUBLE_STEP 0.05
+
+const char *const top_state_names[TOP_STATES] = {
+	[TOP_ENDED] = "ended",       [TOP_UNKNOWN] = "?", [TOP_IDLE] = "idle",
+	[TOP_FLOWING] = "flowing",   [TOP_BUSY] = "busy", [TOP_BLOCKED] = "blocked",
+	[TOP_REFUSING] = "refusing",
+};
+
+/* Durations of a series since the view began. */
+struct running {
+	uint64_t series;
+	struct hist hist[2];
+	bool present; /* the model still has it */
+	UT_hash_handle hh;
+};
+
+struct top_rows {
+	struct top_snapshot shown, spare;
+	size_t shown_room[2], spare_room[2]; /* consumers, steps */
+	struct top_step *scratch;
+	size_t scratch_room;
+	struct top_step *ended; /* since the last take */
+	size_t ended_count, ended_room;
+	size_t shown_ended_room;
+	struct running *running;
+	uint64_t began;
+};
+
+struct top_rows *top_rows_new(uint64_t now)
+{
+	struct top_rows *r = calloc(1, sizeof(*r));
+
+	if (r)
+		r->began = now;
+	return r;
+}
+
+static void free_running(struct top_rows *r, struct running *one)
+{
+	HASH_DEL(r->running, one);
+	hist_free(&one->hist[0]);
+	hist_free(&one->hist[1]);
+	free(one);
+}
+
+void top_rows_free(struct top_rows *r)
+{
+	struct running *one, *next;
+
+	if (!r)
+		return;
+	HASH_ITER (hh, r->running, one, next)
+		free_running(r, one);
+	free(r->shown.consumers);
+	free(r->shown.steps);
+	free(r->shown.ended);
+	free(r->spare.consumers);
+	free(r->spare.steps);
+	free(r->scratch);
+	free(r->ended);
+	free(r);
+}
+
+const struct top_snapshot *top_rows_snapshot(const struct top_rows *r)
+{
+	return &r->shown;
+}
+
+/* Room for `count` items of `size` in *array, whose content may be lost. 0 or -ENOMEM. */
+static int make_room(void *array, size_t *room, size_t count, size_t size)
+{
+	void **at = array, *bigger;
+
+	if (count <= *room)
+		return 0;
+	bigger = realloc(*at, count * 2 * size);
+	if (!bigger)
+		return -ENOMEM;
+	*at = bigger;
+	*room = count * 2;
+	return 0;
+}
+
+/* ---- Durations ---- */
+
+static struct running *running_of(struct top_rows *r, uint64_t series)
+{
+	struct running *one;
+
+	HASH_FIND(hh, r->running, &series, sizeof(series), one);
+	if (one)
+		return one;
+	one = calloc(1, sizeof(*one));
+	if (!one)
+		return NULL;
+	one->series = series;
+	HASH_ADD(hh, r->running, series, sizeof(one->series), one);
+	if (one->hh.tbl)
+		return one;
+	free(one);
+	return NULL;
+}
+
+/* Into the kernel's own buckets, so that what is kept is bounded, however long the view lasts. */
+static int add_durations(struct hist *to, const struct hist *from)
+{
+	int err = 0;
+
+	for (size_t i = 0; !err && i < from->size; i++)
+		err = hist_add(to, hist_bucket_ns(pb_hist_index(from->values[i].ns)),
+			       from->values[i].count);
+	return err;
+}
+
+/* A series that is gone stays while the view stands still: its rows may still be shown. */
+static void sweep_running(struct top_rows *r)
+{
+	struct running *one, *next;
+
+	HASH_ITER (hh, r->running, one, next) {
+		if (!one->present)
+			free_running(r, one);
+		else
+			one->present = false;
+	}
+}
+
+static int take_durations(struct top_rows *r, const struct model *m)
+{
+	size_t count;
+	const struct series *const *series = model_series(m, &count);
+	int err = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		struct running *one = series[i]->step ? running_of(r, series[i]->id) : NULL;
+
+		if (!series[i]->step)
+			continue;
+		if (!one) {
+			err = -ENOMEM;
+			continue;
+		}
+		one->present = true;
+		for (int d = 0; d < 2; d++)
+			if (add_durations(&one->hist[d], &series[i]->durations[d]))
+				err = -ENOMEM;
+	}
+	return err;
+}
+
+void top_side_measure(struct top_side *side, uint64_t open_ns, bool open_partial)
+{
+	const struct hist *h = side->durations;
+
+	side->p50 = side->p99 = side->longest = 0;
+	side->at_least = false;
+	if (h && h->size) {
+		side->p50 = hist_quantile(h, 0.5);
+		side->p99 = hist_quantile(h, 0.99);
+		side->longest = h->values[h->size - 1].ns;
+	}
+	if (open_ns > side->longest) {
+		side->longest = open_ns;
+		side->at_least = open_partial;
+	}
+}
+
+/* ---- Steps ---- */
+
+/*
+ * What it did most of the last second, as the samples have it: of two things at a time the first of
+ * busy, blocked, refusing. So in a chain that is stuck all steps are blocked but the one at fault,
+ * which refuses. Without samples the exact shares tell the same, but for busy.
+ */
+static enum top_state state_of(const struct step_view *v)
+{
+	double busy = v->state[MODEL_BUSY], blocked = v->state[MODEL_BLOCKED];
+	double refusing = v->state[MODEL_REFUSING];
+	bool sampled = v->marks && busy + blocked + refusing + v->state[MODEL_IDLE] > 0;
+
+	if (!sampled) {
+		busy = 0;
+		blocked = v->share[PUSHBACK_RECEIVE];
+		refusing = v->self_share;
+	}
+	if (busy + blocked + refusing >= HALF) {
+		if (busy >= blocked && busy >= refusing)
+			return TOP_BUSY;
+		return blocked >= refusing ? TOP_BLOCKED : TOP_REFUSING;
+	}
+	if (v->rate[COUNTER_ACCEPTED] > 0 || v->rate[COUNTER_FORWARDED] > 0)
+		return TOP_FLOWING;
+	return sampled ? TOP_IDLE : TOP_UNKNOWN;
+}
+
+static void name_step(struct top_step *step, const struct record *record)
+{
+	step->key = record->key;
+	memcpy(step->name, record->name, sizeof(step->name));
+	memcpy(step->process, record->process, sizeof(step->process));
+	step->merged = 1;
+}
+
+static void take_side(struct top_rows *r, struct top_step *step, const struct step_view *v, int d,
+		      uint64_t now)
+{
+	struct top_side *side = &step->side[d];
+	const struct record *record = v->record;
+	struct running *running;
+	uint64_t since = record->since[d];
+
+	HASH_FIND(hh, r->running, &step->series, sizeof(step->series), running);
+	side->durations = running ? &running->hist[d] : NULL;
+	side->share = v->share[d];
+	side->spell_ns = v->spell_since[d] && v->spell_since[d] < now ? now - v->spell_since[d] : 0;
+	top_side_measure(side, since && since < now ? now - since : 0, record->open_partial[d]);
+}
+
+static void take_step(struct top_rows *r, struct top_step *step, const struct step_view *v,
+		      uint64_t now)
+{
+	memset(step, 0, sizeof(*step));
+	name_step(step, v->record);
+	step->series = v->series->id;
+	step->sharing = v->series->gauge[GAUGE_INSTANCES];
+	step->state = state_of(v);
+	step->self = v->self_share;
+	step->marks = v->marks;
+	step->busy = v->state[MODEL_BUSY];
+	memcpy(step->rate, v->rate, sizeof(step->rate));
+	memcpy(step->counter, v->record->counter, sizeof(step->counter));
+	step->has_depth = v->has_depth;
+	step->depth = v->depth;
+	step->capacity = v->capacity;
+	step->level = v->level;
+	for (int d = 0; d < 2; d++)
+		take_side(r, step, v, d, now);
+}
+
+int top_rows_ended(struct top_rows *r, const struct record *record)
+{
+	struct top_step *step;
+
+	for (size_t i = 0; i < r->ended_count; i++)
+		if (!memcmp(&r->ended[i].key, &record->key, sizeof(record->key)))
+			return 0;
+	if (make_room(&r->ended, &r->ended_room, r->ended_count + 1, sizeof(*r->ended)))
+		return -ENOMEM;
+	step = &r->ended[r->ended_count++];
+	memset(step, 0, sizeof(*step));
+	name_step(step, record);
+	memcpy(step->counter, record->counter, sizeof(step->counter));
+	step->state = TOP_ENDED;
+	step->marks = record->marks;
+	return 0;
+}
+
+/* ---- Consumers ---- */
+
+static void take_consumer(struct top_rows *r, struct top_snapshot *s, const struct consumer_view *v,
+			  uint64_t now)
+{
+	struct top_consumer *c = &s->consumers[s->consumer_count];
+	struct verdict verdict = verdict_of(v);
+
+	memset(c, 0, sizeof(*c));
+	c->process = v->process;
+	strncpy(c->name, v->name, sizeof(c->name) - 1);
+	memcpy(c->some, v->some, sizeof(c->some));
+	memcpy(c->full, v->full, sizeof(c->full));
+	c->some_share = v->some_share;
+	c->full_share = v->full_share;
+	c->some_ns = v->some_ns;
+	c->full_ns = v->full_ns;
+	c->kind = verdict.kind;
+	verdict_text(&verdict, now, c->verdict, sizeof(c->verdict));
+	c->first = s->step_count;
+	c->count = v->step_count;
+	c->merged = 1;
+	for (size_t i = 0; i < v->step_count; i++) {
+		struct top_step *step = &s->steps[s->step_count++];
+
+		take_step(r, step, v->steps[i], now);
+		step->consumer = s->consumer_count;
+		step->at_fault = v->steps[i] == verdict.step || v->steps[i] == verdict.other;
+		if (!i || step->key.instance < c->instance)
+			c->instance = step->key.instance;
+	}
+	s->consumer_count++;
+}
+
+static unsigned int trouble(const struct top_consumer *c)
+{
+	unsigned int rank = (unsigned int)(c->some[MODEL_AVG10] / TROUBLE_STEP);
+
+	return rank * 4 + (c->kind == VERDICT_BOTTLENECK || c->kind == VERDICT_UNCLEAR ? 2
+			   : c->kind == VERDICT_BUSIEST                                ? 1
+										       : 0);
+}
+
+static int by_trouble(const void *left, const void *right)
+{
+	const struct top_consumer *a = left, *b = right;
+	unsigned int x = trouble(a), y = trouble(b);
+
+	if (x != y)
+		return x > y ? -1 : 1;
+	if (a->process.tgid != b->process.tgid)
+		return a->process.tgid < b->process.tgid ? -1 : 1;
+	return a->instance < b->instance ? -1 : a->instance > b->instance;
+}
+
+void top_snapshot_sort(struct top_snapshot *s, struct top_step *scratch)
+{
+	size_t at = 0;
+
+	if (!s->consumer_count)
+		return;
+	qsort(s->consumers, s->consumer_count, sizeof(*s->consumers), by_trouble);
+	memcpy(scratch, s->steps, s->step_count * sizeof(*scratch));
+	for (size_t i = 0; i < s->consumer_count; i++) {
+		struct top_consumer *c = &s->consumers[i];
+
+		memcpy(s->steps + at, scratch + c->first, c->count * sizeof(*scratch));
+		c->first = at;
+		for (; at < c->first + c->count; at++)
+			s->steps[at].consumer = i;
+	}
+}
+
+/* ---- Snapshots ---- */
+
+static int reserve(struct top_rows *r, size_t consumers, size_t steps)
+{
+	struct top_snapshot *s = &r->spare;
+
+	if (make_room(&s->consumers, &r->spare_room[0], consumers, sizeof(*s->consumers)) ||
+	    make_room(&s->steps, &r->spare_room[1], steps, sizeof(*s->steps)))
+		return -ENOMEM;
+	return make_room(&r->scratch, &r->scratch_room, steps, sizeof(*r->scratch));
+}
+
+/* What ended goes with the snapshot; its array is used again for the next ones. */
+static void hand_over_ended(struct top_rows *r)
+{
+	struct top_step *array = r->shown.ended;
+	size_t room = r->shown_ended_room;
+
+	r->shown.ended = r->ended;
+	r->shown.ended_count = r->ended_count;
+	r->shown_ended_room = r->ended_room;
+	r->ended = array;
+	r->ended_room = room;
+	r->ended_count = 0;
+}
+
+static void show_spare(struct top_rows *r)
+{
+	struct top_snapshot was = r->shown;
+
+	r->shown = r->spare;
+	r->shown.ended = was.ended;
+	r->spare = was;
+	r->spare.ended = NULL;
+	for (int i = 0; i < 2; i++) {
+		size_t room = r->shown_room[i];
+
+		r->shown_room[i] = r->spare_room[i];
+		r->spare_room[i] = room;
+	}
+	hand_over_ended(r);
+}
+
+static int make_snapshot(struct top_rows *r, const struct model *m, uint64_t now)
+{
+	size_t count, steps = 0;
+	const struct consumer_view *views = model_consumers(m, &count);
+	struct top_snapshot *s = &r->spare;
+
+	for (size_t i = 0; i < count; i++)
+		steps += views[i].step_count;
+	if (reserve(r, count, steps))
+		return -ENOMEM;
+	s->now = now;
+	s->measured = now - r->began >= SECOND_NS;
+	s->consumer_count = s->step_count = 0;
+	for (size_t i = 0; i < count; i++)
+		take_consumer(r, s, &views[i], now);
+	top_snapshot_sort(s, r->scratch);
+	show_spare(r);
+	return 0;
+}
+
+int top_rows_take(struct top_rows *r, const struct model *m, uint64_t now, bool hold)
+{
+	int err = take_durations(r, m);
+
+	if (hold)
+		return err;
+	if (make_snapshot(r, m, now))
+		return -ENOMEM;
+	sweep_running(r);
+	return err;
+}

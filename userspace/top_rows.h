@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * top_rows.h - model -> what `top` shows: one row per step, grouped by consumer
+ *
+ * A snapshot is a copy, so that a screen can stand still while the model goes on. Percentiles are of
+ * all episodes since the view began: the model's are of one interval, and are added up here. Pure.
+ */
+#ifndef TOP_ROWS_H
+#define TOP_ROWS_H
+
+#include "model.h"
+#include "verdict.h"
+
+#define TOP_VERDICT_SIZE 512
+
+/* In rising order of what is worth looking at. */
+enum top_state {
+	TOP_ENDED,
+	TOP_UNKNOWN, /* nothing was accepted, and without enter marks: idle, or inside a call */
+	TOP_IDLE,
+	TOP_FLOWING,
+	TOP_BUSY,
+	TOP_BLOCKED,
+	TOP_REFUSING, /* and not blocked */
+	TOP_STATES,
+};
+
+extern const char *const top_state_names[TOP_STATES];
+
+/* One direction of a step. Durations in ns. */
+struct top_side {
+	uint64_t spell_ns; /* so far, 0 in none */
+	double share;      /* of the last second */
+	uint64_t p50, p99; /* of closed episodes, 0 without any */
+	uint64_t longest;  /* of these and of what is open, its age so far */
+	bool at_least;     /* of the longest the beginning was not seen */
+	/* The closed episodes; those of all instances of this name in this process. May be NULL. */
+	const struct hist *durations;
+};
+
+struct top_step {
+	struct pb_step_key key;
+	uint64_t series;
+	char name[PUSHBACK_NAME_SIZE]; /* terminated, otherwise any bytes, as all names here */
+	char process[16];
+	enum top_state state;
+	bool at_fault; /* the verdict names it */
+	struct top_side side[2];
+	double self; /* share of the last second */
+	double busy; /* likewise; without `marks` not known */
+	bool marks;
+	double rate[COUNTERS];      /* a second, in the last second */
+	uint64_t counter[COUNTERS]; /* since first sight; ns or counts */
+	bool has_depth;
+	uint32_t depth, capacity;
+	size_t level;    /* in the pipeline, 0 is a head */
+	size_t sharing;  /* instances in whose `durations` these are */
+	size_t merged;   /* instances that this row stands for */
+	size_t consumer; /* index */
+};
+
+struct top_consumer {
+	struct pb_process_key process;
+	uint64_t instance; /* of its oldest step: tells the consumers of a process apart */
+	char name[16];
+	double some[MODEL_AVGS], full[MODEL_AVGS]; /* 0 to 1 */
+	double some_share, full_share;             /* of the last second */
+	uint64_t some_ns, full_ns;
+	enum verdict_kind kind;
+	char verdict[TOP_VERDICT_SIZE];
+	size_t first, count; /* its steps, in pipeline order */
+	size_t merged;       /* consumers that it stands for */
+};
+
+struct top_snapshot {
+	uint64_t now;
+	bool measured; /* a second has passed: shares and rates are known */
+	/* Those in most trouble first. */
+	struct top_consumer *consumers;
+	size_t consumer_count;
+	struct top_step *steps; /* by consumer, in the order of consumers */
+	size_t step_count;
+	/* Steps that ended since the last one: state TOP_ENDED, no shares, rates or consumer. */
+	struct top_step *ended;
+	size_t ended_count;
+};
+
+struct top_rows;
+
+/* The view begins at `now`. NULL when out of memory. */
+struct top_rows *top_rows_new(uint64_t now);
+void top_rows_free(struct top_rows *r);
+
+/* A step's last record, before its interval is taken. 0 or -ENOMEM. */
+int top_rows_ended(struct top_rows *r, const struct record *record);
+
+/*
+ * Takes an interval: adds its durations and, unless the view stands still (`hold`), makes a new
+ * snapshot. 0, or -ENOMEM: the snapshot is the one before, or durations are missing.
+ */
+int top_rows_take(struct top_rows *r, const struct model *m, uint64_t now, bool hold);
+
+/* Of no consumer before the first interval. Valid until the next call that is not const. */
+const struct top_snapshot *top_rows_snapshot(const struct top_rows *r);
+
+/* Fills in p50, p99 and longest from `durations` and the age of what is open (0: nothing is). */
+void top_side_measure(struct top_side *side, uint64_t open_ns, bool open_partial);
+/* Puts consumers in most trouble first, and their steps after them. `scratch`: as many steps. */
+void top_snapshot_sort(struct top_snapshot *s, struct top_step *scratch);
+
+#endif /* TOP_ROWS_H */
