@@ -306,6 +306,17 @@ static void take_consumer(struct top_rows *r, struct top_snapshot *s, const stru
 	s->consumer_count++;
 }
 
+/* The model has the consumers of a process one after another. */
+static void find_siblings(struct top_snapshot *s)
+{
+	for (size_t i = 1; i < s->consumer_count; i++) {
+		struct top_consumer *a = &s->consumers[i - 1], *b = &s->consumers[i];
+
+		if (!memcmp(&a->process, &b->process, sizeof(a->process)))
+			a->has_siblings = b->has_siblings = true;
+	}
+}
+
 static unsigned int trouble(const struct top_consumer *c)
 {
 	unsigned int rank = (unsigned int)(c->some[MODEL_AVG10] / TROUBLE_STEP);
@@ -403,6 +414,7 @@ static int make_snapshot(struct top_rows *r, const struct model *m, uint64_t now
 	s->consumer_count = s->step_count = 0;
 	for (size_t i = 0; i < count; i++)
 		take_consumer(r, s, &views[i], now);
+	find_siblings(s);
 	top_snapshot_sort(s, r->scratch);
 	show_spare(r);
 	return 0;

@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: MIT */
+#include "top_merge.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct top_merge {
+	struct top_snapshot merged;
+	struct top_step *sorted; /* all steps, those of one row after each other */
+	size_t consumer_room, step_room;
+	size_t *group;      /* by consumer: index of its merged one */
+	struct hist *hists; /* two per merged step */
+	size_t hist_count;
+};
+
+struct top_merge *top_merge_new(void)
+{
+	return calloc(1, sizeof(struct top_merge));
+}
+
+static void free_hists(struct top_merge *m)
+{
+	for (size_t i = 0; i < m->hist_count; i++)
+		hist_free(&m->hists[i]);
+	free(m->hists);
+	m->hists = NULL;
+	m->hist_count = 0;
+}
+
+void top_merge_free(struct top_merge *m)
+{
+	if (!m)
+		return;
+	free_hists(m);
+	free(m->merged.consumers);
+	free(m->merged.steps);
+	free(m->sorted);
+	free(m->group);
+	free(m);
+}
+
+/* All arrays have room for as much as there is in `s`. */
+static bool reserve(struct top_merge *m, const struct top_snapshot *s)
+{
+	if (s->consumer_count > m->consumer_room || !m->group) {
+		size_t room = s->consumer_count * 2 + 1;
+
+		free(m->merged.consumers);
+		free(m->group);
+		m->consumer_room = 0;
+		m->merged.consumers = calloc(room, sizeof(*m->merged.consumers));
+		m->group = calloc(room, sizeof(*m->group));
+		if (!m->merged.consumers || !m->group)
+			return false;
+		m->consumer_room = room;
+	}
+	if (s->step_count > m->step_room || !m->sorted) {
+		size_t room = s->step_count * 2 + 1;
+
+		free(m->merged.steps);
+		free(m->sorted);
+		m->step_room = 0;
+		m->merged.steps = calloc(room, sizeof(*m->merged.steps));
+		m->sorted = calloc(room, sizeof(*m->sorted));
+		if (!m->merged.steps || !m->sorted)
+			return false;
+		m->step_room = room;
+	}
+	free_hists(m);
+	m->hists = calloc(s->step_count * 2 + 1, sizeof(*m->hists));
+	return m->hists != NULL;
+}
+
+static double larger(double a, double b)
+{
+	return a > b ? a : b;
+}
+
+static uint64_t longer(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
+/* ---- Consumers ---- */
+
+static void add_consumer(struct top_consumer *to, const struct top_consumer *from)
+{
+	for (int i = 0; i < MODEL_AVGS; i++) {
+		to->some[i] = larger(to->some[i], from->some[i]);
+		to->full[i] = larger(to->full[i], from->full[i]);
+	}
+	to->some_share = larger(to->some_share, from->some_share);
+	to->full_share = larger(to->full_share, from->full_share);
+	to->some_ns += from->some_ns;
+	to->full_ns += from->full_ns;
+	to->merged += from->merged;
+}
+
+/* They come in most trouble first, so the first of a name is the one that speaks for all. */
+static void merge_consumers(struct top_merge *m, const struct top_snapshot *s)
+{
+	struct top_snapshot *to = &m->merged;
+
+	to->consumer_count = 0;
+	for (size_t i = 0; i < s->consumer_count; i++) {
+		const struct top_consumer *c = &s->consumers[i];
+		size_t g = 0;
+
+		while (g < to->consumer_count && strcmp(to->consumers[g].name, c->name))
+			g++;
+		m->group[i] = g;
+		if (g < to->consumer_count) {
+			add_consumer(&to->consumers[g], c);
+		} else {
+			to->consumers[g] = *c;
+			to->consumer_count++;
+		}
+	}
+}
+
+/* ---- Steps ---- */
+
+/* Where the pipeline order of different processes differs, a step comes where it is earliest. */
+static int by_row(const void *left, const void *right)
+{
+	const struct top_step *a = left, *b = right;
+	int names;
+
+	if (a->consumer != b->consumer)
+		return a->consumer < b->consumer ? -1 : 1;
+	names = strcmp(a->name, b->name);
+	if (names)
+		return names;
+	if (a->series != b->series)
+		return a->series < b->series ? -1 : 1;
+	return a->key.instance < b->key.instance ? -1 : a->key.instance > b->key.instance;
+}
+
+static int by_level(const void *left, const void *right)
+{
+	const struct top_step *a = left, *b = right;
+
+	if (a->consumer != b->consumer)
+		return a->consumer < b->consumer ? -1 : 1;
+	if (a->level != b->level)
+		return a->level < b->level ? -1 : 1;
+	if (a->key.instance != b->key.instance)
+		return a->key.instance < b->key.instance ? -1 : 1;
+	return strcmp(a->name, b->name);
+}
+
+static void add_side(struct top_side *to, const struct top_side *from)
+{
+	if (from->longest > to->longest) {
+		to->longest = from->longest;
+		to->at_least = from->at_least;
+	}
+	to->spell_ns = longer(to->spell_ns, from->spell_ns);
+	to->share = larger(to->share, from->share);
+}
+
+static bool is_fuller(const struct top_step *a, const struct top_step *b)
+{
+	if (!a->has_depth || !b->has_depth)
+		return a->has_depth;
+	if (!a->capacity || !b->capacity)
+		return a->depth > b->depth;
+	return (uint64_t)a->depth * b->capacity > (uint64_t)b->depth * a->capacity;
+}
+
+static void add_step(struct top_step *to, const struct top_step *from)
+{
+	for (int i = 0; i < COUNTERS; i++) {
+		to->rate[i] += from->rate[i];
+		to->counter[i] += from->counter[i];
+	}
+	if (is_fuller(from, to)) {
+		to->has_depth = from->has_depth;
+		to->depth = from->depth;
+		to->capacity = from->capacity;
+	}
+	for (int d = 0; d < 2; d++)
+		add_side(&to->side[d], &from->side[d]);
+	if (from->state > to->state)
+		to->state = from->state;
+	to->self = larger(to->self, from->self);
+	to->busy = larger(to->busy, from->busy);
+	to->marks |= from->marks;
+	to->at_fault |= from->at_fault;
+	if (from->level < to->level)
+		to->level = from->level;
+	if (from->key.instance < to->key.instance)
+		to->key.instance = from->key.instance;
+	to->merged += from->merged;
+}
+
+/* The steps from `first` on are of one row: its durations, each series once. */
+static bool merge_durations(struct top_merge *m, struct top_step *row, const struct top_step *first,
+			    size_t count)
+{
+	for (int d = 0; d < 2; d++) {
+		struct hist *h = &m->hists[m->hist_count++];
+		uint64_t longest = row->side[d].longest;
+		bool at_least = row->side[d].at_least;
+
+		for (size_t i = 0; i < count; i++)
+			if (first[i].side[d].durations &&
+			    (!i || first[i].series != first[i - 1].series) &&
+			    hist_add_all(h, first[i].side[d].durations))
+				return false;
+		row->side[d].durations = h;
+		top_side_measure(&row->side[d], longest, at_least);
+	}
+	return true;
+}
+
+static bool merge_steps(struct top_merge *m, size_t count)
+{
+	struct top_snapshot *to = &m->merged;
+
+	to->step_count = 0;
+	for (size_t i = 0, next; i < count; i = next) {
+		struct top_step *row = &to->steps[to->step_count++];
+
+		*row = m->sorted[i];
+		for (next = i + 1; next < count; next++) {
+			const struct top_step *other = &m->sorted[next];
+
+			if (other->consumer != row->consumer || strcmp(other->name, row->name))
+				break;
+			add_step(row, other);
+		}
+		if (!merge_durations(m, row, &m->sorted[i], next - i))
+			return false;
+	}
+	return true;
+}
+
+const struct top_snapshot *top_merge_snapshot(struct top_merge *m, const struct top_snapshot *s)
+{
+	struct top_snapshot *to = &m->merged;
+
+	if (!reserve(m, s))
+		return NULL;
+	to->now = s->now;
+	to->measured = s->measured;
+	merge_consumers(m, s);
+	for (size_t i = 0; i < s->step_count; i++) {
+		m->sorted[i] = s->steps[i];
+		m->sorted[i].consumer = m->group[s->steps[i].consumer];
+	}
+	qsort(m->sorted, s->step_count, sizeof(*m->sorted), by_row);
+	if (!merge_steps(m, s->step_count))
+		return NULL;
+	qsort(to->steps, to->step_count, sizeof(*to->steps), by_level);
+	for (size_t i = 0; i < to->consumer_count; i++)
+		to->consumers[i].count = 0;
+	for (size_t i = 0; i < to->step_count; i++) {
+		struct top_consumer *c = &to->consumers[to->steps[i].consumer];
+
+		if (!c->count++)
+			c->first = i;
+	}
+	return to;
+}
