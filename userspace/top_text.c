@@ -147,7 +147,7 @@ void top_text_time(char *out, uint64_t ns)
 		{ 1000000, 999500000, "ms" },
 		{ 1000000000, 59500000000, "s" },
 	};
-	uint64_t seconds = (ns + 500000000) / 1000000000;
+	uint64_t seconds = ns / 1000000000 + (ns % 1000000000 >= 500000000);
 
 	if (ns < 1000) {
 		strcpy(out, ns ? "<1us" : "0");
