@@ -34,7 +34,7 @@ SANITIZERS := $(if $(call on,SANITIZE),-fsanitize=address$(COMMA)undefined -fno-
 ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE= -DPUSHBACK_TOOL_VERSION='"$(VERSION)"' $(WARNINGS) $(CFLAGS) \
 	$(SANITIZERS) -Iinclude -Iuserspace -I$(B) -MMD -MP
 LINK = $(CC) $(CFLAGS) $(SANITIZERS) $(LDFLAGS)
-LIBS := -lbpf -lelf -lz -ljansson -pthread
+LIBS := -lbpf -lelf -lz -ljansson -lm -pthread
 
 LIBRARY := $(patsubst %.c,$(B)/%.o,$(filter-out userspace/main.c,$(wildcard userspace/*.c)))
 DEMO := $(patsubst tools/%.c,$(B)/%.o,$(wildcard tools/demo/*.c))
@@ -129,7 +129,7 @@ $(B)/demo/%.o: tools/demo/%.c | $(B)/need
 # ---- Tests ----
 $(B)/tests/unit/%: $(B)/tests/unit/%.o $(SUPPORT) $(LIBRARY)
 	$(call say,LINK,$@)
-	$(Q)$(LINK) $^ $(LIBS) -lcmocka -lm -o $@
+	$(Q)$(LINK) $^ $(LIBS) -lcmocka -o $@
 
 $(B)/tests/%.so: tests/progs/shared/%.c | $(B)/need
 	@mkdir -p $(@D)

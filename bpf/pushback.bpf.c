@@ -42,6 +42,15 @@ struct task_struct {
 	char comm[16];
 } __attribute__((preserve_access_index));
 
+/* libbpf has it from 1.2 on. */
+#ifndef PT_REGS_PARM6
+#ifdef __TARGET_ARCH_x86
+#define PT_REGS_PARM6(x) ((x)->r9)
+#else
+#define PT_REGS_PARM6(x) (((const struct user_pt_regs *)(x))->regs[5])
+#endif
+#endif
+
 #define READ_FIRST 128 /* of a struct: enough to know the step, small enough for the stack */
 #define READ_REST  (offsetof(struct pushback_step, name) - READ_FIRST)
 
@@ -340,6 +349,34 @@ static __always_inline void copy_step(struct pb_step *e, const char *first, __u6
 		lose(PB_LOSS_READ, 1);
 }
 
+/* Whom it hands messages to. A later observer has of the struct whom it was told with last. */
+static __noinline int learn_next(struct pb_step *e, __u64 place, __u64 refused)
+{
+	__u32 i;
+
+	if (!e || !place)
+		return 0;
+	for (i = 0; i < PB_MAX_NEXT; i++) {
+		if (!e->next[i].place)
+			e->next[i].place = place;
+		if (e->next[i].place == place) {
+			e->next[i].refusals += refused;
+			return 0;
+		}
+	}
+	lose(PB_LOSS_NEXT_FULL, 1);
+	return 0;
+}
+
+static __always_inline void learn_order(struct pb_step *e, struct pt_regs *ctx, __u32 probe)
+{
+	__u32 value = PT_REGS_PARM3(ctx);
+
+	if (probe == PB_PROBE_FORWARD_RETURN)
+		learn_next(e, PT_REGS_PARM6(ctx),
+			   value == PUSHBACK_REJECTED || value == PUSHBACK_PROPAGATED);
+}
+
 static __always_inline void end_step(struct pb_step *e, struct pb_step_key *key, __u64 now)
 {
 	struct pb_process *process = bpf_map_lookup_elem(&processes, &key->process);
@@ -386,11 +423,13 @@ int pushback_event(struct pt_regs *ctx)
 
 	write_begin(e);
 	copy_step(e, first, place);
+	cookie = bpf_get_attach_cookie(ctx);
 	if (is_new) {
-		cookie = bpf_get_attach_cookie(ctx);
 		name_step(e, task);
 		set_baseline(e, cookie, PT_REGS_PARM3(ctx), now);
+		learn_next(e, e->now.next, 0);
 	}
+	learn_order(e, ctx, cookie & 0xff);
 	sample(e, &key, PUSHBACK_SEND);
 	sample(e, &key, PUSHBACK_RECEIVE);
 	e->event_ns = now;

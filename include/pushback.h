@@ -166,6 +166,7 @@ struct pushback_pick {
 #define PUSHBACK_BEAT        0x4000u  /* this fire is a heartbeat */
 #define PUSHBACK_ENDED       0x8000u  /* this fire is the step's last */
 #define PUSHBACK_NAME_CUT    0x10000u /* the name was longer than fits */
+#define PUSHBACK_MARKS       0x20000u /* it has enter marks */
 
 #define PUSHBACK_OPEN_ANY (PUSHBACK_OPEN | PUSHBACK_OPEN << 1)
 
@@ -208,7 +209,8 @@ struct pushback_step {
 	uint64_t next; /* the step that the last fired forward went to, or 0 */
 	struct pushback_direction direction[2];
 	struct pushback_pick pick[2];
-	uint64_t reserved[2];
+	uint64_t nexts; /* which steps its forwards were told with, see pushback_next_bit() */
+	uint64_t reserved;
 
 	char name[PUSHBACK_NAME_SIZE]; /* NUL-terminated */
 } __attribute__((aligned(64)));
@@ -224,7 +226,7 @@ struct pushback_step {
 			PUSHBACK_EPOCH_FRESH, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, \
 			0, 0, 0, 0, 0,                                                           \
 			{ { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }, { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 } },  \
-			{ { 0, 0 }, { 0, 0 } }, { 0, 0 }, text                                   \
+			{ { 0, 0 }, { 0, 0 } }, 0, 0, text                                       \
 	}
 
 #define PUSHBACK_UNLIKELY(x) (__builtin_expect(!!(x), 0) != 0)
@@ -424,7 +426,8 @@ PUSHBACK_INLINE void pushback_miss_begin(struct pushback_step *s)
 	s->pick[PUSHBACK_RECEIVE].of = 0;
 	s->self_ns = 0;
 	s->self_since = 0;
-	s->state = (s->state & PUSHBACK_NAME_CUT) | PUSHBACK_UNKNOWN | PUSHBACK_UNKNOWN << 1;
+	s->state = (s->state & (PUSHBACK_NAME_CUT | PUSHBACK_MARKS)) | PUSHBACK_UNKNOWN |
+		   PUSHBACK_UNKNOWN << 1;
 }
 
 #ifndef __bpf__
@@ -660,6 +663,7 @@ PUSHBACK_COLD void pushback_begin(struct pushback_step *s)
 	s->watch_forwarded = s->forwarded;
 	s->watch_refused = s->refused;
 	s->next = 0;
+	s->nexts = 0;
 	s->inside = 0;
 	s->bound = 0;
 	s->looked = 0;
@@ -722,6 +726,30 @@ PUSHBACK_COLD void pushback_fire_at(enum pushback_site site, struct pushback_ste
 	}
 }
 
+/*
+ * A forward to a step that was not told in this second is news: that is how observers learn the order
+ * of steps. `nexts` has the second in its high bits, below them one for each step that was told; the
+ * second decides which, so that no two share one for long.
+ */
+#define PUSHBACK_NEXT_BITS 48
+
+PUSHBACK_INLINE uint64_t pushback_next_bit(const struct pushback_step *s,
+					   const struct pushback_step *next)
+{
+	uint32_t mixed =
+		(uint32_t)((uintptr_t)next >> 6) ^ (uint32_t)(s->nexts >> PUSHBACK_NEXT_BITS);
+
+	return 1ull << ((uint64_t)(mixed * 2654435761u) * PUSHBACK_NEXT_BITS >> 32);
+}
+
+PUSHBACK_INLINE void pushback_next_second(struct pushback_step *s, uint64_t now)
+{
+	uint64_t second = now >> 30 << PUSHBACK_NEXT_BITS;
+
+	if (s->nexts >> PUSHBACK_NEXT_BITS << PUSHBACK_NEXT_BITS != second)
+		s->nexts = second;
+}
+
 /* Fires, or keeps it for the next return. */
 PUSHBACK_COLD void pushback_tell(struct pushback_step *s, enum pushback_site site, int value,
 				 struct pushback_step *next, uint64_t now)
@@ -733,12 +761,16 @@ PUSHBACK_COLD void pushback_tell(struct pushback_step *s, enum pushback_site sit
 		/* Later on it is somebody attached to other sites only: no clock at each return. */
 		if (now - s->watch_since < PUSHBACK_BEAT_NS || now - s->fired < PUSHBACK_BEAT_NS)
 			s->countdown = s->look_every = 1;
+		else if (next)
+			s->nexts |= pushback_next_bit(s, next);
 		return;
 	}
 	s->state &= ~PUSHBACK_UNTOLD;
 	s->fired = now;
-	if (forward)
+	if (next) {
 		s->next = (uint64_t)(uintptr_t)next;
+		s->nexts |= pushback_next_bit(s, next);
+	}
 	pushback_fire_at(site, s, (unsigned int)value, forward ? s->forwarded : s->accepted,
 			 forward ? s->refused : s->rejected, (uint64_t)(uintptr_t)next);
 	s->state &= ~(PUSHBACK_SAMPLE | PUSHBACK_SAMPLE << 1 | PUSHBACK_PARTED |
@@ -780,6 +812,7 @@ PUSHBACK_COLD void pushback_news(struct pushback_step *s, enum pushback_site sit
 	if (edge)
 		tell |= pushback_turn(s, direction, edge == PUSHBACK_OPENS, now);
 	pushback_look(s, edge, now);
+	pushback_next_second(s, now);
 	if (!tell && now - s->fired >= PUSHBACK_BEAT_NS)
 		tell = PUSHBACK_BEAT;
 	if (!tell)
@@ -873,6 +906,8 @@ PUSHBACK_INLINE void pushback_inside(struct pushback_step *s, uint64_t what)
 {
 	if (!pushback_watched())
 		return;
+	if (PUSHBACK_UNLIKELY(!(s->state & PUSHBACK_MARKS)))
+		s->state |= PUSHBACK_MARKS;
 	*(volatile uint64_t *)&s->inside = what ? pushback_thread() | what : 0;
 	pushback_called = NULL;
 }
@@ -923,10 +958,14 @@ PUSHBACK_INLINE void pushback_forward_return(struct pushback_step *s, int outcom
 		return;
 	}
 	pushback_enter_watch(s);
-	next = pushback_called;
+	next = pushback_called == s ? NULL : pushback_called;
 	pushback_called = NULL;
+	if (PUSHBACK_UNLIKELY(next && !(s->nexts & pushback_next_bit(s, next)))) {
+		s->state |= PUSHBACK_UNTOLD;
+		s->countdown = 1;
+	}
 	pushback_counted(s, PUSHBACK_FORWARD_RETURN, outcome,
-			 pushback_count(s, PUSHBACK_RECEIVE, outcome), next == s ? NULL : next);
+			 pushback_count(s, PUSHBACK_RECEIVE, outcome), next);
 }
 
 /* This step's poll returns; `ready`: a submit would be accepted now. */

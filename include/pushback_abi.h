@@ -48,7 +48,8 @@ PB_OFFSET(watch_refused, 160);
 PB_OFFSET(next, 168);
 PB_OFFSET(direction, 176);
 PB_OFFSET(pick, 336);
-PB_OFFSET(reserved, 368);
+PB_OFFSET(nexts, 368);
+PB_OFFSET(reserved, 376);
 PB_OFFSET(name, 384);
 
 /* The probes; also the low byte of an attach cookie, the object's number is above it. */
@@ -154,6 +155,10 @@ struct pb_step {
 	uint64_t folded[2]; /* of them */
 	uint64_t folded_ns[2];
 	uint64_t events; /* fires seen */
+	struct {
+		uint64_t place;
+		uint64_t refusals; /* fires of refusals there */
+	} next[PB_MAX_NEXT];       /* the steps that it forwards to, in order of their first fire */
 	struct pb_baseline base;
 	struct pushback_step now;
 	uint64_t sequence_begin;
@@ -204,7 +209,8 @@ enum pb_loss {
 	PB_LOSS_HISTS_FULL = 5,  /* no room for a histogram: durations of that step are missing */
 	PB_LOSS_EXIT_UNREAD = 6, /* at exit: counts after the step's last event are missing */
 	PB_LOSS_PLACE_FULL = 7,  /* no room in `places`: a reuse of the address may go unseen */
-	PB_LOSSES = 8,
+	PB_LOSS_NEXT_FULL = 8,   /* a step hands on to more than PB_MAX_NEXT: fires to the others */
+	PB_LOSSES = 9,
 };
 
 #endif /* PUSHBACK_ABI_H */

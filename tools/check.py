@@ -45,8 +45,11 @@ ONLY = {
     r"(lib)?elf\.h|gelf\.h": {"elfnote", "elf_image"},
 }
 # Pure files: no libbpf, no I/O, no clock.
-PURE = {"model", "hist", "metrics"}
-PURE_MAY = {"stdbool.h", "stddef.h", "stdint.h", "stdlib.h", "string.h", "errno.h", "limits.h", "float.h", "uthash.h"}
+PURE = r"model(_\w+)?|hist|metrics|verdict|text"
+PURE_MAY = {"stdbool.h", "stddef.h", "stdint.h", "stdlib.h", "string.h", "errno.h", "limits.h", "float.h", "math.h",
+            "uthash.h"}
+# Pure ones that make sentences: with snprintf and nothing else of stdio.
+SENTENCES = {"verdict"}
 # What faces a consumer's data or the kernel does not print.
 SPEAKERS = {"main", "msg", "opts"}
 
@@ -59,10 +62,14 @@ def layering():
             for pattern, allowed in ONLY.items():
                 if re.fullmatch(pattern, include) and path.stem not in allowed:
                     yield f"{name(path)}: may not include {include}: only {', '.join(sorted(allowed))}"
-            if path.stem in PURE and include not in headers and include not in PURE_MAY:
+            may = PURE_MAY | ({"stdio.h"} if path.stem in SENTENCES else set())
+            if re.fullmatch(PURE, path.stem) and include not in headers and include not in may:
                 yield f"{name(path)}: is pure and may not include {include}"
-        if path.stem in PURE and re.search(r"\bclock_gettime\b|\btime\(", path.read_text()):
+        if re.fullmatch(PURE, path.stem) and re.search(r"\bclock_gettime\b|\btime\(", path.read_text()):
             yield f"{name(path)}: is pure and may not look at a clock"
+        more = r"\bFILE\b|\bfopen\(|\b(?!snprintf)\w*(printf|scanf|puts|putc)\("
+        if path.stem in SENTENCES and re.search(more, path.read_text()):
+            yield f"{name(path)}: is pure and may use nothing of stdio but snprintf"
     for path in files(".c", ".h", under=["bpf", "include"]):
         if re.search(r'#include "(?!pushback|maps\.bpf)', path.read_text()):
             yield f"{name(path)}: the kernel side and the header know nothing of userspace"

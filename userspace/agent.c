@@ -16,6 +16,7 @@
 #include "labels.h"
 #include "model.h"
 #include "msg.h"
+#include "sampler.h"
 #include "watch.h"
 
 #define SECOND_NS 1000000000ull
@@ -30,6 +31,7 @@ struct agent {
 	struct drain *drain;
 	struct model *model;
 	struct labels *labels;
+	struct sampler *sampler;
 	struct agent_stats stats;
 	uint64_t next_look; /* for new processes and libraries */
 	uint64_t *started;  /* of --pid: a number is used again, a start time is not */
@@ -191,8 +193,9 @@ static enum exit_status build(struct agent *a, char *why)
 	a->watch = watch_new(a->attach);
 	a->drain = drain_new(&maps);
 	a->model = model_new();
+	a->sampler = sampler_new();
 	a->started = calloc(o->pids_count + 1, sizeof(*a->started));
-	if (!a->watch || !a->drain || !a->model || !a->started) {
+	if (!a->watch || !a->drain || !a->model || !a->sampler || !a->started) {
 		snprintf(why, ATTACH_WHY_SIZE, "out of memory");
 		return EXIT_FAILED;
 	}
@@ -228,6 +231,7 @@ void agent_free(struct agent *a)
 	watch_free(a->watch);
 	attach_free(a->attach);
 	model_free(a->model);
+	sampler_free(a->sampler);
 	labels_free(a->labels);
 	free(a->started);
 	if (a->signals >= 0)
@@ -253,6 +257,8 @@ static int take(const struct record *record, void *context)
 {
 	struct agent *a = context;
 
+	/* Out of memory: it is not sampled until the next drain. */
+	sampler_add(a->sampler, record);
 	return model_record(a->model, record, labels_of(a->labels, &record->key.process));
 }
 
@@ -295,7 +301,9 @@ static int drain(struct agent *a, uint64_t now, bool last, char *why)
 	int err;
 
 	model_begin(a->model, now);
+	sampler_begin(a->sampler);
 	err = drain_run(a->drain, now, last, take, a);
+	sampler_end(a->sampler);
 	model_end(a->model);
 	a->stats.drain_ns = now_ns() - now;
 	labels_sweep(a->labels);
@@ -328,23 +336,40 @@ static bool all_gone(struct agent *a)
 	return a->options->pids_count && gone == a->options->pids_count;
 }
 
-/* Waits until `until` or a signal to end (true). Sinks get their turn meanwhile. */
+static void poll_sinks(struct sink *const *sinks, size_t count, uint64_t now)
+{
+	size_t i;
+
+	for (i = 0; i < count; i++) {
+		if (sinks[i]->ops->poll)
+			sinks[i]->ops->poll(sinks[i], now);
+	}
+}
+
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* Waits until `until` or a signal to end (true). Samples and sinks get their turn meanwhile. */
 static bool wait_until(struct agent *a, struct sink *const *sinks, size_t count, uint64_t until)
 {
 	struct pollfd fd = { .fd = a->signals, .events = POLLIN };
-	uint64_t now, left;
-	size_t i;
+	uint64_t now, next, next_poll = now_ns() + POLL_NS;
 
 	while ((now = now_ns()) < until) {
 		struct timespec timeout;
 
-		left = until - now < POLL_NS ? until - now : POLL_NS;
-		timeout = (struct timespec){ .tv_nsec = (long)left };
+		next = earlier(until, earlier(next_poll, sampler_due(a->sampler)));
+		timeout = (struct timespec){ .tv_nsec = next > now ? (long)(next - now) : 0 };
 		if (ppoll(&fd, 1, &timeout, NULL) > 0)
 			return true;
-		for (i = 0; i < count; i++) {
-			if (sinks[i]->ops->poll)
-				sinks[i]->ops->poll(sinks[i], now_ns());
+		now = now_ns();
+		if (now >= sampler_due(a->sampler))
+			sampler_run(a->sampler, a->model, now);
+		if (now >= next_poll) {
+			poll_sinks(sinks, count, now);
+			next_poll = now + POLL_NS;
 		}
 	}
 	return false;

@@ -64,19 +64,13 @@ struct drain {
 };
 
 static const char *const loss_names[DRAIN_LOSSES] = {
-	[PB_LOSS_READ] = "step_unreadable",
-	[PB_LOSS_INVALID] = "step_invalid",
-	[PB_LOSS_STEPS_FULL] = "steps_full",
-	[PB_LOSS_PROCESS_FULL] = "process_full",
-	[PB_LOSS_PROCESSES_FULL] = "processes_full",
-	[PB_LOSS_HISTS_FULL] = "histograms_full",
-	[PB_LOSS_EXIT_UNREAD] = "exit_unread",
-	[PB_LOSS_PLACE_FULL] = "places_full",
-	[DRAIN_LOSS_TORN] = "torn",
-	[DRAIN_LOSS_SILENT] = "silent_unreadable",
-	[DRAIN_LOSS_GONE] = "gone",
-	[DRAIN_LOSS_NAME_CUT] = "name_cut",
-	[DRAIN_LOSS_MEMORY] = "drain_no_memory",
+	[PB_LOSS_READ] = "step_unreadable",          [PB_LOSS_INVALID] = "step_invalid",
+	[PB_LOSS_STEPS_FULL] = "steps_full",         [PB_LOSS_PROCESS_FULL] = "process_full",
+	[PB_LOSS_PROCESSES_FULL] = "processes_full", [PB_LOSS_HISTS_FULL] = "histograms_full",
+	[PB_LOSS_EXIT_UNREAD] = "exit_unread",       [PB_LOSS_PLACE_FULL] = "places_full",
+	[PB_LOSS_NEXT_FULL] = "nexts_full",          [DRAIN_LOSS_TORN] = "torn",
+	[DRAIN_LOSS_SILENT] = "silent_unreadable",   [DRAIN_LOSS_GONE] = "gone",
+	[DRAIN_LOSS_NAME_CUT] = "name_cut",          [DRAIN_LOSS_MEMORY] = "drain_no_memory",
 	[DRAIN_LOSS_LIE] = "step_implausible",
 };
 
@@ -277,12 +271,23 @@ static void believe(struct drain *d, struct record *r, struct seen *seen, uint64
 	seen->lie_counted |= lies;
 }
 
+static void fill_next(struct record *r, const struct pb_step *e)
+{
+	for (int i = 0; i < PB_MAX_NEXT; i++) {
+		r->next[i].place = e->next[i].place;
+		r->next[i].refusals = e->next[i].refusals;
+	}
+}
+
 static void fill_record(struct drain *d, struct record *r, struct seen *seen,
 			const struct pb_step *e, uint64_t now, bool fresh)
 {
 	r->key = seen->key;
 	r->place = e->place;
-	r->next = e->now.next;
+	fill_next(r, e);
+	r->marks = e->now.state & PUSHBACK_MARKS;
+	r->depth = (uint32_t)e->now.depth;
+	r->capacity = (uint32_t)(e->now.depth >> 32);
 	r->cgroup_id = e->cgroup_id;
 	r->counter[COUNTER_SEND] = since_base(e->now.rejected, e->base.rejected);
 	r->counter[COUNTER_RECEIVE] = since_base(e->now.refused, e->base.refused);

@@ -2,7 +2,7 @@
 /*
  * sampler.h - enter marks, seen 20 times a second in the memory of the consumers
  *
- * One process_vm_readv(2) a process and sample (of at most IOV_MAX steps), whether it is on a CPU or
+ * One process_vm_readv(2) a process and sample (of at most 1,024 steps), whether it is on a CPU or
  * not. Knows its steps from the records of the last drain. Not thread-safe.
  */
 #ifndef SAMPLER_H

@@ -22,7 +22,7 @@ enum verdict_kind {
 struct verdict {
 	enum verdict_kind kind;
 	const struct step_view *step, *other; /* as the kind says, else NULL */
-	double share, other_share; /* of the second: self time, or busy time */
+	double share, other_share;            /* of the second: self time, or busy time */
 };
 
 struct verdict verdict_of(const struct consumer_view *consumer);

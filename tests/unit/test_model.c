@@ -9,6 +9,7 @@
 
 #include "model.h"
 #include "records.h"
+#include "step_series.h"
 
 #define START (1000 * SEC)
 
@@ -41,7 +42,7 @@ static void drain(struct model *m, uint64_t now, const struct record *records, s
 static const struct series *only_series(const struct model *m)
 {
 	size_t count;
-	const struct series *const *series = model_series(m, &count);
+	const struct series *const *series = step_series(m, &count);
 
 	assert_int_equal(count, 1);
 	return series[0];
@@ -60,7 +61,7 @@ static size_t series_count(const struct model *m)
 {
 	size_t count;
 
-	model_series(m, &count);
+	step_series(m, &count);
 	return count;
 }
 
@@ -106,7 +107,7 @@ static void test_same_names_are_one_series(void **state)
 	strcpy(r.process, "other");
 	assert_int_equal(model_record(m, &r, "a:b"), 0);
 	model_end(m);
-	series = model_series(m, &count);
+	series = step_series(m, &count);
 	assert_int_equal(count, 4);
 	assert_int_equal(series[0]->counter[COUNTER_ACCEPTED], 12);
 	assert_int_equal(series[0]->gauge[GAUGE_INSTANCES], 2);
@@ -146,15 +147,84 @@ static void test_counters_never_shrink(void **state)
 	struct record r = record_of(1, 1, "sink");
 
 	for (unsigned int i = 0; i < 5; i++) {
-		for (int c = 0; c < COUNTERS; c++)
+		for (int c = 0; c < COUNTER_BUSY_TIME; c++)
 			r.counter[c] = told[i] * (uint64_t)(c + 1);
 		drain(m, START + (i + 1) * SEC, &r, 1);
-		for (int c = 0; c < COUNTERS; c++) {
+		for (int c = 0; c < COUNTER_BUSY_TIME; c++) {
 			assert_int_equal(only_series(m)->counter[c], shown[i] * (uint64_t)(c + 1));
 			assert_int_equal(only_step(m)->record->counter[c],
 					 shown[i] * (uint64_t)(c + 1));
 		}
 	}
+}
+
+/* Busy time and pressure are found out by the model; nobody tells them. */
+static void test_own_counters_are_not_taken(void **state)
+{
+	struct model *m = *state;
+	struct record r = record_of(1, 1, "sink");
+
+	for (int c = COUNTER_BUSY_TIME; c < COUNTERS; c++)
+		r.counter[c] = 5 * SEC;
+	drain(m, START + SEC, &r, 1);
+	for (int c = COUNTER_BUSY_TIME; c < COUNTERS; c++) {
+		assert_int_equal(only_series(m)->counter[c], 0);
+		assert_int_equal(only_step(m)->record->counter[c], 0);
+		assert_int_equal(consumer_series(m)->counter[c], 0);
+	}
+}
+
+static void test_rates_are_of_the_last_second(void **state)
+{
+	struct model *m = *state;
+	struct record r = record_of(1, 1, "sink");
+
+	r.counter[COUNTER_ACCEPTED] = 500;
+	r.counter[COUNTER_SEND_TIME] = 250 * MS;
+	drain(m, START + SEC / 2, &r, 1);
+	assert_true(only_step(m)->rate[COUNTER_ACCEPTED] == 0);
+	r.counter[COUNTER_ACCEPTED] = 3000;
+	r.counter[COUNTER_SEND_TIME] = 500 * MS;
+	drain(m, START + 2 * SEC, &r, 1);
+	assert_true(only_step(m)->rate[COUNTER_ACCEPTED] == 1500);
+	assert_true(only_step(m)->rate[COUNTER_SEND_TIME] == 250 * MS);
+	assert_true(only_step(m)->rate[COUNTER_FORWARDED] == 0);
+	/* What is open goes on, told or not. */
+	r.since[PUSHBACK_SEND] = START + 2 * SEC;
+	drain(m, START + 3 * SEC, &r, 1);
+	drain(m, START + 4 * SEC, NULL, 0);
+	assert_true(only_step(m)->rate[COUNTER_SEND_TIME] == SEC);
+	assert_true(only_step(m)->rate[COUNTER_ACCEPTED] == 0);
+}
+
+static void test_queue_gauges_are_the_largest(void **state)
+{
+	struct model *m = *state;
+	struct record r[3] = { record_of(1, 1, "sink"), record_of(1, 2, "sink"),
+			       record_of(1, 3, "sink") };
+
+	drain(m, START + SEC, r, 3);
+	assert_false(only_series(m)->has_depth);
+	r[0].depth = 70;
+	r[1].depth = 9;
+	r[1].capacity = 80;
+	drain(m, START + 2 * SEC, r, 3);
+	assert_true(only_series(m)->has_depth);
+	assert_int_equal(only_series(m)->gauge[GAUGE_QUEUE_DEPTH], 70);
+	assert_int_equal(only_series(m)->gauge[GAUGE_QUEUE_CAPACITY], 80);
+	assert_int_equal(model_steps(m, &(size_t){ 0 })[1].depth, 9);
+	assert_true(model_steps(m, &(size_t){ 0 })[0].has_depth);
+	assert_false(model_steps(m, &(size_t){ 0 })[2].has_depth);
+	/* Empty is a depth too, once it was told; without a record it is as it was. */
+	r[0].depth = 0;
+	drain(m, START + 3 * SEC, r, 1);
+	assert_true(model_steps(m, &(size_t){ 0 })[0].has_depth);
+	assert_int_equal(only_series(m)->gauge[GAUGE_QUEUE_DEPTH], 9);
+	r[1].dead = true;
+	drain(m, START + 4 * SEC, &r[1], 1);
+	assert_true(only_series(m)->has_depth);
+	assert_int_equal(only_series(m)->gauge[GAUGE_QUEUE_DEPTH], 0);
+	assert_int_equal(only_series(m)->gauge[GAUGE_QUEUE_CAPACITY], 0);
 }
 
 static void test_counters_never_wrap(void **state)
@@ -243,6 +313,7 @@ static void test_series_is_forgotten_after_it_was_seen_empty(void **state)
 	assert_int_equal(only_series(m)->gauge[GAUGE_INSTANCES], 0);
 	model_next_interval(m);
 	assert_int_equal(series_count(m), 0);
+	assert_null(consumer_series(m));
 	r = record_of(1, 2, "sink");
 	drain(m, START + 3 * SEC, &r, 1);
 	assert_true(only_series(m)->id > id);
@@ -401,6 +472,9 @@ int main(void)
 		TEST(test_same_names_are_one_series),
 		TEST(test_names_do_not_run_together),
 		TEST(test_counters_never_shrink),
+		TEST(test_own_counters_are_not_taken),
+		TEST(test_rates_are_of_the_last_second),
+		TEST(test_queue_gauges_are_the_largest),
 		TEST(test_counters_never_wrap),
 		TEST(test_dead_instances_stay_in),
 		TEST(test_late_records_are_ignored),

@@ -16,6 +16,7 @@
 
 #include "model.h"
 #include "records.h"
+#include "step_series.h"
 
 #define START (1000 * SEC)
 #define STEPS 250 /* more than the tables begin with */
@@ -104,7 +105,7 @@ static int drain(struct model *m, uint64_t now, struct record *records, bool dea
 static void assert_whole(const struct model *m, uint64_t drains)
 {
 	size_t count;
-	const struct series *const *series = model_series(m, &count);
+	const struct series *const *series = step_series(m, &count);
 	uint64_t sent = 0, closed[2] = { 0, 0 }, instances = 0;
 
 	for (size_t i = 0; i < count; i++) {

@@ -8,6 +8,7 @@
 
 #include "model.h"
 #include "records.h"
+#include "step_series.h"
 
 #define START (10000 * SEC)
 
@@ -40,7 +41,7 @@ static int teardown(void **state)
 static const struct series *series_of(const struct stand *s)
 {
 	size_t count;
-	const struct series *const *series = model_series(s->m, &count);
+	const struct series *const *series = step_series(s->m, &count);
 
 	assert_int_equal(count, 1);
 	return series[0];

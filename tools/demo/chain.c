@@ -13,7 +13,7 @@ static const struct step_ops *find_kind(const char *kind)
 	return NULL;
 }
 
-static const char *plan_step(struct chain *chain, char *spec)
+static const char *plan_step(struct chain *chain, char *spec, size_t after)
 {
 	char *kind = strchr(spec, '=');
 
@@ -28,27 +28,40 @@ static const char *plan_step(struct chain *chain, char *spec)
 	chain->plan[chain->length].name = spec;
 	chain->plan[chain->length].ops = find_kind(kind ? kind : spec);
 	if (!chain->plan[chain->length].ops)
-		return "a kind is decode, filter, transform, guard, batch or sink";
+		return "a kind is decode, filter, transform, guard, batch, broadcast or sink";
+	chain->plan[chain->length].after = after;
 	chain->length++;
 	return NULL;
 }
 
 const char *chain_plan(struct chain *chain, const char *steps)
 {
-	char *rest = strdup(steps);
+	char *spec = strdup(steps);
+	size_t after = 0, split = CHAIN_MAX;
 
-	chain->names = rest;
+	chain->names = spec;
 	chain->length = 0;
-	if (!rest)
+	if (!spec)
 		return "out of memory";
-	while (rest) {
-		char *spec = strsep(&rest, ",");
-		const char *wrong = plan_step(chain, spec);
+	for (;;) {
+		char *end = spec + strcspn(spec, ",/"), separator = *end;
+		const char *wrong;
 
+		*end = '\0';
+		wrong = plan_step(chain, spec, after);
 		if (wrong)
 			return wrong;
+		after = chain->length - 1;
+		if (chain->plan[after].ops == &step_broadcast)
+			split = after;
+		if (!separator)
+			return NULL;
+		if (separator == '/' && split == CHAIN_MAX)
+			return "a branch begins behind a broadcast step";
+		if (separator == '/')
+			after = split;
+		spec = end + 1;
 	}
-	return NULL;
 }
 
 bool chain_has(const struct chain *chain, const char *name)
@@ -59,7 +72,21 @@ bool chain_has(const struct chain *chain, const char *name)
 	return false;
 }
 
-static struct step *make_step(const struct chain *chain, size_t i, struct step *next)
+/* Those that it hands on to: they are made already. */
+static bool link_step(const struct chain *chain, size_t i, struct step *step)
+{
+	for (size_t k = i + 1; k < chain->length; k++) {
+		if (chain->plan[k].after != i)
+			continue;
+		if (step->branch_count == STEP_BRANCHES)
+			return false;
+		step->branches[step->branch_count++] = chain->steps[k];
+	}
+	step->next = step->branches[0];
+	return true;
+}
+
+static struct step *make_step(const struct chain *chain, size_t i)
 {
 	struct step *step = aligned_alloc(_Alignof(struct step), sizeof(*step));
 
@@ -67,9 +94,13 @@ static struct step *make_step(const struct chain *chain, size_t i, struct step *
 		return NULL;
 	memset(step, 0, sizeof(*step));
 	step->ops = chain->plan[i].ops;
-	step->next = next;
+	if (!link_step(chain, i, step)) {
+		free(step);
+		return NULL;
+	}
 	step->capacity = step->ops == &step_batch ? chain->batch_size : chain->concurrency;
-	truth_begin(&step->truth, chain->plan[i].name, next ? next->truth.id : 0);
+	truth_begin(&step->truth, chain->plan[i].name,
+		    step->branch_count == 1 ? step->next->truth.id : 0);
 	pushback_step_init(&step->probe, chain->plan[i].name);
 	return step;
 }
@@ -77,9 +108,7 @@ static struct step *make_step(const struct chain *chain, size_t i, struct step *
 int chain_begin(struct chain *chain)
 {
 	for (size_t i = chain->length; i-- > 0;) {
-		struct step *next = i + 1 < chain->length ? chain->steps[i + 1] : NULL;
-
-		chain->steps[i] = make_step(chain, i, next);
+		chain->steps[i] = make_step(chain, i);
 		if (!chain->steps[i]) {
 			chain_end(chain);
 			return -ENOMEM;
@@ -101,14 +130,13 @@ void chain_end(struct chain *chain)
 	}
 }
 
-void chain_set_slow(struct chain *chain, const struct slow_request *slow)
+void chain_set_slow(struct chain *chain, const struct slow_list *slow)
 {
 	chain->slow = *slow;
 	for (size_t i = 0; i < chain->length; i++) {
-		bool is_slow = !strcmp(chain->plan[i].name, chain->slow.step);
+		const struct slow_request *how = slow_find(&chain->slow, chain->plan[i].name);
 
-		step_set_slow(chain->steps[i], is_slow ? chain->slow.mode : SLOW_NOT,
-			      chain->slow.duration);
+		step_set_slow(chain->steps[i], how ? how->mode : SLOW_NOT, how ? how->duration : 0);
 	}
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * chain.h - the steps of the consumer, in a row
+ * chain.h - the steps of the consumer: in a row, or a row that a broadcast step splits into several
  */
 #ifndef DEMO_CHAIN_H
 #define DEMO_CHAIN_H
@@ -17,6 +17,7 @@
 struct chain_plan {
 	const char *name;
 	const struct step_ops *ops;
+	size_t after; /* which step it is behind; of the first one itself */
 };
 
 struct chain {
@@ -25,14 +26,15 @@ struct chain {
 	size_t length;
 	uint32_t batch_size;
 	uint32_t concurrency;
-	struct slow_request slow;
+	struct slow_list slow;
 	struct step *steps[CHAIN_MAX];       /* what is running */
 	struct step_counts ended[CHAIN_MAX]; /* of the instances that are no more */
 };
 
 /*
- * Takes "NAME[=KIND],...", KIND being the name if it is left out, and makes no step yet. Returns
- * NULL, or what is wrong with it.
+ * Takes "NAME[=KIND],...", KIND being the name if it is left out, and makes no step yet. Behind a
+ * broadcast step, "/" begins its next branch: "decode,broadcast,a=sink/transform,b=sink". Returns NULL,
+ * or what is wrong with it.
  */
 const char *chain_plan(struct chain *chain, const char *steps);
 
@@ -44,8 +46,8 @@ int chain_begin(struct chain *chain);
 /* Ends all steps as they are; chain_begin may follow. */
 void chain_end(struct chain *chain);
 
-/* From now on this step is the slow one, no other, also after the next chain_begin. */
-void chain_set_slow(struct chain *chain, const struct slow_request *slow);
+/* From now on these steps are slow, no other, also after the next chain_begin. */
+void chain_set_slow(struct chain *chain, const struct slow_list *slow);
 
 /* Hands on what is incomplete; true once nothing is on its way any more. */
 bool chain_drained(struct chain *chain);

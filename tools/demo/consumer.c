@@ -47,11 +47,19 @@ static int rebalance(struct consumer *consumer)
 
 static void change_slow(struct chain *chain, const struct slow_request *slow)
 {
+	struct slow_list list;
+
 	if (slow->mode != SLOW_NOT && !chain_has(chain, slow->step)) {
 		fprintf(stderr, "pushback-demo: there is no step '%s'\n", slow->step);
 		return;
 	}
-	chain_set_slow(chain, slow);
+	list = chain->slow;
+	if (!slow_take(&list, slow)) {
+		fprintf(stderr, "pushback-demo: %d steps are slow: begin anew without +\n",
+			SLOW_MAX);
+		return;
+	}
+	chain_set_slow(chain, &list);
 	if (slow->mode == SLOW_NOT)
 		fprintf(stderr, "pushback-demo: no step is slow now\n");
 	else

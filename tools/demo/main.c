@@ -73,12 +73,14 @@ static int plan(const struct options *options, struct chain *chain)
 
 	if (wrong)
 		return fail(options->steps, wrong);
-	if (chain->slow.mode == SLOW_NOT || chain_has(chain, chain->slow.step))
-		return 0;
-	if (options->slow_given)
-		return fail(chain->slow.step, "no step has that name");
-	/* Of the default only the default chain is sure to have the step. */
-	chain->slow = (struct slow_request){ .mode = SLOW_NOT };
+	for (size_t i = 0; i < chain->slow.count; i++) {
+		if (chain_has(chain, chain->slow.of[i].step))
+			continue;
+		if (options->slow_given)
+			return fail(chain->slow.of[i].step, "no step has that name");
+		/* Of the default only the default chain is sure to have the step. */
+		chain->slow.count = 0;
+	}
 	return 0;
 }
 

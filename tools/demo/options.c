@@ -63,8 +63,10 @@ static bool set_truth(struct options *options, const char *text)
 
 static bool set_slow(struct options *options, const char *text)
 {
+	struct slow_request request;
+
 	options->slow_given = true;
-	return slow_parse(text, &options->slow);
+	return slow_parse(text, &request) && slow_take(&options->slow, &request);
 }
 
 static bool set_steps(struct options *options, const char *text)
@@ -105,9 +107,11 @@ static const struct option_spec specs[] = {
 	{ "rate", "N", set_rate, "messages a second that are produced, 0 as many as can be" },
 	{ "messages", "N", set_messages, "end when so many are through" },
 	{ "duration", "TIME", set_duration, "end after that" },
-	{ "slow", "STEP:HOW:TIME", set_slow, "HOW is refuse or block; or none" },
+	{ "slow", "STEP:HOW:TIME", set_slow,
+	  "HOW is refuse or block; or none. +STEP:HOW:TIME: that one too" },
 	{ "steps", "NAME[=KIND],...", set_steps,
-	  "of decode, filter, transform, guard, batch and sink" },
+	  "of decode, filter, transform, guard, batch and sink; behind a\n"
+	  "broadcast, / begins its next branch" },
 	{ "batch", "N", set_batch, "messages in a batch, default 4" },
 	{ "concurrency", "N", set_concurrency, "messages the sink has in flight, default 4" },
 	{ "truth", "FILE", set_truth, "log there what every step answered" },
@@ -129,7 +133,7 @@ static void print_help(void)
 		printf("  %-26s %s\n", left, specs[i].help);
 	}
 	printf("\nTIME is a number with us, ms, s, m or h; bare means s. While it runs it takes on "
-	       "stdin:\nanother STEP:HOW:TIME, none, rebalance (new steps), pause, resume, "
+	       "stdin:\n[+]STEP:HOW:TIME, none, rebalance (new steps), pause, resume, "
 	       "quit.\n\n"
 	       "  pushback-demo --slow sink:refuse:1ms\n"
 	       "  pushback-demo --source memory --slow transform:block:10us --duration 5s\n");
@@ -187,7 +191,7 @@ int options_parse(struct options *options, int argc, char **argv)
 		.rate = UINT64_MAX,
 		.batch_size = 4,
 		.concurrency = 4,
-		.slow = { "sink", SLOW_REFUSE, 1000000 },
+		.slow = { .of = { { "sink", SLOW_REFUSE, 1000000, false } }, .count = 1 },
 	};
 	role = take_role(options, argc, argv);
 	if (role < 0)

@@ -16,7 +16,7 @@ struct options {
 	const char *truth; /* NULL: none */
 	const char *steps;
 	bool memory;
-	struct slow_request slow;
+	struct slow_list slow;
 	bool slow_given;
 	uint64_t messages;
 	uint64_t duration; /* ns */

@@ -67,6 +67,8 @@ bool slow_parse(const char *text, struct slow_request *request)
 	*request = (struct slow_request){ .mode = SLOW_NOT };
 	if (!strcmp(text, "none"))
 		return true;
+	request->also = *text == '+';
+	text += request->also;
 	if (!duration)
 		return false;
 	do {
@@ -79,4 +81,24 @@ bool slow_parse(const char *text, struct slow_request *request)
 	memcpy(request->step, text, length);
 	return mode_parse(mode + 1, (size_t)(duration - mode - 1), &request->mode) &&
 	       duration_parse(duration + 1, &request->duration);
+}
+
+bool slow_take(struct slow_list *list, const struct slow_request *request)
+{
+	if (!request->also)
+		list->count = 0;
+	if (request->mode == SLOW_NOT)
+		return true;
+	if (list->count == SLOW_MAX)
+		return false;
+	list->of[list->count++] = *request;
+	return true;
+}
+
+const struct slow_request *slow_find(const struct slow_list *list, const char *step)
+{
+	for (size_t i = list->count; i-- > 0;)
+		if (!strcmp(list->of[i].step, step))
+			return &list->of[i];
+	return NULL;
 }

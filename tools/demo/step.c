@@ -7,7 +7,8 @@
 #include "step.h"
 
 const struct step_ops *const step_kinds[] = {
-	&step_decode, &step_filter, &step_transform, &step_guard, &step_batch, &step_sink, NULL,
+	&step_decode, &step_filter,    &step_transform, &step_guard,
+	&step_batch,  &step_broadcast, &step_sink,      NULL,
 };
 
 void step_set_slow(struct step *step, enum slow_mode mode, uint64_t duration)
@@ -24,11 +25,13 @@ void step_set_slow(struct step *step, enum slow_mode mode, uint64_t duration)
 
 enum pushback_outcome step_offer(struct step *step, struct message *message)
 {
-	enum pushback_outcome outcome;
+	return step->next ? step_offer_to(step, step->next, message) : PUSHBACK_ACCEPTED;
+}
 
-	if (!step->next)
-		return PUSHBACK_ACCEPTED;
-	outcome = step->next->ops->submit(step->next, message);
+enum pushback_outcome step_offer_to(struct step *step, struct step *next, struct message *message)
+{
+	enum pushback_outcome outcome = next->ops->submit(next, message);
+
 	step_tell_forward(step, outcome);
 	return outcome;
 }

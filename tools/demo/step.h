@@ -38,6 +38,8 @@ struct step_ops {
 	bool (*task)(struct message *message);
 };
 
+#define STEP_BRANCHES 8
+
 struct step_counts {
 	uint64_t submits[4]; /* by outcome */
 };
@@ -47,6 +49,10 @@ struct step {
 	struct truth_step truth;
 	const struct step_ops *ops;
 	struct step *next; /* NULL: the last one */
+	/* Of a broadcast step, each of them; of others, `next`. */
+	struct step *branches[STEP_BRANCHES];
+	size_t branch_count;
+	bool pending[STEP_BRANCHES]; /* it has not taken `carried` yet */
 	struct step_counts counts;
 
 	enum slow_mode slow;
@@ -71,13 +77,15 @@ struct step {
 /* The kinds there are, ended by NULL. */
 extern const struct step_ops *const step_kinds[];
 extern const struct step_ops step_decode, step_filter, step_transform, step_guard, step_batch,
-	step_sink;
+	step_broadcast, step_sink;
 
 /* Makes it slow from now on, or not slow; what was under way with it starts its time anew. */
 void step_set_slow(struct step *step, enum slow_mode mode, uint64_t duration);
 
 /* Offers a message to the next step and tells the probes; without a next one it is ACCEPTED. */
 enum pushback_outcome step_offer(struct step *step, struct message *message);
+/* The same to one of several. */
+enum pushback_outcome step_offer_to(struct step *step, struct step *next, struct message *message);
 
 /* When a slow step takes a message: while in submit, ... */
 void step_block(struct step *step);

@@ -10,7 +10,8 @@
  *	# pushback-demo truth 1
  *	base NS
  *	pid PID
- *	begin STEP NEXT TIME NAME		a step instance is made; NEXT is 0 for the last one
+ *	begin STEP NEXT TIME NAME		a step instance is made; NEXT is 0 for the last one and
+ *						for one with several behind it
  *	STEP KIND OUTCOME COUNT FIRST LENGTH [LATE]
  *						COUNT equal returns, the first at FIRST and the last
  *						LENGTH later

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: MIT */
+/* Whom a step hands messages to, and whether it has enter marks: how observers learn of it. */
+#define _GNU_SOURCE
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "clock_set.h"
+#include "watched.h"
+
+static struct pushback_step many[64];
+
+static void hand_on(struct pushback_step *to)
+{
+	pushback_submit_return(to, ACCEPTED);
+	pushback_forward_return(&a, ACCEPTED);
+}
+
+/* The fires of `a` since last asked, with `next`. */
+static unsigned int told(const struct pushback_step *next)
+{
+	unsigned int i, n = 0;
+
+	for (i = 0; i < observer_count; i++)
+		n += observer_fires[i].place == &a && observer_fires[i].next == next;
+	return n;
+}
+
+static void each_one_is_told_once_a_second(void **state)
+{
+	unsigned int i;
+
+	(void)state;
+	pushback_step_init(&many[0], "c");
+	observer_attach();
+	for (i = 0; i < 1000; i++) {
+		hand_on(&b);
+		hand_on(&many[0]);
+	}
+	assert_int_equal(told(&b), 1);
+	assert_int_equal(told(&many[0]), 1);
+	assert_true(a.next == (uintptr_t)&many[0]);
+	observer_forget();
+	clock_now += 1u << 30;
+	for (i = 0; i < 1000; i++) {
+		hand_on(&b);
+		hand_on(&many[0]);
+	}
+	assert_int_equal(told(&b), 1);
+	assert_int_equal(told(&many[0]), 1);
+}
+
+/* The loop waits at one place: a heartbeat would always be the same return's. */
+static void a_quiet_consumer_tells_it_too(void **state)
+{
+	unsigned int i;
+
+	(void)state;
+	observer_attach();
+	pushback_submit_return(&a, ACCEPTED);
+	observer_forget();
+	for (i = 0; i < 30; i++) {
+		clock_now += SECOND / 10;
+		pushback_poll_return(&a, 1);
+		hand_on(&b);
+		pushback_submit_return(&a, ACCEPTED);
+	}
+	assert_in_range(told(&b), 3, 4);
+}
+
+/* 48 bits for any number of steps: who shares one in this second does not in the next. */
+static void all_of_many_are_told_in_a_while(void **state)
+{
+	unsigned int seen[64] = { 0 }, i, k, second, missing = 0;
+
+	(void)state;
+	for (i = 0; i < 64; i++)
+		pushback_step_init(&many[i], "many");
+	observer_attach();
+	for (second = 0; second < 20; second++) {
+		for (k = 0; k < 3; k++)
+			for (i = 0; i < 64; i++)
+				hand_on(&many[i]);
+		for (i = 0; i < 64; i++)
+			seen[i] += told(&many[i]);
+		assert_in_range(told(NULL), 0, 2);
+		observer_forget();
+		clock_now += 1u << 30;
+	}
+	for (i = 0; i < 64; i++)
+		missing += !seen[i];
+	assert_int_equal(missing, 0);
+}
+
+static void where_nobody_listens_it_is_not_tried_for_ever(void **state)
+{
+	unsigned int i;
+
+	(void)state;
+	observer_raise(1);
+	observer_arm(1u << PUSHBACK_SUBMIT_RETURN);
+	for (i = 0; i < 100; i++)
+		hand_on(&b);
+	clock_now += 2 * SECOND;
+	for (i = 0; i < 1000; i++)
+		pushback_forward_return(&a, ACCEPTED);
+	assert_true(a.look_every > 32);
+	for (i = 0; i < 1000; i++)
+		hand_on(&b);
+	assert_true(a.look_every > 32);
+}
+
+static void unknown_and_itself_are_no_news(void **state)
+{
+	(void)state;
+	observer_attach();
+	pushback_submit_return(&a, ACCEPTED);
+	observer_forget();
+	pushback_forward_return(&a, ACCEPTED); /* it was itself that returned last */
+	pushback_forward_return(&a, ACCEPTED);
+	fired(0);
+	assert_true(a.next == 0);
+}
+
+static void an_enter_mark_is_remembered(void **state)
+{
+	(void)state;
+	pushback_submit_enter(&a);
+	pushback_submit_return(&a, ACCEPTED);
+	assert_false(a.state & PUSHBACK_MARKS);
+	observer_attach();
+	pushback_poll_enter(&a);
+	assert_true(a.state & PUSHBACK_MARKS);
+	pushback_poll_return(&a, 1);
+	assert_true(a.state & PUSHBACK_MARKS);
+	assert_true(a.inside == 0);
+	observer_detach();
+	pushback_submit_return(&a, ACCEPTED);
+	observer_attach();
+	pushback_submit_return(&a, ACCEPTED);
+	assert_true(a.state & PUSHBACK_MARKS);
+	pushback_step_end(&a);
+	assert_false(a.state & PUSHBACK_MARKS);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(each_one_is_told_once_a_second),
+		TEST(a_quiet_consumer_tells_it_too),
+		TEST(all_of_many_are_told_in_a_while),
+		TEST(where_nobody_listens_it_is_not_tried_for_ever),
+		TEST(unknown_and_itself_are_no_news),
+		TEST(an_enter_mark_is_remembered),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

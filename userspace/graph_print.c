@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: MIT */
+#include "graph_print.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "json_out.h"
+#include "msg.h"
+
+#define NAME_SIZE (4 * PUSHBACK_NAME_SIZE)
+/* Deeper than any chain that fits a screen: what is below is drawn at this depth. */
+#define DEPTH_MAX 64
+
+static int status_of(FILE *out)
+{
+	return ferror(out) ? -EIO : 0;
+}
+
+static const char *name_of(const struct step_view *step, char text[NAME_SIZE])
+{
+	return msg_safe(text, NAME_SIZE, step->record->name[0] ? step->record->name : "(no name)");
+}
+
+/* ---- Text ---- */
+
+struct tree {
+	FILE *out;
+	const struct consumer_view *consumer;
+	bool *drawn;          /* by place in consumer->steps */
+	bool last[DEPTH_MAX]; /* nothing more follows at this depth */
+};
+
+static size_t place_of(const struct consumer_view *c, const struct step_view *step)
+{
+	size_t i;
+
+	for (i = 0; i < c->step_count && c->steps[i] != step; i++)
+		;
+	return i;
+}
+
+/* The next edge of `step` from number `i` on; edge_count if there is none. */
+static size_t next_edge(const struct consumer_view *c, const struct step_view *step, size_t i)
+{
+	while (i < c->edge_count && c->edges[i].from != step)
+		i++;
+	return i;
+}
+
+static void draw_branches(const struct tree *t, size_t depth)
+{
+	size_t i;
+
+	fputs("  ", t->out);
+	for (i = 1; i < depth; i++)
+		fputs(t->last[i - 1] ? "   " : "│  ", t->out);
+	if (depth)
+		fputs(t->last[depth - 1] ? "└─ " : "├─ ", t->out);
+}
+
+static void draw_step(struct tree *t, const struct step_view *step, const struct edge_view *edge,
+		      size_t depth)
+{
+	const struct consumer_view *c = t->consumer;
+	size_t place = place_of(c, step), i, next;
+	char name[NAME_SIZE];
+
+	draw_branches(t, depth);
+	fprintf(t->out, "%s", name_of(step, name));
+	if (edge)
+		fprintf(t->out, "  refused %s%" PRIu64, edge->estimated ? "~" : "", edge->refused);
+	if (place == c->step_count || t->drawn[place]) {
+		fputs("  (see above)\n", t->out);
+		return;
+	}
+	fprintf(t->out, "  accepted %" PRIu64 "\n", step->record->counter[COUNTER_ACCEPTED]);
+	t->drawn[place] = true;
+	for (i = next_edge(c, step, 0); i < c->edge_count && depth < DEPTH_MAX; i = next) {
+		next = next_edge(c, step, i + 1);
+		t->last[depth] = next == c->edge_count;
+		draw_step(t, c->edges[i].to, &c->edges[i], depth + 1);
+	}
+}
+
+int graph_print_text(FILE *out, const struct consumer_view *consumer)
+{
+	struct tree t = { .out = out, .consumer = consumer };
+	char name[NAME_SIZE];
+	size_t i;
+
+	t.drawn = calloc(consumer->step_count + 1, sizeof(*t.drawn));
+	if (!t.drawn)
+		return -ENOMEM;
+	fprintf(out, "%s (%" PRIu32 ")\n", msg_safe(name, sizeof(name), consumer->name),
+		consumer->process.tgid);
+	/* Heads come first; what is then left can only be below DEPTH_MAX. */
+	for (i = 0; i < consumer->step_count; i++) {
+		if (!t.drawn[i])
+			draw_step(&t, consumer->steps[i], NULL, 0);
+	}
+	free(t.drawn);
+	return status_of(out);
+}
+
+/* ---- Graphviz ---- */
+
+int graph_dot_begin(FILE *out)
+{
+	fputs("digraph pushback {\n\trankdir=LR;\n\tnode [shape=box];\n", out);
+	return status_of(out);
+}
+
+int graph_dot_end(FILE *out)
+{
+	fputs("}\n", out);
+	return status_of(out);
+}
+
+/* msg_safe() leaves these two. */
+static void dot_text(FILE *out, const char *text)
+{
+	for (; *text; text++) {
+		if (*text == '"' || *text == '\\')
+			fputc('\\', out);
+		fputc(*text, out);
+	}
+}
+
+int graph_print_dot(FILE *out, const struct consumer_view *consumer, size_t number)
+{
+	char name[NAME_SIZE];
+	size_t i;
+
+	fprintf(out, "\tsubgraph cluster_%zu {\n\t\tlabel=\"", number);
+	dot_text(out, msg_safe(name, sizeof(name), consumer->name));
+	fprintf(out, " (%" PRIu32 ")\";\n", consumer->process.tgid);
+	for (i = 0; i < consumer->step_count; i++) {
+		fprintf(out, "\t\ts%zu_%zu [label=\"", number, i);
+		dot_text(out, name_of(consumer->steps[i], name));
+		fprintf(out, "\\naccepted %" PRIu64 "\"];\n",
+			consumer->steps[i]->record->counter[COUNTER_ACCEPTED]);
+	}
+	for (i = 0; i < consumer->edge_count; i++) {
+		const struct edge_view *edge = &consumer->edges[i];
+
+		fprintf(out, "\t\ts%zu_%zu -> s%zu_%zu [label=\"%s%" PRIu64 "\"];\n", number,
+			place_of(consumer, edge->from), number, place_of(consumer, edge->to),
+			edge->estimated ? "~" : "", edge->refused);
+	}
+	fputs("\t}\n", out);
+	return status_of(out);
+}
+
+/* ---- JSON ---- */
+
+static json_t *step_name(const struct step_view *step)
+{
+	return json_text(step->record->name, sizeof(step->record->name));
+}
+
+/* Instance numbers have 64 bits, JSON's integers in many readers 53: as text. */
+static json_t *step_instance(const struct step_view *step)
+{
+	return json_sprintf("%" PRIu64, step->record->key.instance);
+}
+
+static json_t *json_steps(const struct consumer_view *c)
+{
+	json_t *steps = json_array();
+	size_t i;
+
+	for (i = 0; i < c->step_count; i++) {
+		const struct step_view *s = c->steps[i];
+
+		json_array_append_new(
+			steps,
+			json_pack("{s:o, s:o, s:I, s:I, s:I}", "step", step_name(s), "instance",
+				  step_instance(s), "level", (json_int_t)s->level, "accepted",
+				  (json_int_t)s->record->counter[COUNTER_ACCEPTED], "rejected",
+				  (json_int_t)s->record->counter[COUNTER_SEND]));
+	}
+	return steps;
+}
+
+static json_t *json_edges(const struct consumer_view *c)
+{
+	json_t *edges = json_array();
+	size_t i;
+
+	for (i = 0; i < c->edge_count; i++) {
+		const struct edge_view *e = &c->edges[i];
+
+		json_array_append_new(edges,
+				      json_pack("{s:o, s:o, s:o, s:o, s:I, s:b}", "from",
+						step_name(e->from), "from_instance",
+						step_instance(e->from), "to", step_name(e->to),
+						"to_instance", step_instance(e->to), "refused",
+						(json_int_t)e->refused, "estimated", e->estimated));
+	}
+	return edges;
+}
+
+int graph_print_json(FILE *out, const struct consumer_view *consumer)
+{
+	return json_line(out,
+			 json_pack("{s:i, s:o, s:o, s:o}", "pid", (int)consumer->process.tgid,
+				   "process", json_text(consumer->name, strlen(consumer->name)),
+				   "steps", json_steps(consumer), "edges", json_edges(consumer)));
+}

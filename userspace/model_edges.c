@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Which of a step's next steps refuses it. A step knows only how often it was refused in all, and its
+ * next steps how often they refused by themselves, whoever asked. What is not known from that (what a
+ * next step handed through, and the calls of a step with several callers) is shared out by what has
+ * been seen at the probes. The edges of one step always add up to what it was refused.
+ */
+#include <string.h>
+
+#include "model_internal.h"
+
+__extension__ typedef unsigned __int128 wide;
+
+/* Edges of one step, while their refusals are being found. */
+struct share {
+	uint64_t own;    /* made by `to`, and for nobody else */
+	uint64_t weight; /* of what is not told apart */
+};
+
+/* `part` of `whole`, for parts that add up to it; rounded so that the shares of `count` add up. */
+static uint64_t part_of(uint64_t count, wide part, wide whole)
+{
+	/* Both in 64 bits, or a product would not fit; whoever counts that far may be inexact. */
+	for (; whole >> 64; whole >>= 1)
+		part >>= 1;
+	return whole ? (uint64_t)((wide)count * part / whole) : 0;
+}
+
+/* Adds `count` to the edges' refusals, shared out by weights that are not all 0. */
+static void share_out(struct edge_view *edges, const struct share *shares, size_t count,
+		      uint64_t refusals)
+{
+	wide whole = 0, part = 0;
+	uint64_t given = 0;
+
+	for (size_t i = 0; i < count; i++)
+		whole += shares[i].weight;
+	for (size_t i = 0; i < count; i++) {
+		uint64_t upto;
+
+		part += shares[i].weight;
+		upto = part == whole ? refusals : part_of(refusals, part, whole);
+		edges[i].refused += upto - given;
+		edges[i].estimated |= shares[i].weight > 0;
+		given = upto;
+	}
+}
+
+static const struct step *step_of(const struct model *m, const struct step_view *view)
+{
+	return m->living[view - m->views];
+}
+
+static uint64_t weight_of(const struct step *from, const struct step *to)
+{
+	for (int i = 0; i < PB_MAX_NEXT; i++)
+		if (from->to[i] == to)
+			return from->record.next[i].refusals;
+	return 0;
+}
+
+/*
+ * The weights of what is not told apart: what the probes have seen there, of those steps that can have
+ * handed a refusal through or have other callers as well. Equal ones where nothing was seen.
+ */
+static void set_weights(const struct model *m, const struct edge_view *edges, struct share *shares,
+			size_t count, const struct step *from)
+{
+	bool takes_part[PB_MAX_NEXT], any = false, seen = false;
+
+	for (size_t i = 0; i < count; i++) {
+		const struct step *to = step_of(m, edges[i].to);
+
+		/* One that was never refused has handed no refusal through. */
+		takes_part[i] = to->callers > 1 || to->record.counter[COUNTER_RECEIVE];
+		any |= takes_part[i];
+	}
+	for (size_t i = 0; i < count; i++) {
+		if (takes_part[i] || !any)
+			shares[i].weight = weight_of(from, step_of(m, edges[i].to));
+		seen |= shares[i].weight > 0;
+	}
+	for (size_t i = 0; i < count && !seen; i++)
+		shares[i].weight = takes_part[i] || !any;
+}
+
+/* More own refusals than there were in all: they were counted at another moment. */
+static void cut_down(struct edge_view *edges, struct share *shares, size_t count, uint64_t refused)
+{
+	for (size_t i = 0; i < count; i++)
+		shares[i].weight = shares[i].own;
+	share_out(edges, shares, count, refused);
+}
+
+static void weigh_several(const struct model *m, struct edge_view *edges, size_t count,
+			  const struct step *from)
+{
+	uint64_t refused = from->record.counter[COUNTER_RECEIVE];
+	struct share shares[PB_MAX_NEXT] = { 0 };
+	wide own = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		const struct step *to = step_of(m, edges[i].to);
+
+		shares[i].own = to->callers == 1 ? to->record.counter[COUNTER_SEND] : 0;
+		own += shares[i].own;
+	}
+	if (own > refused) {
+		cut_down(edges, shares, count, refused);
+		return;
+	}
+	for (size_t i = 0; i < count; i++)
+		edges[i].refused = shares[i].own;
+	if (own == refused)
+		return;
+	set_weights(m, edges, shares, count, from);
+	share_out(edges, shares, count, refused - (uint64_t)own);
+}
+
+static bool comes_before(const struct step *a, const struct step *b)
+{
+	return a->level != b->level ? a->level < b->level : a->index < b->index;
+}
+
+/* The edges of a step, those first whose ends come first in the pipeline. */
+static size_t list_edges_of(const struct model *m, struct edge_view *edges, const struct step *from)
+{
+	size_t count = 0;
+
+	for (int k = 0; k < PB_MAX_NEXT; k++) {
+		const struct step *to = from->to[k];
+		size_t i = count;
+
+		if (!to)
+			continue;
+		for (; i && comes_before(to, step_of(m, edges[i - 1].to)); i--)
+			edges[i] = edges[i - 1];
+		edges[i] = (struct edge_view){ .from = &m->views[from->index],
+					       .to = &m->views[to->index] };
+		count++;
+	}
+	return count;
+}
+
+void model_list_edges(struct model *m)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < m->consumer_count; i++) {
+		struct consumer *consumer = &m->consumers[i];
+
+		consumer->first_edge = count;
+		for (size_t k = 0; k < consumer->count; k++)
+			count +=
+				list_edges_of(m, &m->edges[count], m->ordered[consumer->first + k]);
+		consumer->edge_count = count - consumer->first_edge;
+	}
+}
+
+void model_weigh_edges(struct model *m)
+{
+	size_t edges = m->consumer_count ? m->consumers[m->consumer_count - 1].first_edge +
+						   m->consumers[m->consumer_count - 1].edge_count
+					 : 0;
+
+	for (size_t first = 0, count; first < edges; first += count) {
+		struct edge_view *edge = &m->edges[first];
+		const struct step *from = step_of(m, edge->from);
+
+		for (count = 0; first + count < edges && edge[count].from == edge->from; count++) {
+			edge[count].refused = 0;
+			edge[count].estimated = false;
+		}
+		if (count == 1)
+			edge->refused = from->record.counter[COUNTER_RECEIVE];
+		else
+			weigh_several(m, edge, count, from);
+	}
+}

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * model_internal.h - what the parts of the model share
+ *
+ *	model.c           the order of calls; steps by their key; what screens see of one
+ *	model_series.c    series by (step, process, tags): durations, gauges, what is forgotten when
+ *	model_judge.c     a step's last second: shares, rates, spells
+ *	model_pipeline.c  places -> edges -> consumers and levels; only when one of them has changed
+ *	model_edges.c     refusals on each edge
+ *	model_sample.c    samples of the enter marks: who is busy
+ *	model_pressure.c  some and full of each consumer, and their averages
+ *
+ * Two hash tables: step instances by their key, series by their names. All arrays that have an item
+ * per step are of one capacity, reserved when a step is made, so the end of a drain cannot fail.
+ */
+#ifndef MODEL_INTERNAL_H
+#define MODEL_INTERNAL_H
+
+#include "model.h"
+
+#define HASH_NONFATAL_OOM 1 /* an element that could not be added has hh.tbl == NULL */
+#include <uthash.h>
+
+#define MODEL_SECOND 1000000000ULL
+/* A second is judged when it is nearly over: drains come a little early at times. */
+#define MODEL_JUDGED (MODEL_SECOND / 10 * 9)
+
+struct entry {
+	struct series series;
+	uint64_t living; /* steps; the gauge is as of the last drain */
+	/* The largest, while they are being looked for; of a consumer's, how many there are. */
+	uint64_t spell[2];
+	uint32_t depth, capacity;
+	uint64_t consumers;
+	UT_hash_handle hh;
+	size_t key_size;
+	char key[]; /* step (not of a consumer), process and tags, each with its NUL */
+};
+
+/* Counters, as a judgement saw them. Those of times go on while what was open then still is. */
+struct judged {
+	uint64_t at;
+	uint64_t counter[COUNTERS];
+};
+
+/* What a consumer's steps have refused in one drain, in ns. */
+struct tally {
+	uint64_t most, sum; /* of all steps */
+	size_t heads;       /* that were driven, or refuse */
+	uint64_t head_most, head_sum;
+};
+
+/* Of a consumer; kept by its root. */
+struct pressure {
+	uint64_t total[2];   /* some, full */
+	uint64_t sampled[2]; /* since the last drain, by samples */
+	uint64_t second[2];  /* since the last judgement */
+	uint64_t judged_at;
+	double share[2];
+	double average[2][MODEL_AVGS];
+	struct tally dead; /* of those that died in this drain */
+	/* The last sample that showed: some step refuses; a head does; one is driven and does not. */
+	uint64_t some_seen, head_refuses, head_flows, full_seen;
+};
+
+enum visit { VISIT_NOT, VISIT_ON_PATH, VISIT_DONE };
+
+struct step {
+	struct record record;   /* the last one; counters never shrink, samples are empty */
+	struct entry *entry;    /* NULL: dead, and only here so that late records are known */
+	struct entry *consumer; /* of its process: there is one while a step of it lives */
+	uint64_t recorded;      /* when the last record came */
+	uint64_t taken[2];      /* durations that went into the series */
+	size_t index;           /* in `living`, as of the last drain's end */
+	bool marks, has_depth;  /* once they have been seen */
+
+	/* model_judge.c: the last second */
+	struct judged judged;
+	uint64_t spell_since[2];
+	double share[2];
+	double self_share;
+	double rate[COUNTERS];
+	double state[MODEL_STATES];
+
+	/* model_pipeline.c: as of the last drain's end */
+	struct step *to[PB_MAX_NEXT]; /* for record.next[]; NULL: not known, or not living */
+	size_t callers;               /* edges to it */
+	unsigned int back;            /* bit i: to[i] closes a cycle, and is no order */
+	size_t level;
+	struct step *root; /* the oldest of its consumer; NULL before its first drain's end */
+	struct step *over; /* on the way there, while it is being looked for */
+	enum visit visit;
+	struct step *came_from;
+	unsigned int slot;
+
+	/* model_sample.c */
+	struct model_mark mark;
+	uint64_t sample;     /* number of the last one that it was in */
+	uint64_t mark_since; /* number of the one in which its mark came */
+	uint64_t walked;     /* by which walk it was last seen */
+	uint64_t busy;       /* number of the last one in which a thread was in it, and no deeper */
+	uint64_t state_ns[MODEL_STATES];
+
+	/* model_pressure.c */
+	struct pressure pressure; /* of the consumer that it is the root of */
+	struct step *heir;        /* the root of the consumer into which its own went */
+	bool orphan;              /* a root without what its consumer was before */
+	uint64_t paid;            /* time refusing that went into a consumer's */
+	uint64_t grown;           /* by this drain */
+	uint64_t attempts;        /* to submit, as of the last drain */
+	bool driven;              /* there were some */
+
+	struct step *next_dead;
+	UT_hash_handle hh;
+};
+
+/* A range of `ordered`, and one of `edges`. */
+struct consumer {
+	struct step *root;
+	size_t first, count;
+	size_t first_edge, edge_count;
+};
+
+struct model {
+	struct step *steps;    /* by key, the dead ones included */
+	struct entry *entries; /* by name, in order of id */
+	uint64_t last_id;
+	uint64_t now;    /* of this drain */
+	uint64_t before; /* of the one before; 0 there was none */
+
+	const struct series **series;
+	size_t series_count;
+	size_t series_capacity;
+
+	/* An item, or PB_MAX_NEXT edges, for each of `living`. */
+	size_t capacity;
+	struct step **living; /* by process and age, after model_end() */
+	size_t living_count;
+	bool added, died; /* since `living` was put in order */
+	bool changed;     /* so the pipelines may have: steps, places, edges, memory */
+
+	struct step_view *views; /* of `living` */
+	size_t view_count;       /* 0 during a drain */
+
+	struct step **by_place;
+	struct step **topological;
+	struct step **ordered;          /* by consumer, level and age */
+	const struct step_view **shown; /* of `ordered` */
+	struct edge_view *edges;        /* in the same order */
+	struct consumer *consumers;
+	struct consumer_view *consumer_views;
+	size_t consumer_count;
+
+	uint64_t sampled_at;
+	uint64_t sample; /* its number */
+	uint64_t sample_ns;
+	struct step **sampled;
+	size_t sampled_count;
+	struct step **marked; /* those of them that a thread is inside of */
+	size_t marked_count;
+	uint64_t walk;
+	size_t walk_left; /* edges that this sample may still go along */
+
+	/* Those that died in this drain and in the one before: then no record is on its way. */
+	struct step *dead[2];
+	struct hist scratch;
+};
+
+/* ---- model.c ---- */
+
+/* By process and age: the order of `living`. */
+int model_compare_steps(const struct step *a, const struct step *b);
+/* Adds, but not beyond UINT64_MAX. */
+void model_add(uint64_t *sum, uint64_t more);
+
+/* ---- model_series.c ---- */
+
+/*
+ * The series of a step with this record, made if there is none; with `step` NULL that of its
+ * process's consumers. NULL when out of memory.
+ */
+struct entry *model_entry(struct model *m, const char *step, const char *process, const char *tags);
+/*
+ * Puts `samples` into the series, and of closed episodes without a sample those that will get none,
+ * so that in the end there are as many durations as closed episodes. What fails for lack of memory
+ * is not taken, and so made up for at the next record that settles.
+ */
+int model_take_durations(struct model *m, struct step *step, int direction,
+			 const struct hist *samples);
+/* The step's gauges, where no other instance's in its series are larger. */
+void model_propose_gauges(const struct step *step, uint64_t now);
+/* Takes over what all have proposed. */
+void model_decide_gauges(struct model *m);
+
+/* ---- model_judge.c ---- */
+
+/* What the first judgement of a new step compares with. */
+struct judged model_first_sight(const struct model *m, const struct record *record);
+struct judged model_counters_at(const struct step *step, uint64_t now);
+/* Judges the time since the last judgement, if it is a second by now. */
+void model_judge(struct step *step, uint64_t now);
+
+/* ---- model_pipeline.c ---- */
+
+/* Edges, levels, consumers of the living steps; `living` is in order. */
+void model_arrange(struct model *m);
+
+/* ---- model_edges.c ---- */
+
+/* The edges' list, after model_arrange(). */
+void model_list_edges(struct model *m);
+/* Refusals on them, by the steps' counters. */
+void model_weigh_edges(struct model *m);
+
+/* ---- model_pressure.c ---- */
+
+/* A new step, until it is found to be in a consumer with others. */
+struct pressure model_new_pressure(const struct model *m);
+/* `over` of all living steps is the root of their consumer now, `root` still the one before. */
+void model_inherit(struct model *m);
+/* What a sample shows, after its steps were taken. */
+void model_press_sample(struct model *m);
+/* Adds up what the drain and the samples say, and judges. After model_arrange(). */
+void model_press(struct model *m);
+
+#endif /* MODEL_INTERNAL_H */

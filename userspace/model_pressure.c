@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Pressure of each consumer, in the words of Linux: *some* of its steps refuses; *full*: its head
+ * does, so nothing gets in. With several heads, all that are not idle.
+ *
+ * How long each step has refused is known exactly, when it did so within a drain is not. So the time
+ * with one head is exact; where it depends on which times overlap it is by samples, within the
+ * bounds that the exact times set.
+ */
+#include <math.h>
+
+#include "model_internal.h"
+
+enum { SOME, FULL };
+
+static const double windows[MODEL_AVGS] = { 10e9, 60e9, 300e9 };
+
+struct pressure model_new_pressure(const struct model *m)
+{
+	return (struct pressure){ .judged_at = m->before ? m->before : m->now };
+}
+
+/* ---- Samples ---- */
+
+static void see_step(const struct model *m, const struct step *step)
+{
+	struct pressure *p = &step->root->pressure;
+	bool driven = step->marks ? step->mark.inside != 0 : step->driven;
+
+	if (step->mark.refusing && p->some_seen != m->sample) {
+		p->some_seen = m->sample;
+		p->sampled[SOME] += m->sample_ns;
+	}
+	if (step->level)
+		return;
+	if (step->mark.refusing)
+		p->head_refuses = m->sample;
+	else if (driven)
+		p->head_flows = m->sample;
+}
+
+void model_press_sample(struct model *m)
+{
+	for (size_t i = 0; i < m->sampled_count; i++)
+		see_step(m, m->sampled[i]);
+	for (size_t i = 0; i < m->sampled_count; i++) {
+		struct pressure *p = &m->sampled[i]->root->pressure;
+
+		if (p->head_refuses != m->sample || p->head_flows == m->sample ||
+		    p->full_seen == m->sample)
+			continue;
+		p->full_seen = m->sample;
+		p->sampled[FULL] += m->sample_ns;
+	}
+}
+
+/* ---- Which consumer of before is which now ---- */
+
+/* `old`, the root of a consumer before, has gone into that of `root` or is dead. */
+static bool has_ended(const struct step *old, const struct step *root)
+{
+	return !old->entry || old->over == root;
+}
+
+/*
+ * The oldest step's consumer goes on. Where a consumer's oldest was not a root before (the older ones
+ * have died, or it has come to be known only now), it goes on as that of its oldest member that has
+ * ended.
+ */
+void model_inherit(struct model *m)
+{
+	for (size_t i = 0; i < m->living_count; i++) {
+		struct step *step = m->living[i];
+
+		step->heir = NULL;
+		step->orphan = step->over == step && step->root != step;
+		if (step->orphan && step->root)
+			step->pressure = model_new_pressure(m);
+	}
+	for (size_t i = 0; i < m->living_count; i++) {
+		struct step *root = m->living[i]->over, *old = m->living[i]->root;
+
+		if (!old || old == root || old->heir || !has_ended(old, root))
+			continue;
+		old->heir = root;
+		if (root->orphan)
+			root->pressure = old->pressure;
+		root->orphan = false;
+	}
+	for (size_t i = 0; i < m->living_count; i++)
+		m->living[i]->root = m->living[i]->over;
+}
+
+/* ---- Drains ---- */
+
+static void tally(struct tally *t, struct step *step, uint64_t now)
+{
+	const uint64_t *counter = step->record.counter;
+	uint64_t time = model_counters_at(step, now).counter[COUNTER_SEND_TIME];
+	uint64_t attempts = counter[COUNTER_ACCEPTED] + counter[COUNTER_SEND];
+	uint64_t grown = time > step->paid ? time - step->paid : 0;
+
+	step->paid += grown;
+	step->driven = attempts != step->attempts;
+	step->attempts = attempts;
+	model_add(&t->sum, grown);
+	if (grown > t->most)
+		t->most = grown;
+	if (step->level || (!grown && !step->driven))
+		return;
+	t->heads++;
+	model_add(&t->head_sum, grown);
+	if (grown > t->head_most)
+		t->head_most = grown;
+}
+
+/* `value`, or the bound that it is beyond; the lower one wins. */
+static uint64_t within(uint64_t value, uint64_t least, uint64_t most)
+{
+	if (value > most)
+		value = most;
+	return value > least ? value : least;
+}
+
+static uint64_t smaller(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+static uint64_t some_of(const struct tally *t, uint64_t sampled, uint64_t elapsed)
+{
+	return within(sampled, t->most, smaller(elapsed, t->sum));
+}
+
+static uint64_t full_of(const struct tally *t, uint64_t sampled, uint64_t elapsed)
+{
+	uint64_t apart, most = smaller(t->head_most, elapsed);
+
+	if (t->heads <= 1)
+		return t->head_sum;
+	/* When all have refused at the same time at least: had they done so as far apart as can be. */
+	if (__builtin_mul_overflow(t->heads - 1, elapsed, &apart) || apart > t->head_sum)
+		apart = t->head_sum;
+	return within(sampled, smaller(t->head_sum - apart, most), most);
+}
+
+/* What this drain adds, into the consumer's and its series' times. */
+static void press(struct pressure *p, struct entry *entry, const struct tally *t, uint64_t elapsed)
+{
+	static const enum counter counter[2] = { COUNTER_SOME_TIME, COUNTER_FULL_TIME };
+	uint64_t more[2] = { some_of(t, p->sampled[SOME], elapsed),
+			     full_of(t, p->sampled[FULL], elapsed) };
+
+	for (int i = SOME; i <= FULL; i++) {
+		model_add(&p->total[i], more[i]);
+		model_add(&p->second[i], more[i]);
+		model_add(&entry->series.counter[counter[i]], more[i]);
+		p->sampled[i] = 0;
+	}
+}
+
+static void judge(struct pressure *p, uint64_t now)
+{
+	uint64_t elapsed = now > p->judged_at ? now - p->judged_at : 0;
+
+	if (elapsed < MODEL_JUDGED)
+		return;
+	for (int i = SOME; i <= FULL; i++) {
+		double share = p->second[i] < elapsed ? (double)p->second[i] / (double)elapsed : 1;
+
+		p->share[i] = share;
+		p->second[i] = 0;
+		for (int k = 0; k < MODEL_AVGS; k++)
+			p->average[i][k] +=
+				(share - p->average[i][k]) * -expm1(-(double)elapsed / windows[k]);
+	}
+	p->judged_at = now;
+}
+
+static struct consumer_view view_of(const struct model *m, const struct consumer *consumer)
+{
+	const struct step *root = consumer->root;
+	const struct pressure *p = &root->pressure;
+	struct consumer_view view = {
+		.process = root->record.key.process,
+		.name = root->consumer->series.process,
+		.tags = root->consumer->series.tags,
+		.steps = &m->shown[consumer->first],
+		.step_count = consumer->count,
+		.edges = &m->edges[consumer->first_edge],
+		.edge_count = consumer->edge_count,
+		.some_ns = p->total[SOME],
+		.full_ns = p->total[FULL],
+		.some_share = p->share[SOME],
+		.full_share = p->share[FULL],
+	};
+
+	for (int k = 0; k < MODEL_AVGS; k++) {
+		view.some[k] = p->average[SOME][k];
+		view.full[k] = p->average[FULL][k];
+	}
+	return view;
+}
+
+/* Where the pressure of a step goes that has died in this drain. */
+static struct pressure *pressure_after(struct step *dead)
+{
+	struct step *root = dead->root ? dead->root : dead;
+
+	if (root->entry)
+		return &root->root->pressure;
+	return root->heir ? &root->heir->pressure : &root->pressure;
+}
+
+static bool is_empty(const struct tally *t)
+{
+	return !t->sum && !t->heads;
+}
+
+/* Of consumers that are no more: they are in none of the model's lists. */
+static void press_dead(struct model *m, uint64_t elapsed)
+{
+	for (struct step *step = m->dead[0]; step; step = step->next_dead) {
+		if (!is_empty(&step->pressure.dead))
+			press(&step->pressure, step->consumer, &step->pressure.dead, elapsed);
+		step->consumer->living--;
+	}
+}
+
+void model_press(struct model *m)
+{
+	uint64_t elapsed = m->before && m->now > m->before ? m->now - m->before : 0;
+
+	for (struct step *step = m->dead[0]; step; step = step->next_dead)
+		tally(&pressure_after(step)->dead, step, m->now);
+	for (size_t i = 0; i < m->consumer_count; i++) {
+		const struct consumer *consumer = &m->consumers[i];
+		struct step *root = consumer->root;
+		struct tally t = root->pressure.dead;
+
+		root->pressure.dead = (struct tally){ 0 };
+		for (size_t k = 0; k < consumer->count; k++)
+			tally(&t, m->ordered[consumer->first + k], m->now);
+		press(&root->pressure, root->consumer, &t, elapsed);
+		judge(&root->pressure, m->now);
+		m->consumer_views[i] = view_of(m, consumer);
+	}
+	press_dead(m, elapsed);
+}
