@@ -32,6 +32,8 @@ struct agent {
 	struct model *model;
 	struct labels *labels;
 	struct sampler *sampler;
+	struct sink *const *sinks; /* while it runs */
+	size_t sinks_count;
 	struct agent_stats stats;
 	uint64_t next_look; /* for new processes and libraries */
 	uint64_t *started;  /* of --pid: a number is used again, a start time is not */
@@ -166,6 +168,7 @@ static int open_signals(struct agent *a, char *why)
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
 	a->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (a->signals >= 0)
 		return 0;
@@ -256,7 +259,12 @@ void agent_describe(const struct agent *a, char *text, size_t size)
 static int take(const struct record *record, void *context)
 {
 	struct agent *a = context;
+	size_t i;
 
+	for (i = 0; record->dead && i < a->sinks_count; i++) {
+		if (a->sinks[i]->ops->ended)
+			a->sinks[i]->ops->ended(a->sinks[i], record);
+	}
 	/* Out of memory: it is not sampled until the next drain. */
 	sampler_add(a->sampler, record);
 	return model_record(a->model, record, labels_of(a->labels, &record->key.process));
@@ -346,15 +354,41 @@ static void poll_sinks(struct sink *const *sinks, size_t count, uint64_t now)
 	}
 }
 
+static int sinks_fd(struct sink *const *sinks, size_t count)
+{
+	size_t i;
+
+	for (i = 0; i < count; i++) {
+		if (sinks[i]->ops->fd)
+			return sinks[i]->ops->fd(sinks[i]);
+	}
+	return -1;
+}
+
+static bool are_done(struct sink *const *sinks, size_t count)
+{
+	size_t i;
+
+	for (i = 0; i < count; i++) {
+		if (sinks[i]->ops->done && sinks[i]->ops->done(sinks[i]))
+			return true;
+	}
+	return false;
+}
+
 static uint64_t earlier(uint64_t a, uint64_t b)
 {
 	return a < b ? a : b;
 }
 
-/* Waits until `until` or a signal to end (true). Samples and sinks get their turn meanwhile. */
+/*
+ * Waits until `until`, or until a signal or a sink ends it (true). Samples and sinks get their turn
+ * meanwhile.
+ */
 static bool wait_until(struct agent *a, struct sink *const *sinks, size_t count, uint64_t until)
 {
-	struct pollfd fd = { .fd = a->signals, .events = POLLIN };
+	struct pollfd fds[2] = { { .fd = a->signals, .events = POLLIN },
+				 { .fd = sinks_fd(sinks, count), .events = POLLIN } };
 	uint64_t now, next, next_poll = now_ns() + POLL_NS;
 
 	while ((now = now_ns()) < until) {
@@ -362,15 +396,19 @@ static bool wait_until(struct agent *a, struct sink *const *sinks, size_t count,
 
 		next = earlier(until, earlier(next_poll, sampler_due(a->sampler)));
 		timeout = (struct timespec){ .tv_nsec = next > now ? (long)(next - now) : 0 };
-		if (ppoll(&fd, 1, &timeout, NULL) > 0)
+		fds[0].revents = fds[1].revents = 0;
+		ppoll(fds, 2, &timeout, NULL);
+		if (fds[0].revents)
 			return true;
 		now = now_ns();
 		if (now >= sampler_due(a->sampler))
 			sampler_run(a->sampler, a->model, now);
-		if (now >= next_poll) {
+		if (now >= next_poll || fds[1].revents) {
 			poll_sinks(sinks, count, now);
 			next_poll = now + POLL_NS;
 		}
+		if (are_done(sinks, count))
+			return true;
 	}
 	return false;
 }
@@ -382,6 +420,8 @@ enum exit_status agent_run(struct agent *a, struct sink *const *sinks, size_t co
 	uint64_t now = now_ns(), next_drain = now + period, next_flush = now + interval;
 	bool end = false, failed = false;
 
+	a->sinks = sinks;
+	a->sinks_count = count;
 	model_begin(a->model, now);
 	model_end(a->model);
 	while (!end) {
@@ -396,6 +436,7 @@ enum exit_status agent_run(struct agent *a, struct sink *const *sinks, size_t co
 		end |= failed;
 		if (due || end)
 			flush(a, sinks, count, now, end);
+		end |= are_done(sinks, count);
 		if (!end && attach_new_ones(a, why) && why[0])
 			msg_warn("%s", why);
 		/* A late round is not made up for: counts are cumulative. */

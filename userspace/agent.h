@@ -37,8 +37,9 @@ void agent_free(struct agent *a);
 void agent_describe(const struct agent *a, char *text, size_t size);
 
 /*
- * Runs until SIGTERM or SIGINT, or for one interval, or until every process of --pid is gone; flushes
- * `sinks` each interval and at the end. The signals must be blocked in all threads.
+ * Runs until SIGTERM, SIGINT or SIGHUP, or for one interval, or until every process of --pid is gone,
+ * or a sink ends it; flushes `sinks` each interval and at the end. The signals must be blocked in all
+ * threads; one that is not does what it usually does.
  */
 enum exit_status agent_run(struct agent *a, struct sink *const *sinks, size_t count, char *why);
 

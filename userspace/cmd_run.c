@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* cmd_run.c - `pushback run`: watch, and send what is seen to statsd */
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
 
-#include "agent.h"
+#include "agent_opts.h"
 #include "attach.h"
 #include "cmd.h"
 #include "msg.h"
@@ -14,19 +12,13 @@
 #include "sink_statsd.h"
 
 struct settings {
-	struct option_pids pids;
-	struct option_list paths;
-	bool all;
-	uint64_t interval_ns;
-	bool once;
+	struct agent_settings agent;
 	const char *statsd;
 	const char *prefix;
 	struct option_list tags;
 	struct option_list tag_from;
 	int format;
 	int histogram;
-	bool no_multi;
-	bool verbose;
 };
 
 static const char *const formats[] = { "dogstatsd", "statsd", "summary", NULL };
@@ -36,17 +28,9 @@ static const char *const histograms[] = { "d", "h", "ms", NULL };
 
 /* clang-format off */
 static const struct option options[] = {
-	{ .name = "pid", .value = "PID", .kind = OPTION_PIDS, .offset = AT(pids),
-	  .help = "watch this process; may be given again" },
-	{ .name = "path", .value = "FILE", .kind = OPTION_LIST, .offset = AT(paths),
-	  .help = "watch this executable or shared library in every process,\n"
-		  "now and later; may be given again" },
-	{ .name = "all", .kind = OPTION_FLAG, .offset = AT(all),
-	  .help = "watch every process with pushback probes (the default)" },
-	{ .name = "interval", .value = "TIME", .kind = OPTION_DURATION, .offset = AT(interval_ns),
-	  .least = 100000000, .help = "send every TIME (10s); at least 100ms" },
-	{ .name = "once", .kind = OPTION_FLAG, .offset = AT(once),
-	  .help = "attach, wait one interval, send, exit" },
+	AGENT_OPTIONS_TARGETS,
+	AGENT_OPTIONS_INTERVAL("send every TIME (10s); at least 100ms"),
+	AGENT_OPTIONS_ONCE("attach, wait one interval, send, exit"),
 	{ .name = "statsd", .value = "ADDRESS", .kind = OPTION_TEXT, .offset = AT(statsd),
 	  .help = "udp://HOST:PORT, unixgram:///PATH or unix:///PATH\n"
 		  "(udp://127.0.0.1:8125)" },
@@ -63,49 +47,18 @@ static const struct option options[] = {
 	{ .name = "tag-from", .value = "K=SOURCE", .kind = OPTION_LIST, .offset = AT(tag_from),
 	  .help = "a tag per process, from env:NAME, argv:--OPTION,\n"
 		  "container_id, pod_uid or pid; each value costs a series" },
-	{ .name = "no-multi", .kind = OPTION_FLAG, .offset = AT(no_multi),
-	  .help = "one perf uprobe per site, as before Linux 6.6" },
-	{ .name = "verbose", .kind = OPTION_FLAG, .offset = AT(verbose),
-	  .help = "say what libbpf and the kernel say" },
-	{ .name = "help", .kind = OPTION_FLAG, .offset = AT(verbose), .help = "this text" },
+	AGENT_OPTIONS_REST,
 	{ .name = NULL },
 };
 /* clang-format on */
 
 static int check(const struct settings *s, char *why, size_t why_size)
 {
-	if (s->all && (s->pids.count || s->paths.count)) {
-		snprintf(why, why_size, "--all watches everything: leave out --pid and --path");
-		return -EINVAL;
-	}
 	if (s->histogram != STATSD_DISTRIBUTION && s->format != STATSD_DOGSTATSD) {
 		snprintf(why, why_size, "--histogram-type is for --format dogstatsd only");
 		return -EINVAL;
 	}
-	return 0;
-}
-
-/* Before any thread is started, so that every thread inherits it. */
-static void block_signals(void)
-{
-	sigset_t set;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	signal(SIGPIPE, SIG_IGN);
-}
-
-/* A link or two per file or site; hosts have many, and what is usual is 1,024. */
-static void allow_many_files(void)
-{
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit))
-		return;
-	limit.rlim_cur = limit.rlim_max;
-	setrlimit(RLIMIT_NOFILE, &limit);
+	return agent_settings_check(&s->agent, why, why_size);
 }
 
 static enum exit_status watch_and_send(struct agent *agent, struct sink *sink,
@@ -115,7 +68,8 @@ static enum exit_status watch_and_send(struct agent *agent, struct sink *sink,
 	char what[128];
 
 	agent_describe(agent, what, sizeof(what));
-	msg_info("watching %s, to %s every %gs", what, s->statsd, (double)s->interval_ns / 1e9);
+	msg_info("watching %s, to %s every %gs", what, s->statsd,
+		 (double)s->agent.interval_ns / 1e9);
 	notify("READY=1");
 	status = agent_run(agent, &sink, 1, why);
 	notify("STOPPING=1");
@@ -124,15 +78,7 @@ static enum exit_status watch_and_send(struct agent *agent, struct sink *sink,
 
 static enum exit_status start(const struct settings *s)
 {
-	struct agent_options options = {
-		.pids = s->pids.items,
-		.pids_count = s->pids.count,
-		.paths = s->paths.items,
-		.tag_from = s->tag_from.items,
-		.interval_ns = s->interval_ns,
-		.once = s->once,
-		.no_multi = s->no_multi,
-	};
+	struct agent_options options = agent_settings_options(&s->agent);
 	struct statsd_options statsd = {
 		.address = s->statsd,
 		.prefix = s->prefix,
@@ -145,8 +91,8 @@ static enum exit_status start(const struct settings *s)
 	enum exit_status status;
 	struct sink *sink;
 
-	block_signals();
-	allow_many_files();
+	options.tag_from = s->tag_from.items;
+	agent_settings_prepare(false);
 	sink = sink_statsd_new(&statsd, why, sizeof(why));
 	if (!sink) {
 		msg_error("%s", why);
@@ -165,7 +111,7 @@ static enum exit_status start(const struct settings *s)
 static int run(int argc, char **argv)
 {
 	struct settings s = {
-		.interval_ns = 10000000000u,
+		.agent.interval_ns = 10000000000u,
 		.statsd = "udp://127.0.0.1:8125",
 		.prefix = "streams.pipeline",
 	};
@@ -179,7 +125,7 @@ static int run(int argc, char **argv)
 		msg_error("%s", why);
 		status = err == -EINVAL ? EXIT_USAGE : EXIT_FAILED;
 	} else if (!err) {
-		msg_set_verbose(s.verbose);
+		msg_set_verbose(s.agent.verbose);
 		status = start(&s);
 	}
 	opts_free(&verb_run, &s);

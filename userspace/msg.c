@@ -7,6 +7,8 @@
 #include <bpf/libbpf.h>
 
 static bool be_verbose;
+static void (*listener)(const char *line, void *context);
+static void *listener_context;
 
 static void say(const char *what, const char *format, va_list args)
 {
@@ -14,6 +16,10 @@ static void say(const char *what, const char *format, va_list args)
 
 	vsnprintf(line, sizeof(line), format, args);
 	line[strcspn(line, "\n")] = '\0';
+	if (listener) {
+		listener(line, listener_context);
+		return;
+	}
 	fprintf(stderr, "pushback: %s%s\n", what, line);
 }
 
@@ -50,9 +56,15 @@ void msg_debug(const char *format, ...)
 __attribute__((format(printf, 2, 0))) static int say_libbpf(enum libbpf_print_level level,
 							    const char *format, va_list args)
 {
-	if (be_verbose && level <= LIBBPF_INFO)
+	if (be_verbose && !listener && level <= LIBBPF_INFO)
 		return vfprintf(stderr, format, args);
 	return 0;
+}
+
+void msg_listen(void (*listen)(const char *line, void *context), void *context)
+{
+	listener = listen;
+	listener_context = context;
 }
 
 void msg_set_verbose(bool verbose)

@@ -11,6 +11,11 @@
 #include <stdbool.h>
 
 void msg_set_verbose(bool verbose);
+/*
+ * From now on each line goes to `listen`, without "pushback: ", and none to stderr: for who has the
+ * terminal to itself. NULL: as before.
+ */
+void msg_listen(void (*listen)(const char *line, void *context), void *context);
 
 #define MSG_FORMAT __attribute__((format(printf, 1, 2)))
 void msg_error(const char *format, ...) MSG_FORMAT;

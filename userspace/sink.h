@@ -36,6 +36,15 @@ struct sink_ops {
 	 * Returns within some 20 ms.
 	 */
 	void (*poll)(struct sink *sink, uint64_t now);
+	/* May be NULL. A step has ended: its last record, before the flush of that interval. */
+	void (*ended)(struct sink *sink, const struct record *record);
+	/*
+	 * May be NULL. A descriptor, or -1: poll is called as soon as it can be read or has hung up. Only
+	 * one sink of a run may have one.
+	 */
+	int (*fd)(const struct sink *sink);
+	/* May be NULL. Whether the run is to end; asked after each flush and poll. */
+	bool (*done)(const struct sink *sink);
 	void (*free)(struct sink *sink);
 };
 

@@ -269,6 +269,13 @@ int top_rows_ended(struct top_rows *r, const struct record *record)
 	memcpy(step->counter, record->counter, sizeof(step->counter));
 	step->state = TOP_ENDED;
 	step->marks = record->marks;
+	for (size_t i = 0; i < r->shown.step_count; i++) {
+		const struct top_step *last = &r->shown.steps[i];
+
+		/* The model samples this one; the record has it not. */
+		if (!memcmp(&last->key, &record->key, sizeof(record->key)))
+			step->counter[COUNTER_BUSY_TIME] = last->counter[COUNTER_BUSY_TIME];
+	}
 	return 0;
 }
 
@@ -321,9 +328,16 @@ static unsigned int trouble(const struct top_consumer *c)
 {
 	unsigned int rank = (unsigned int)(c->some[MODEL_AVG10] / TROUBLE_STEP);
 
-	return rank * 4 + (c->kind == VERDICT_BOTTLENECK || c->kind == VERDICT_UNCLEAR ? 2
-			   : c->kind == VERDICT_BUSIEST                                ? 1
-										       : 0);
+	switch (c->kind) {
+	case VERDICT_BOTTLENECK:
+	case VERDICT_UNCLEAR:
+	case VERDICT_BEHIND:
+		return rank * 4 + 2;
+	case VERDICT_BUSIEST:
+		return rank * 4 + 1;
+	default:
+		return rank * 4;
+	}
 }
 
 static int by_trouble(const void *left, const void *right)

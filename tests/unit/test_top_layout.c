@@ -94,15 +94,14 @@ static void test_under_80(void **state)
 	add("decode");
 	add_stuck();
 	l = layout(&view, 79);
-	assert_string_equal(line(&l, NULL),
-			    " STEP     STATE    SINCE REF% BLK% SELF% ACC/s REJ/s   "
-			    "P50   P99    MAX");
+	assert_string_equal(line(&l, NULL), " STEP     STATE    SINCE REF% BLK% SELF% ACC/s REJ/s "
+					    "EPI/s   P50   P99    MAX");
 	assert_string_equal(line(&l, &rows[0]),
 			    " decode   flowing      -    0    0     0     0     0"
-			    "     -     -      -");
+			    "     0     -     -      -");
 	assert_string_equal(line(&l, &rows[1]),
 			    "*sink     refusing 1m02s   98   <1    98   998 6.10M"
-			    " 1.0ms 1.2ms >1m15s");
+			    "     0 1.0ms 1.2ms >1m15s");
 }
 
 static void test_under_80_with_queues(void **state)
@@ -146,7 +145,7 @@ static void test_blocked_side(void **state)
 	assert_non_null(strstr(line(&l, NULL), "BLK/s"));
 	assert_string_equal(line(&l, &rows[0]),
 			    "*sink     refusing     -   98   <1    98   998    12"
-			    "     -     -      -");
+			    "     0     -     -      -");
 }
 
 /* Before a second has passed nothing is known, and that is not 0. */
@@ -162,7 +161,7 @@ static void test_not_measured(void **state)
 	l = layout(&view, 79);
 	assert_string_equal(line(&l, &rows[0]),
 			    " decode   -            -    -    -     -     -     -"
-			    "     -     -      -");
+			    "     -     -     -      -");
 }
 
 static void test_busy_is_unknown_without_marks(void **state)

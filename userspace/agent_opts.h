@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * agent_opts.h - the options of every verb that runs the agent
+ *
+ * A verb's settings begin with a struct agent_settings, and its table with AGENT_OPTIONS_TARGETS.
+ */
+#ifndef AGENT_OPTS_H
+#define AGENT_OPTS_H
+
+#include "agent.h"
+#include "opts.h"
+
+struct agent_settings {
+	struct option_pids pids;
+	struct option_list paths;
+	bool all;
+	uint64_t interval_ns;
+	bool once;
+	bool no_multi;
+	bool verbose;
+};
+
+#define AGENT_AT(field)      offsetof(struct agent_settings, field)
+#define AGENT_INTERVAL_LEAST 100000000
+
+/* clang-format off */
+#define AGENT_OPTIONS_TARGETS \
+	{ .name = "pid", .value = "PID", .kind = OPTION_PIDS, .offset = AGENT_AT(pids), \
+	  .help = "watch this process; may be given again" }, \
+	{ .name = "path", .value = "FILE", .kind = OPTION_LIST, .offset = AGENT_AT(paths), \
+	  .help = "watch this executable or shared library in every process,\n" \
+		  "now and later; may be given again" }, \
+	{ .name = "all", .kind = OPTION_FLAG, .offset = AGENT_AT(all), \
+	  .help = "watch every process with pushback probes (the default)" }
+
+#define AGENT_OPTIONS_INTERVAL(text) \
+	{ .name = "interval", .value = "TIME", .kind = OPTION_DURATION, \
+	  .offset = AGENT_AT(interval_ns), .least = AGENT_INTERVAL_LEAST, .help = text }
+
+#define AGENT_OPTIONS_ONCE(text) \
+	{ .name = "once", .kind = OPTION_FLAG, .offset = AGENT_AT(once), .help = text }
+
+#define AGENT_OPTIONS_REST \
+	{ .name = "no-multi", .kind = OPTION_FLAG, .offset = AGENT_AT(no_multi), \
+	  .help = "one perf uprobe per site, as before Linux 6.6" }, \
+	{ .name = "verbose", .kind = OPTION_FLAG, .offset = AGENT_AT(verbose), \
+	  .help = "say what libbpf and the kernel say" }, \
+	{ .name = "help", .kind = OPTION_FLAG, .offset = AGENT_AT(verbose), .help = "this text" }
+/* clang-format on */
+
+/* 0, or -EINVAL with one line in `why`. */
+int agent_settings_check(const struct agent_settings *s, char *why, size_t why_size);
+/* What the agent is to do; points into the settings. */
+struct agent_options agent_settings_options(const struct agent_settings *s);
+
+/*
+ * What a process needs that runs the agent, before it starts a thread: the signals that end it
+ * blocked (SIGHUP only with `hangup`, and not if it is ignored), and room for many files.
+ */
+void agent_settings_prepare(bool hangup);
+
+#endif /* AGENT_OPTS_H */
