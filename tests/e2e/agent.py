@@ -70,13 +70,24 @@ class Agent(Program):
 
     def series(self, **tags):
         """{(step, pid tag or None): Series} of those with these tags, without the agent's own."""
+        return self._series(True, tags)
+
+    def pressure(self, **tags):
+        """{process: Series} of the consumers: those without a step."""
+        found = self._series(False, tags)
+        return {process: series for (process, _), series in found.items()}
+
+    def _series(self, of_steps, tags):
         wanted = {f"{k}:{v}" for k, v in tags.items()}
+        key = "step" if of_steps else "process"
         result = collections.defaultdict(Series)
         with self.receiver.lock:
             for kind in ("counters", "gauges", "samples"):
                 for (name, have), value in getattr(self.receiver, kind).items():
-                    if name.startswith(PREFIX) and wanted <= have:
-                        series = result[tag(have, "step"), tag(have, "pid")]
+                    if not name.startswith(PREFIX) or not wanted <= have:
+                        continue
+                    if (tag(have, "step") is not None) == of_steps:
+                        series = result[tag(have, key), tag(have, "pid")]
                         getattr(series, kind)[name.removeprefix(PREFIX)] += value
         return result
 
