@@ -373,10 +373,10 @@ static void test_more_than_there_were_is_cut_down(void **state)
 	assert_int_equal(on_edge(m, 1, 2), -9);
 	assert_int_equal(on_edge(m, 1, 3), -1);
 	/* Nothing overflows. */
-	r[0].counter[COUNTER_RECEIVE] = UINT64_MAX;
+	r[0].counter[COUNTER_RECEIVE] = INT64_MAX;
 	r[1].counter[COUNTER_SEND] = r[2].counter[COUNTER_SEND] = UINT64_MAX;
 	drain_all(m, START + SEC, r, 3);
-	assert_true((uint64_t)-on_edge(m, 1, 2) + (uint64_t)-on_edge(m, 1, 3) == UINT64_MAX);
+	assert_true((uint64_t)-on_edge(m, 1, 2) + (uint64_t)-on_edge(m, 1, 3) == INT64_MAX);
 	r[1] = placed(1, 4);
 	r[2] = placed(1, 5);
 	r[1].place = PLACE(2);
@@ -384,7 +384,7 @@ static void test_more_than_there_were_is_cut_down(void **state)
 	r[0].next[0].refusals = r[0].next[1].refusals = UINT64_MAX;
 	r[1].counter[COUNTER_RECEIVE] = r[2].counter[COUNTER_RECEIVE] = 1;
 	drain_all(m, START + 2 * SEC, r, 3);
-	assert_true((uint64_t)-on_edge(m, 1, 4) + (uint64_t)-on_edge(m, 1, 5) == UINT64_MAX);
+	assert_true((uint64_t)-on_edge(m, 1, 4) + (uint64_t)-on_edge(m, 1, 5) == INT64_MAX);
 }
 
 int main(void)
