@@ -137,7 +137,8 @@ static struct step *innermost(struct model *m, struct step *const *steps, size_t
 static void find_busy(struct model *m)
 {
 	m->walk_left = m->marked_count * WALK_MOST;
-	qsort(m->marked, m->marked_count, sizeof(*m->marked), by_thread);
+	if (m->marked_count)
+		qsort(m->marked, m->marked_count, sizeof(*m->marked), by_thread);
 	for (size_t first = 0, count; first < m->marked_count; first += count) {
 		struct step *step;
 

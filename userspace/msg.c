@@ -6,6 +6,8 @@
 #include <string.h>
 #include <bpf/libbpf.h>
 
+#include "text.h"
+
 static bool be_verbose;
 static void (*listener)(const char *line, void *context);
 static void *listener_context;
@@ -75,10 +77,5 @@ void msg_set_verbose(bool verbose)
 
 const char *msg_safe(char *out, unsigned long size, const char *text)
 {
-	unsigned long i;
-
-	for (i = 0; i + 1 < size && text[i]; i++)
-		out[i] = text[i] >= ' ' && text[i] <= '~' ? text[i] : '?';
-	out[i] = '\0';
-	return out;
+	return text_safe(out, size, text);
 }

@@ -24,10 +24,7 @@ void msg_info(const char *format, ...) MSG_FORMAT;
 /* With --verbose only. */
 void msg_debug(const char *format, ...) MSG_FORMAT;
 
-/*
- * `text` with everything that is not printable ASCII shown as '?', cut to fit: for what a consumer
- * named. Returns `out`.
- */
+/* text_safe(): for what a consumer named. */
 const char *msg_safe(char *out, unsigned long size, const char *text);
 
 #endif /* MSG_H */

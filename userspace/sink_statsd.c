@@ -75,13 +75,14 @@ static void send_counters(struct sink_statsd *ss, struct statsd_series *s)
 	}
 }
 
-/* Of a group: the longest spell, the instances of all. */
+/* Of a group: the largest, but the instances of all. */
 static uint64_t gauge_value(const struct statsd_series *leader, enum gauge g)
 {
 	uint64_t value = 0;
 
 	for (const struct statsd_series *s = leader; s; s = s->next) {
-		uint64_t one = s->series ? s->series->gauge[g] : 0;
+		bool has = s->series && statsd_has_gauge(s->series, g);
+		uint64_t one = has ? s->series->gauge[g] : 0;
 
 		if (g == GAUGE_INSTANCES)
 			value += one;

@@ -20,6 +20,22 @@ uint64_t statsd_slot_due(const struct statsd_series *s, unsigned int slot)
 	return total - tally->sent;
 }
 
+bool statsd_has_counter(const struct series *series, enum counter c)
+{
+	bool pressure = c == COUNTER_SOME_TIME || c == COUNTER_FULL_TIME;
+
+	if (!series->step || pressure)
+		return !series->step && pressure;
+	return c != COUNTER_BUSY_TIME || series->has_marks;
+}
+
+bool statsd_has_gauge(const struct series *series, enum gauge g)
+{
+	if (!series->step)
+		return false;
+	return (g != GAUGE_QUEUE_DEPTH && g != GAUGE_QUEUE_CAPACITY) || series->has_depth;
+}
+
 /* Some servers take ':' out of a value; keep the one behind the key. */
 static void make_values_plain(char *tags)
 {
@@ -37,17 +53,19 @@ static void make_values_plain(char *tags)
 
 static char *make_tags(const struct statsd_table *t, const struct series *series)
 {
-	char step[STATSD_TEXT_MAX + 16], process[STATSD_TEXT_MAX + 16];
+	char step[STATSD_TEXT_MAX + 16] = "", process[STATSD_TEXT_MAX + 16];
 	size_t size =
 		sizeof(step) + sizeof(process) + strlen(series->tags) + strlen(t->global_tags) + 4;
 	char *tags = malloc(size);
 
 	if (!tags)
 		return NULL;
-	statsd_own_tag(step, sizeof(step), "step", series->step);
+	if (series->step)
+		statsd_own_tag(step, sizeof(step), "step", series->step);
 	statsd_own_tag(process, sizeof(process), "process", series->process);
-	snprintf(tags, size, "%s,%s%s%s%s%s", step, process, *series->tags ? "," : "", series->tags,
-		 *t->global_tags ? "," : "", t->global_tags);
+	snprintf(tags, size, "%s%s%s%s%s%s%s", step, *step ? "," : "", process,
+		 *series->tags ? "," : "", series->tags, *t->global_tags ? "," : "",
+		 t->global_tags);
 	if (t->plain_values)
 		make_values_plain(tags);
 	return tags;
@@ -101,7 +119,8 @@ static void take_totals(struct statsd_series *s, const struct series *series, bo
 
 	s->series = series;
 	for (unsigned int c = 0; c < COUNTERS; c++)
-		grow(&s->tally[c], series->counter[c]);
+		if (statsd_has_counter(series, c))
+			grow(&s->tally[c], series->counter[c]);
 	for (unsigned int d = 0; summary && d < 2; d++) {
 		grow(&s->tally[STATSD_SLOT_COUNT + d], series->counter[episodes[d]]);
 		s->tally[STATSD_SLOT_SUM + d].total += hist_sum(&series->durations[d]);

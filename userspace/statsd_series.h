@@ -56,4 +56,11 @@ void statsd_table_free(struct statsd_table *t);
 uint64_t statsd_slot_due(const struct statsd_series *s, unsigned int slot);
 bool statsd_slot_is_time(unsigned int slot);
 
+/*
+ * Whether a series has this counter or gauge at all: a consumer has its pressure and no more, a step
+ * all but that; busy time only with enter marks, a queue only where its depth was told.
+ */
+bool statsd_has_counter(const struct series *series, enum counter c);
+bool statsd_has_gauge(const struct series *series, enum gauge g);
+
 #endif /* STATSD_SERIES_H */

@@ -3,8 +3,8 @@
  * verdict.h - which step is at fault, in words
  *
  * From the last second of one consumer. The step with nearly all of the self time is the bottleneck;
- * where two are close there is no clear culprit; where nothing refuses, the busiest step is named.
- * Pure.
+ * where two are close there is no clear culprit; where (next to) nothing refuses, the busiest step is
+ * named. Pure.
  */
 #ifndef VERDICT_H
 #define VERDICT_H
@@ -14,15 +14,18 @@
 enum verdict_kind {
 	VERDICT_NOTHING,    /* no step has been driven in the last second */
 	VERDICT_FLOWING,    /* nothing refuses, and no step is known to be busy */
-	VERDICT_BUSIEST,    /* nothing refuses; `step` is busy most of the time */
-	VERDICT_BOTTLENECK, /* `step` */
+	VERDICT_BUSIEST,    /* next to nothing refuses; `step` is busy most of the time */
+	VERDICT_BOTTLENECK, /* `step`; `other`, if any, is busy behind it and so may be the cause */
 	VERDICT_UNCLEAR,    /* between `step` and `other` */
+	VERDICT_BEHIND,     /* `step` is blocked by what it hands on to, and that is not watched */
 };
 
 struct verdict {
 	enum verdict_kind kind;
 	const struct step_view *step, *other; /* as the kind says, else NULL */
-	double share, other_share;            /* of the second: self time, or busy time */
+	/* Of the second, 0 to 1: self time (BOTTLENECK, UNCLEAR), busy or blocked time. */
+	double share, other_share;
+	double self_share; /* of all steps together, may be above 1 */
 };
 
 struct verdict verdict_of(const struct consumer_view *consumer);

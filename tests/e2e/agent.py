@@ -2,18 +2,12 @@
 """`pushback run` with a receiver of its own, and what it said as plain numbers."""
 
 import collections
-import os
-import pathlib
 import signal
 import subprocess
-import threading
-import time
 
+from program import BUILD, PUSHBACK, Program, now  # noqa: F401
 from receiver import Receiver
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-BUILD = pathlib.Path(os.environ.get("PUSHBACK_BUILD", ROOT / "build"))
-PUSHBACK = BUILD / "pushback"
 PREFIX = "streams.pipeline."
 
 COUNTERS = tuple(
@@ -29,92 +23,94 @@ class TimedReceiver(Receiver):
     last_at = 0
 
     def take_payload(self, payload, limit):
-        self.last_at = time.monotonic_ns()
+        self.last_at = now()
         super().take_payload(payload, limit)
 
 
-class Agent:
+class Agent(Program):
     """Attached once the constructor returns; end() is SIGTERM, and all has arrived after it."""
 
-    def __init__(self, *options, interval="100ms"):
+    def __init__(self, *options, interval="1s"):
         self.receiver = TimedReceiver()
+        # Not a unix socket: its queue of ten packets is for a server that reads at once.
         address = self.receiver.start("udp://127.0.0.1:0")
         argv = [PUSHBACK, "run", "--statsd", address, "--interval", interval, *options]
-        self.lines = []
-        self.attach_began = time.monotonic_ns()
-        self.process = subprocess.Popen(
-            [str(a) for a in argv], stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True
-        )
-        for line in self.process.stderr:
-            self.lines.append(line.rstrip("\n"))
-            if line.startswith("pushback: watching"):
-                break
-        else:
-            self.kill()
-            raise AssertionError(f"not attached: {self.lines}")
-        self.attached = time.monotonic_ns()
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
-
-    def _read(self):
-        for line in self.process.stderr:
-            self.lines.append(line.rstrip("\n"))
+        super().__init__(argv, stdin=subprocess.DEVNULL)
+        try:
+            self.wait_line(r"^pushback: watching")
+        except AssertionError:
+            self.__exit__()
+            raise
 
     def end(self):
-        """(when it was told to end, a moment after its last drain)"""
-        told = time.monotonic_ns()
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-        status = self.process.wait(30)
-        self._close()
-        assert status == 0, (status, self.lines)
+        """(when it was told to end, a moment after its last drain), ns"""
+        told = now()
+        self.signal(signal.SIGTERM)
+        assert self.wait() == 0, self.lines
+        self.receiver.stop()
         assert len(self.lines) == 1, self.lines
         assert not self.receiver.errors, self.receiver.errors[:10]
         # Without a line at all there was nothing to be late for.
         return told, max(told, self.receiver.last_at)
 
     def kill(self):
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait(30)
-        self._close()
-
-    def _close(self):
-        if hasattr(self, "_reader"):
-            self._reader.join()
-        self.process.stderr.close()
+        super().kill()
         self.receiver.stop()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.kill()
 
     # ---- What it said ----
 
-    def series(self):
-        """{(step, pid tag or None): Series}, of all but the agent's own."""
+    def mark(self):
+        """From now on the counters and samples are what has come since."""
+        with self.receiver.lock:
+            for key in self.receiver.counters:
+                if key[0].startswith(PREFIX):
+                    self.receiver.counters[key] = 0
+            for counts in self.receiver.samples.values():
+                counts.clear()
+
+    def series(self, **tags):
+        """{(step, pid tag or None): Series} of those with these tags, without the agent's own."""
+        return self._series(True, tags)
+
+    def pressure(self, **tags):
+        """{process: Series} of the consumers: those without a step."""
+        found = self._series(False, tags)
+        return {process: series for (process, _), series in found.items()}
+
+    def _series(self, of_steps, tags):
+        wanted = {f"{k}:{v}" for k, v in tags.items()}
+        key = "step" if of_steps else "process"
         result = collections.defaultdict(Series)
-        for where, kind in (
-            (self.receiver.counters, "counters"),
-            (self.receiver.gauges, "gauges"),
-            (self.receiver.samples, "samples"),
-        ):
-            for (name, tags), value in where.items():
-                if not name.startswith(PREFIX):
-                    continue
-                key = (tag(tags, "step"), tag(tags, "pid"))
-                getattr(result[key], kind)[name.removeprefix(PREFIX)] += value
+        with self.receiver.lock:
+            for kind in ("counters", "gauges", "samples"):
+                for (name, have), value in getattr(self.receiver, kind).items():
+                    if not name.startswith(PREFIX) or not wanted <= have:
+                        continue
+                    if (tag(have, "step") is not None) == of_steps:
+                        series = result[tag(have, key), tag(have, "pid")]
+                        getattr(series, kind)[name.removeprefix(PREFIX)] += value
         return result
 
+    def counters(self, **tags):
+        """{step: {metric: sum}} of the series with these tags."""
+        result = collections.defaultdict(collections.Counter)
+        for (step, _), series in self.series(**tags).items():
+            result[step] += series.counters
+        return result
+
+    def samples(self, step, direction, **tags):
+        """Counter of ms -> weight."""
+        name = f"{PREFIX}{direction}_backpressure_duration"
+        return self.receiver.sample(name, step=step, **tags)
+
     def lost(self):
-        """{reason: count}"""
-        return {
-            tag(tags, "reason"): value
-            for (name, tags), value in self.receiver.counters.items()
-            if name == "pushback.agent.lost" and value
-        }
+        """{reason: count} of what it says it has lost."""
+        result = collections.Counter()
+        with self.receiver.lock:
+            for (name, tags), value in self.receiver.counters.items():
+                if name == "pushback.agent.lost" and value:
+                    result[tag(tags, "reason")] += value
+        return dict(result)
 
 
 class Series:

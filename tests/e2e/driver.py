@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 import time
 
-from agent import BUILD
+from program import PROGS
 
 PLACES = 1024  # from there on: in the library
 ACCEPTED, REJECTED, PROPAGATED, INVALID = range(4)
@@ -33,8 +33,8 @@ class Driver:
         self.file = directory / "driver"
         self.library_file = directory / "driver_library.so"
         if not self.file.exists():
-            copy_new(BUILD / "tests" / "driver", self.file)
-            copy_new(BUILD / "tests" / "driver_library.so", self.library_file)
+            copy_new(PROGS / "driver", self.file)
+            copy_new(PROGS / "driver_library.so", self.library_file)
         path, listening = listen(directory)
         self.process = subprocess.Popen([*prefix, self.file, path], stdin=subprocess.DEVNULL)
         self._meet(path, listening)

@@ -9,14 +9,14 @@ import pathlib
 import re
 import shutil
 import signal
-import subprocess
 import tempfile
 import time
 
 import pytest
 
-from agent import BUILD, PREFIX, PUSHBACK, Agent
+from agent import PREFIX
 from driver import ACCEPTED, copy_new
+from program import PROGS, PUSHBACK, Program, run
 from scene import one
 
 HONEST = 23
@@ -27,31 +27,24 @@ def hostile(directory, mode):
     """The process, ready to lie."""
     file = directory / "hostile"
     if not file.exists():
-        copy_new(BUILD / "tests" / "hostile", file)
-    process = subprocess.Popen(
-        [file, mode], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
-    )
-    try:
-        assert process.stdout.readline() == "ready\n"
+        copy_new(PROGS / "hostile", file)
+    with Program([file, mode], "stdout") as process:
+        process.wait_line("^ready$")
         yield process
-    finally:
-        process.kill()
-        process.communicate()
 
 
 def lie(process):
-    process.stdin.write("\n")
-    assert process.stdout.readline() == "done\n"
+    process.say("")
+    process.wait_line("^done$", timeout=60)
 
 
 def bpftool(*words):
-    done = subprocess.run(["bpftool", "-j", *words], capture_output=True, text=True, check=True)
-    return json.loads(done.stdout)
+    return json.loads(run("bpftool", "-j", *words).stdout)
 
 
 def entries(agent, name):
     """How many entries an agent's map has."""
-    for info in pathlib.Path(f"/proc/{agent.process.pid}/fdinfo").iterdir():
+    for info in pathlib.Path(f"/proc/{agent.pid}/fdinfo").iterdir():
         for number in re.findall(r"^map_id:\s*(\d+)", info.read_text(), re.M):
             if bpftool("map", "show", "id", number)["name"] == name:
                 return len(bpftool("map", "dump", "id", number))
@@ -107,50 +100,43 @@ def test_a_file_that_has_probes_now_and_had_none_before(scene):
     plain = pathlib.Path(ctypes.util.find_library("z"))
     d.library_file.write_bytes(next(pathlib.Path("/usr/lib").rglob(plain.name)).read_bytes())
     d.init(0, "step")
-    agent = Agent("--pid", d.pid, "--tag-from", "pid=pid", *scene.options)
-    with agent:
-        d.dlopen()
-        time.sleep(2.5)  # it looks once a second
-        d.dlclose()
-        time.sleep(2.5)
-        inode = d.library_file.stat().st_ino
-        d.library_file.write_bytes(with_probes)
-        assert d.library_file.stat().st_ino == inode
-        d.dlopen()
-        end = time.monotonic() + 10
-        while not d.semaphore("library"):
-            assert time.monotonic() < end, "it is never looked at again"
-            time.sleep(0.1)
-        agent.end()
+    agent = scene.watch("--pid", d.pid)
+    d.dlopen()
+    time.sleep(2.5)  # it looks once a second
+    d.dlclose()
+    time.sleep(2.5)
+    inode = d.library_file.stat().st_ino
+    d.library_file.write_bytes(with_probes)
+    assert d.library_file.stat().st_ino == inode
+    d.dlopen()
+    end = time.monotonic() + 10
+    while not d.semaphore("library"):
+        assert time.monotonic() < end, "it is never looked at again"
+        time.sleep(0.1)
+    agent.end()
 
 
 # ---- Processes ----
 
 
-def watch(scene, *pids):
-    """An agent of these processes only."""
-    options = [word for pid in pids for word in ("--pid", pid)]
-    return Agent(*options, "--tag-from", "pid=pid", *scene.options)
-
-
 def test_a_process_that_nobody_reaps_has_ended(scene):
     d = scene.driver
-    with watch(scene, d.pid) as agent:
-        os.kill(d.pid, signal.SIGKILL)
-        assert agent.process.wait(10) == 0
+    agent = scene.watch("--pid", d.pid)
+    os.kill(d.pid, signal.SIGKILL)
+    assert agent.wait(10) == 0
 
 
 def test_a_process_without_its_first_thread_has_not_ended(scene):
     d = scene.driver
     d.init(0, "step")
-    with watch(scene, d.pid) as agent:
-        d.leave_main()
-        d.submit(0, ACCEPTED)
-        time.sleep(1.5)
-        d.submit(0, ACCEPTED)
-        assert agent.process.poll() is None
-        agent.end()
-        assert one(agent).counters["submit_accepted"] == 2
+    agent = scene.watch("--pid", d.pid)
+    d.leave_main()
+    d.submit(0, ACCEPTED)
+    time.sleep(1.5)
+    d.submit(0, ACCEPTED)
+    assert agent.process.poll() is None
+    agent.end()
+    assert one(agent).counters["submit_accepted"] == 2
 
 
 def start_as(scene, pid):
@@ -167,21 +153,20 @@ def start_as(scene, pid):
 def test_a_number_that_is_used_again_is_another_process(scene):
     staying, leaving = scene.driver, scene.start()
     leaving.init(0, "step")
-    with watch(scene, staying.pid, leaving.pid) as agent:
-        leaving.submit(0, ACCEPTED)
-        leaving.kill()
-        time.sleep(0.5)  # it drains ten times a second
-        other = start_as(scene, leaving.pid)
-        other.init(0, "step")
-        for _ in range(HONEST):
-            other.submit(0, ACCEPTED)
-        agent.end()
-        assert one(agent).counters["submit_accepted"] == 1
+    agent = scene.watch("--pid", staying.pid, "--pid", leaving.pid)
+    leaving.submit(0, ACCEPTED)
+    leaving.kill()
+    time.sleep(0.5)  # it drains ten times a second
+    other = start_as(scene, leaving.pid)
+    other.init(0, "step")
+    for _ in range(HONEST):
+        other.submit(0, ACCEPTED)
+    agent.end()
+    assert one(agent).counters["submit_accepted"] == 1
 
 
 def test_process_numbers_of_its_own_are_not_for_the_agent():
-    command = ["unshare", "--pid", "--fork", "--mount-proc", PUSHBACK, "run", "--once"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=30)
+    done = run("unshare", "--pid", "--fork", "--mount-proc", PUSHBACK, "run", "--once", timeout=30)
     assert done.returncode == 3
     assert re.fullmatch(r"pushback: [^\n]*--pid=host[^\n]*\n", done.stderr)
 
@@ -197,8 +182,7 @@ def test_a_file_that_may_not_be_read_is_no_fault_of_the_host(scene):
         os.chmod(directory, 0o755)
         pushback = shutil.copy(PUSHBACK, directory)
         secret = shutil.copy(file, directory)
-        command += [pushback, "run", "--once", "--path", secret]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=30)
+        done = run(*command, pushback, "run", "--once", "--path", secret, timeout=30)
     assert done.returncode == 1, done.stderr
     assert re.fullmatch(r"pushback: cannot open '[^\n]*': Permission denied\n", done.stderr)
 
@@ -206,8 +190,7 @@ def test_a_file_that_may_not_be_read_is_no_fault_of_the_host(scene):
 def test_more_files_than_the_soft_limit_allows(scene):
     """Of the usual 1,024 each file takes one, or each site two."""
     options = ["--once", "--interval", "100ms", "--path", scene.driver.file, *scene.options]
-    command = ["prlimit", "--nofile=16:4096", PUSHBACK, "run", *options]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=30)
+    done = run("prlimit", "--nofile=16:4096", PUSHBACK, "run", *options, timeout=30)
     assert done.returncode == 0, done.stderr
 
 
@@ -215,13 +198,13 @@ def test_ever_new_instances_take_no_room_from_others(scene):
     d = scene.driver
     with hostile(scene.directory, "instances") as liar:
         agent = scene.attach("--path", scene.directory / "hostile")
-        liar.stdin.write("\n")
+        liar.say("")
         for _ in range(HONEST):
             d.init(0, "step")
             d.submit(0, ACCEPTED)
             d.step_end(0)
             time.sleep(0.01)
-        assert liar.stdout.readline() == "done\n"
+        liar.wait_line("^done$", timeout=60)
         agent.end()
     assert one(agent, pid=d.pid).counters["submit_accepted"] == HONEST
     lost = agent.lost()

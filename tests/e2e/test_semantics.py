@@ -19,6 +19,7 @@ from scene import (
     nothing_lost,
     one,
     pause,
+    refuse,
     refused,
 )
 
@@ -26,8 +27,7 @@ from scene import (
 
 
 def test_rejections_open_one_episode_and_an_acceptance_closes_it(scene):
-    d = scene.driver
-    d.init(0, "step")
+    d = scene.step()
     agent = scene.attach()
     begin = d.submit(0, REJECTED)
     pause()
@@ -35,14 +35,12 @@ def test_rejections_open_one_episode_and_an_acceptance_closes_it(scene):
     d.submit(0, REJECTED)
     end = d.submit(0, ACCEPTED)
     agent.end()
-    took = between(begin, end)
-    expect(one(agent), **refused(took, attempts=3), submit_accepted=1)
+    expect(one(agent), refused(begin, end, attempts=3), submit_accepted=1)
     nothing_lost(agent)
 
 
 def test_acceptances_alone_are_only_counted(scene):
-    d = scene.driver
-    d.init(0, "step")
+    d = scene.step()
     agent = scene.attach()
     for _ in range(5):
         d.submit(0, ACCEPTED)
@@ -50,41 +48,14 @@ def test_acceptances_alone_are_only_counted(scene):
     expect(one(agent), submit_accepted=5)
 
 
-def test_what_is_not_its_own_refusal_changes_nothing(scene):
-    d = scene.driver
-    outcomes = [PROPAGATED, INVALID, 4, 255, 1 << 30, -1]
-    for i in range(len(outcomes)):
-        d.init(2 * i, f"closed{i}")
-        d.init(2 * i + 1, f"open{i}")
-    agent = scene.attach()
-    took = []
-    for i, outcome in enumerate(outcomes):
-        d.submit(2 * i, outcome)
-        d.submit(2 * i, outcome)
-        begin = d.submit(2 * i + 1, REJECTED)
-        pause()
-        d.submit(2 * i + 1, outcome)
-        pause()
-        took.append(between(begin, d.submit(2 * i + 1, ACCEPTED)))
-    agent.end()
-    for i in range(len(outcomes)):
-        expect(one(agent, f"closed{i}"))
-        expect(
-            one(agent, f"open{i}"),
-            **refused(took[i]),
-            submit_accepted=1,
-        )
-
-
 def test_every_attempt_of_a_spinning_caller_counts(scene):
-    d = scene.driver
-    d.init(0, "step")
+    d = scene.step()
     agent = scene.attach()
     run = d.run("submit", 0, REJECTED, 1_000_003)
     end = d.submit(0, ACCEPTED)
     agent.end()
-    took = between((run.before, run.second), end)
-    expect(one(agent), **refused(took, attempts=1_000_003), submit_accepted=1)
+    begin = run.before, run.second
+    expect(one(agent), refused(begin, end, attempts=1_000_003), submit_accepted=1)
 
 
 # ---- forward ----
@@ -92,8 +63,7 @@ def test_every_attempt_of_a_spinning_caller_counts(scene):
 
 @pytest.mark.parametrize("refusal", [REJECTED, PROPAGATED])
 def test_a_refusal_of_the_next_step_blocks(scene, refusal):
-    d = scene.driver
-    d.init(0, "step")
+    d = scene.step()
     agent = scene.attach()
     begin = d.forward(0, refusal)
     pause()
@@ -101,42 +71,15 @@ def test_a_refusal_of_the_next_step_blocks(scene, refusal):
     end = d.forward(0, ACCEPTED)
     d.forward(0, ACCEPTED)
     agent.end()
-    took = between(begin, end)
-    expect(one(agent), **blocked(took, attempts=2), submit_forwarded=2)
-
-
-def test_an_invalid_forward_changes_nothing(scene):
-    d = scene.driver
-    outcomes = [INVALID, 4, 255, -1]
-    for i in range(len(outcomes)):
-        d.init(2 * i, f"closed{i}")
-        d.init(2 * i + 1, f"open{i}")
-    agent = scene.attach()
-    took = []
-    for i, outcome in enumerate(outcomes):
-        d.forward(2 * i, outcome)
-        begin = d.forward(2 * i + 1, REJECTED)
-        pause()
-        d.forward(2 * i + 1, outcome)
-        pause()
-        took.append(between(begin, d.forward(2 * i + 1, ACCEPTED)))
-    agent.end()
-    for i in range(len(outcomes)):
-        expect(one(agent, f"closed{i}"))
-        expect(
-            one(agent, f"open{i}"),
-            **blocked(took[i]),
-            submit_forwarded=1,
-        )
+    expect(one(agent), blocked(begin, end, attempts=2), submit_forwarded=2)
 
 
 def test_self_time_stands_still_while_blocked(scene):
-    d = scene.driver
-    d.init(0, "step")
+    d = scene.step()
     agent = scene.attach()
     send = d.submit(0, REJECTED)
     pause()
-    blocked = d.forward(0, PROPAGATED)
+    receive = d.forward(0, PROPAGATED)
     pause()
     free = d.forward(0, ACCEPTED)
     pause()
@@ -144,26 +87,49 @@ def test_self_time_stands_still_while_blocked(scene):
     agent.end()
     expect(
         one(agent),
-        send=[between(send, end)],
-        receive=[between(blocked, free)],
-        send_backpressure=1,
-        send_backpressure_episodes=1,
-        send_backpressure_time=between(send, end),
-        send_backpressure_self_time=between(send, blocked) + between(free, end),
-        receive_backpressure=1,
-        receive_backpressure_episodes=1,
-        receive_backpressure_time=between(blocked, free),
+        refused(send, end, own=between(send, receive) + between(free, end)),
+        blocked(receive, free),
         submit_accepted=1,
         submit_forwarded=1,
     )
+
+
+@pytest.mark.parametrize(
+    "op,episode,closed,outcomes",
+    [
+        ("submit", refused, "submit_accepted", [PROPAGATED, INVALID, 4, 255, 1 << 30, -1]),
+        ("forward", blocked, "submit_forwarded", [INVALID, 4, 255, -1]),
+    ],
+    ids=["submit", "forward"],
+)
+def test_what_is_neither_refusal_nor_acceptance_changes_nothing(
+    scene, op, episode, closed, outcomes
+):
+    d = scene.driver
+    for i in range(len(outcomes)):
+        d.init(2 * i, f"closed{i}")
+        d.init(2 * i + 1, f"open{i}")
+    agent = scene.attach()
+    whole = []
+    for i, outcome in enumerate(outcomes):
+        d.call(op, 2 * i, outcome)
+        d.call(op, 2 * i, outcome)
+        begin = d.call(op, 2 * i + 1, REJECTED)
+        pause()
+        d.call(op, 2 * i + 1, outcome)
+        pause()
+        whole.append((begin, d.call(op, 2 * i + 1, ACCEPTED)))
+    agent.end()
+    for i in range(len(outcomes)):
+        expect(one(agent, f"closed{i}"))
+        expect(one(agent, f"open{i}"), episode(*whole[i]), {closed: 1})
 
 
 # ---- poll ----
 
 
 def test_a_ready_poll_ends_the_refusing(scene):
-    d = scene.driver
-    d.init(0, "step")
+    d = scene.step()
     agent = scene.attach()
     begin = d.submit(0, REJECTED)
     pause()
@@ -171,13 +137,11 @@ def test_a_ready_poll_ends_the_refusing(scene):
     pause()
     d.submit(0, ACCEPTED)
     agent.end()
-    took = between(begin, end)
-    expect(one(agent), **refused(took), submit_accepted=1)
+    expect(one(agent), refused(begin, end), submit_accepted=1)
 
 
 def test_a_poll_that_is_not_ready_ends_nothing_and_no_poll_ends_the_blocking(scene):
-    d = scene.driver
-    d.init(0, "step")
+    d = scene.step()
     agent = scene.attach()
     send = d.submit(0, REJECTED)
     d.poll(0, False)
@@ -190,22 +154,14 @@ def test_a_poll_that_is_not_ready_ends_nothing_and_no_poll_ends_the_blocking(sce
     agent.end()
     expect(
         one(agent),
-        send=[between(send, end)],
-        receive=[between(receive, free)],
-        send_backpressure=1,
-        send_backpressure_episodes=1,
-        send_backpressure_time=between(send, end),
-        send_backpressure_self_time=between(send, receive),
-        receive_backpressure=1,
-        receive_backpressure_episodes=1,
-        receive_backpressure_time=between(receive, free),
+        refused(send, end, own=between(send, receive)),
+        blocked(receive, free),
         submit_forwarded=1,
     )
 
 
 def test_marks_and_depth_are_no_outcomes(scene):
-    d = scene.driver
-    d.init(0, "step")
+    d = scene.step()
     agent = scene.attach()
     begin = d.submit(0, REJECTED)
     for op in ("submit_enter", "poll_enter", "depth"):
@@ -213,8 +169,7 @@ def test_marks_and_depth_are_no_outcomes(scene):
     pause()
     end = d.submit(0, ACCEPTED)
     agent.end()
-    took = between(begin, end)
-    expect(one(agent), **refused(took), submit_accepted=1)
+    expect(one(agent), refused(begin, end), submit_accepted=1)
 
 
 # ---- Ends ----
@@ -287,8 +242,7 @@ def test_step_end_abandons_what_is_open(scene):
 
 
 def test_a_step_with_nothing_open_just_ends(scene):
-    d = scene.driver
-    d.init(0, "step")
+    d = scene.step()
     agent = scene.attach()
     d.submit(0, ACCEPTED)
     d.forward(0, ACCEPTED)
@@ -298,34 +252,20 @@ def test_a_step_with_nothing_open_just_ends(scene):
 
 
 def test_a_struct_used_again_after_its_end_is_a_new_instance(scene):
-    d = scene.driver
-    d.init(0, "step")
+    d = scene.step()
     agent = scene.attach()
     first = d.submit(0, REJECTED)
     pause()
     end = d.step_end(0)
     pause()
-    second = d.submit(0, REJECTED)
-    pause()
-    closed = d.submit(0, ACCEPTED)
+    second = refuse(d)
     agent.end()
-    took = between(second, closed)
-    expect(
-        one(agent),
-        send=[took],
-        send_backpressure=2,
-        send_backpressure_episodes=1,
-        send_backpressure_abandoned=1,
-        send_backpressure_time=between(first, end) + took,
-        send_backpressure_self_time=between(first, end) + took,
-        submit_accepted=1,
-    )
+    expect(one(agent), refused(first, end, "abandoned"), refused(*second), submit_accepted=1)
     nothing_lost(agent)
 
 
 def test_a_new_instance_at_the_same_address_abandons_the_old_one(scene):
-    d = scene.driver
-    d.init(0, "step")
+    d = scene.step()
     agent = scene.attach()
     first = d.submit(0, REJECTED)
     pause()
@@ -334,15 +274,8 @@ def test_a_new_instance_at_the_same_address_abandons_the_old_one(scene):
     pause()
     closed = d.forward(0, ACCEPTED)
     agent.end()
-    expect(
-        one(agent),
-        instances=0,
-        send_backpressure=1,
-        send_backpressure_abandoned=1,
-        send_backpressure_time=between(first, second),
-        send_backpressure_self_time=between(first, second),
-    )
-    expect(one(agent, "other"), **blocked(between(second, closed)), submit_forwarded=1)
+    expect(one(agent), refused(first, second, "abandoned"), instances=0)
+    expect(one(agent, "other"), blocked(second, closed), submit_forwarded=1)
     nothing_lost(agent)
 
 
@@ -353,31 +286,19 @@ def test_a_new_image_at_the_same_addresses_is_another_process(scene):
     """Without randomised addresses even the instance numbers are the old image's."""
     d = scene.start(prefix=["setarch", "-R"])
     agent = scene.attach()
-    total = None
-    for i in range(3):
-        if i:
-            took = between(begin, d.exec())
-            total = total + took if total else took
+    episodes = []
+    for end in (d.exec, d.exec, d.exit):
         d.init(0, "step")
         begin = d.submit(0, REJECTED)
         d.calls([("submit", 0, REJECTED)], 10)
-    end = d.exit()
+        episodes.append(refused(begin, end(), "abandoned", attempts=11))
     agent.end()
-    total += between(begin, end)
-    expect(
-        one(agent),
-        instances=0,
-        send_backpressure=33,
-        send_backpressure_abandoned=3,
-        send_backpressure_time=total,
-        send_backpressure_self_time=total,
-    )
+    expect(one(agent), *episodes, instances=0)
     nothing_lost(agent)
 
 
 def test_a_forked_child_starts_clean(scene):
-    d = scene.driver
-    d.init(0, "step")
+    d = scene.step()
     d.init(1, "fresh")
     agent = scene.attach()
     begin = d.submit(0, REJECTED)
@@ -387,42 +308,31 @@ def test_a_forked_child_starts_clean(scene):
     first = child.submit(0, REJECTED)
     pause()
     known = child.submit(0, ACCEPTED)
-    second = child.submit(0, REJECTED)
-    pause()
-    closed = child.submit(0, ACCEPTED)
+    second = refuse(child)
     # Never called: nothing was missed.
-    fresh = child.submit(1, REJECTED)
-    pause()
-    fresh_closed = child.submit(1, ACCEPTED)
+    fresh = refuse(child, 1)
     end = d.submit(0, ACCEPTED)
     agent.end()
-    took = between(begin, end)
-    expect(one(agent, pid=d.pid), **refused(took, attempts=11), submit_accepted=1)
+    expect(one(agent, pid=d.pid), refused(begin, end, attempts=11), submit_accepted=1)
     expect(
         one(agent, pid=child.pid),
-        send=[between(second, closed)],
-        send_backpressure=2,
-        send_backpressure_episodes=1,
-        send_backpressure_partial=1,
-        send_backpressure_time=between(first, known) + between(second, closed),
-        send_backpressure_self_time=between(first, known) + between(second, closed),
+        refused(first, known, "partial"),
+        refused(*second),
         submit_accepted=2,
     )
-    expect(one(agent, "fresh"), **refused(between(fresh, fresh_closed)), submit_accepted=1)
+    expect(one(agent, "fresh"), refused(*fresh), submit_accepted=1)
     nothing_lost(agent)
 
 
 def test_a_child_that_calls_nothing_is_not_seen(scene):
-    d = scene.driver
-    d.init(0, "step")
+    d = scene.step()
     agent = scene.attach()
     begin = d.submit(0, REJECTED)
     scene.fork().exit()
     pause()
     end = d.submit(0, ACCEPTED)
     agent.end()
-    took = between(begin, end)
-    expect(one(agent), **refused(took), submit_accepted=1)
+    expect(one(agent), refused(begin, end), submit_accepted=1)
     nothing_lost(agent)
 
 

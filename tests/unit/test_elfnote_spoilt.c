@@ -10,120 +10,74 @@
 
 #include "elf_check.h"
 
-/* The first note's parts. */
-#define NOTE_NAMESZ   (CRAFT_NOTES + 0)
-#define NOTE_DESCSZ   (CRAFT_NOTES + 4)
-#define NOTE_TYPE     (CRAFT_NOTES + 8)
-#define NOTE_OWNER    (CRAFT_NOTES + 12)
-#define NOTE_SITE     (CRAFT_NOTES + 20)
-#define NOTE_BASE     (CRAFT_NOTES + 28)
-#define NOTE_SEM      (CRAFT_NOTES + 36)
-#define NOTE_PROVIDER (CRAFT_NOTES + 44)
-#define NOTE_PROBE    (CRAFT_NOTES + 53)
+/* A number written over what is there; none if it has no size. */
+struct put {
+	size_t at;
+	size_t size;
+	uint64_t value;
+};
+
+#define PUTS_MAX 3
 
 struct spoilt {
 	const char *name;
-	void (*spoil)(struct craft *craft);
+	struct put put[PUTS_MAX];
+	size_t nop;                         /* a nop written there, if not 0 */
+	void (*spoil)(struct craft *craft); /* what is not said by these */
 	int err;
 	/* Of the good file's four notes. */
 	size_t sites, dead, duplicate, unknown, malformed;
 };
 
-static void move_site(struct craft *craft, uint64_t address)
-{
-	put64(craft, NOTE_SITE, address);
-}
+/* clang-format off */
+#define PUT(offset, bytes, number) { .at = (offset), .size = (bytes), .value = (number) }
+/* clang-format on */
 
-static void move_semaphore(struct craft *craft, uint64_t address)
-{
-	put64(craft, NOTE_SEM, address);
-}
+/* The first note's parts; of its strings a letter. */
+#define NOTE_NAMESZ(size)    PUT(CRAFT_NOTES + 0, 4, size)
+#define NOTE_DESCSZ(size)    PUT(CRAFT_NOTES + 4, 4, size)
+#define NOTE_TYPE(type)      PUT(CRAFT_NOTES + 8, 4, type)
+#define NOTE_OWNER(letter)   PUT(CRAFT_NOTES + 12, 1, letter)
+#define SITE(address)        PUT(CRAFT_NOTES + 20, 8, address)
+#define BASE(address)        PUT(CRAFT_NOTES + 28, 8, address)
+#define SEMAPHORE(address)   PUT(CRAFT_NOTES + 36, 8, address)
+#define PROVIDER(letter)     PUT(CRAFT_NOTES + 44, 1, letter)
+#define PROVIDER_END(letter) PUT(CRAFT_NOTES + 52, 1, letter)
+#define PROBE(letter)        PUT(CRAFT_NOTES + 53, 1, letter)
 
-static void site_nowhere(struct craft *craft)
-{
-	move_site(craft, 0x700000);
-}
+#define SIZE_OF(type, field)  sizeof(((type *)0)->field)
+#define HEADER(field, number) PUT(offsetof(Elf64_Ehdr, field), SIZE_OF(Elf64_Ehdr, field), number)
+#define SEGMENT_AT(which, field)                                           \
+	(sizeof(Elf64_Ehdr) + CRAFT_SEGMENT_##which * sizeof(Elf64_Phdr) + \
+	 offsetof(Elf64_Phdr, field))
+#define SEGMENT(which, field, number) \
+	PUT(SEGMENT_AT(which, field), SIZE_OF(Elf64_Phdr, field), number)
+/* Where the section headers are is not known before the file is made. */
+#define SECTIONS 0x1000000u
+#define SECTION(which, field, number)                                                            \
+	PUT(SECTIONS + CRAFT_SECTION_##which * sizeof(Elf64_Shdr) + offsetof(Elf64_Shdr, field), \
+	    SIZE_OF(Elf64_Shdr, field), number)
 
-static void site_zero(struct craft *craft)
+static void spoil(struct craft *craft, const struct spoilt *how)
 {
-	move_site(craft, 0);
-}
+	for (const struct put *put = how->put; put < how->put + PUTS_MAX; put++) {
+		size_t at = put->at;
 
-static void site_top(struct craft *craft)
-{
-	move_site(craft, UINT64_MAX);
-}
-
-static void site_not_nop(struct craft *craft)
-{
-	move_site(craft, CRAFT_TEXT_BASE + SITE_STEP / 2);
-}
-
-static void site_behind_segment(struct craft *craft)
-{
-	move_site(craft, CRAFT_TEXT_BASE + CRAFT_TEXT_SIZE);
-}
-
-static void site_in_data(struct craft *craft)
-{
-	memcpy(craft->bytes + CRAFT_DATA_OFFSET + 8, nop_bytes, nop_size);
-	move_site(craft, CRAFT_DATA_BASE + 8);
-}
-
-/* One segment that holds the headers and may be executed, as older linkers make it. */
-static void merge_headers(struct craft *craft)
-{
-	craft_segment(craft, CRAFT_SEGMENT_HEADERS)->p_flags = PF_R | PF_X;
-}
-
-static void site_in_elf_header(struct craft *craft)
-{
-	merge_headers(craft);
-	memcpy(craft->bytes + 8, nop_bytes, nop_size); /* padding of e_ident */
-	move_site(craft, 0x400008);
-}
-
-static void site_in_segment_headers(struct craft *craft)
-{
-	Elf64_Phdr *last = craft_segment(craft, CRAFT_SEGMENT_RELRO);
-
-	merge_headers(craft);
-	memcpy(&last->p_paddr, nop_bytes, nop_size);
-	move_site(craft, 0x400000 + (uint64_t)((uint8_t *)&last->p_paddr - craft->bytes));
-}
-
-static void site_in_merged_text(struct craft *craft)
-{
-	merge_headers(craft);
-	memcpy(craft->bytes + 0x900, nop_bytes, nop_size);
-	move_site(craft, 0x400900);
+		if (at >= SECTIONS)
+			at += craft->sections - SECTIONS;
+		/* The file is little-endian. */
+		for (size_t i = 0; i < put->size; i++)
+			craft->bytes[at + i] = (uint8_t)(put->value >> 8 * i);
+	}
+	if (how->nop)
+		memcpy(craft->bytes + how->nop, nop_bytes, nop_size);
+	if (how->spoil)
+		how->spoil(craft);
 }
 
 static void site_past_end_of_file(struct craft *craft)
 {
 	craft_segment(craft, CRAFT_SEGMENT_TEXT)->p_offset = craft->size - SITE_STEP;
-}
-
-static void segment_offset_overflows(struct craft *craft)
-{
-	craft_segment(craft, CRAFT_SEGMENT_TEXT)->p_offset = UINT64_MAX - 1;
-}
-
-static void segment_size_overflows(struct craft *craft)
-{
-	Elf64_Phdr *text = craft_segment(craft, CRAFT_SEGMENT_TEXT);
-
-	text->p_filesz = text->p_memsz = UINT64_MAX;
-}
-
-static void segment_not_executable(struct craft *craft)
-{
-	craft_segment(craft, CRAFT_SEGMENT_TEXT)->p_flags = PF_R;
-}
-
-static void segment_in_memory_only(struct craft *craft)
-{
-	craft_segment(craft, CRAFT_SEGMENT_TEXT)->p_filesz = 0;
 }
 
 static void segments_overlap(struct craft *craft)
@@ -134,125 +88,9 @@ static void segments_overlap(struct craft *craft)
 	other->p_filesz = other->p_memsz = SITE_STEP;
 }
 
-static void semaphore_none(struct craft *craft)
-{
-	move_semaphore(craft, 0);
-}
-
-/* Moved as far as from 0 to the first semaphore: still none. */
-static void semaphore_none_moved(struct craft *craft)
-{
-	put64(craft, NOTE_BASE, CRAFT_BASE_BASE - (uint64_t)CRAFT_DATA_BASE);
-	move_site(craft, CRAFT_TEXT_BASE - (uint64_t)CRAFT_DATA_BASE);
-	move_semaphore(craft, 0);
-}
-
-static void semaphore_in_bss(struct craft *craft)
-{
-	move_semaphore(craft, CRAFT_DATA_BASE + CRAFT_DATA_SIZE);
-}
-
-static void semaphore_half_in_bss(struct craft *craft)
-{
-	craft_segment(craft, CRAFT_SEGMENT_DATA)->p_filesz = 1;
-}
-
-static void semaphore_in_text(struct craft *craft)
-{
-	move_semaphore(craft, CRAFT_TEXT_BASE + 0x100);
-}
-
-static void semaphore_in_headers(struct craft *craft)
-{
-	craft_segment(craft, CRAFT_SEGMENT_HEADERS)->p_flags = PF_R | PF_W;
-	move_semaphore(craft, 0x400010);
-}
-
-static void semaphore_odd(struct craft *craft)
-{
-	move_semaphore(craft, CRAFT_DATA_BASE + 3);
-}
-
-static void semaphore_odd_in_file(struct craft *craft)
-{
-	craft_segment(craft, CRAFT_SEGMENT_DATA)->p_offset++;
-}
-
-static void semaphore_odd_in_memory(struct craft *craft)
-{
-	craft_segment(craft, CRAFT_SEGMENT_DATA)->p_vaddr++;
-	move_semaphore(craft, CRAFT_DATA_BASE + 1);
-}
-
-static void semaphore_in_relro(struct craft *craft)
-{
-	move_semaphore(craft, CRAFT_RELRO_BASE + 8);
-}
-
-static void semaphore_before_relro(struct craft *craft)
-{
-	move_semaphore(craft, CRAFT_RELRO_BASE - 2);
-}
-
-static void semaphore_segment_read_only(struct craft *craft)
-{
-	craft_segment(craft, CRAFT_SEGMENT_DATA)->p_flags = PF_R;
-}
-
 static void semaphore_past_end_of_file(struct craft *craft)
 {
 	craft_segment(craft, CRAFT_SEGMENT_DATA)->p_offset = craft->size - 1;
-}
-
-static void same_site_twice(struct craft *craft)
-{
-	move_site(craft, CRAFT_TEXT_BASE + SITE_STEP);
-}
-
-static void probe_unknown(struct craft *craft)
-{
-	put_string(craft, NOTE_PROBE, "rubmit_return");
-}
-
-static void probe_nameless(struct craft *craft)
-{
-	craft->bytes[NOTE_PROBE] = 0;
-}
-
-static void provider_foreign(struct craft *craft)
-{
-	put_string(craft, NOTE_PROVIDER, "rushback");
-}
-
-static void provider_longer(struct craft *craft)
-{
-	craft->bytes[NOTE_PROBE - 1] = '2';
-}
-
-static void note_owner_foreign(struct craft *craft)
-{
-	put_string(craft, NOTE_OWNER, "Stapsdt");
-}
-
-static void note_type_foreign(struct craft *craft)
-{
-	put32(craft, NOTE_TYPE, 4);
-}
-
-static void note_name_huge(struct craft *craft)
-{
-	put32(craft, NOTE_NAMESZ, UINT32_MAX);
-}
-
-static void note_description_huge(struct craft *craft)
-{
-	put32(craft, NOTE_DESCSZ, UINT32_MAX - 3);
-}
-
-/* Then the strings are read as the next note, whose sizes are letters. */
-static void note_description_short(struct craft *craft)
-{
-	put32(craft, NOTE_DESCSZ, 20);
 }
 
 /* The section ends in the last note's strings. */
@@ -286,46 +124,9 @@ static void section_outside(struct craft *craft)
 	craft_section(craft, CRAFT_SECTION_PROBES)->sh_offset = craft->size;
 }
 
-static void section_offset_overflows(struct craft *craft)
-{
-	craft_section(craft, CRAFT_SECTION_PROBES)->sh_offset = UINT64_MAX - 8;
-}
-
-static void section_size_overflows(struct craft *craft)
-{
-	craft_section(craft, CRAFT_SECTION_PROBES)->sh_size = UINT64_MAX - CRAFT_NOTES + 1;
-}
-
-static void section_not_notes(struct craft *craft)
-{
-	craft_section(craft, CRAFT_SECTION_PROBES)->sh_type = SHT_PROGBITS;
-}
-
-static void section_empty(struct craft *craft)
-{
-	craft_section(craft, CRAFT_SECTION_PROBES)->sh_size = 0;
-}
-
 static void section_twice(struct craft *craft)
 {
 	*craft_section(craft, CRAFT_SECTION_BUILD_ID) = *craft_section(craft, CRAFT_SECTION_PROBES);
-}
-
-static void section_name_outside(struct craft *craft)
-{
-	craft_section(craft, CRAFT_SECTION_PROBES)->sh_name = UINT32_MAX - 3;
-}
-
-static void section_alignment_odd(struct craft *craft)
-{
-	craft_section(craft, CRAFT_SECTION_PROBES)->sh_addralign = 8;
-}
-
-static void no_section_headers(struct craft *craft)
-{
-	craft_header(craft)->e_shoff = 0;
-	craft_header(craft)->e_shnum = 0;
-	craft_header(craft)->e_shstrndx = 0;
 }
 
 static void section_headers_outside(struct craft *craft)
@@ -333,224 +134,137 @@ static void section_headers_outside(struct craft *craft)
 	craft_header(craft)->e_shoff = craft->size - 8;
 }
 
-static void section_headers_overflow(struct craft *craft)
+/* As a whole after linking, notes untouched: only the base tells. */
+static void move(struct craft *craft, uint64_t by)
 {
-	craft_header(craft)->e_shoff = UINT64_MAX - 32;
-}
-
-static void section_count_too_large(struct craft *craft)
-{
-	craft_header(craft)->e_shnum = 60000;
-}
-
-/* The count stands in the first section header, as for more than 65,279 of them. */
-static void section_count_extended(struct craft *craft)
-{
-	craft_header(craft)->e_shnum = 0;
-	craft_section(craft, CRAFT_SECTION_NULL)->sh_size = CRAFT_SECTIONS;
-}
-
-static void section_count_huge(struct craft *craft)
-{
-	section_count_extended(craft);
-	craft_section(craft, CRAFT_SECTION_NULL)->sh_size = UINT64_MAX / 64;
-}
-
-static void section_names_extended(struct craft *craft)
-{
-	craft_header(craft)->e_shstrndx = SHN_XINDEX;
-	craft_section(craft, CRAFT_SECTION_NULL)->sh_link = CRAFT_SECTION_NAMES;
-}
-
-static void section_names_absent(struct craft *craft)
-{
-	craft_header(craft)->e_shstrndx = SHN_UNDEF;
-}
-
-static void section_names_outside(struct craft *craft)
-{
-	craft_header(craft)->e_shstrndx = CRAFT_SECTIONS;
-}
-
-static void section_names_no_strings(struct craft *craft)
-{
-	craft_header(craft)->e_shstrndx = CRAFT_SECTION_PROBES;
-}
-
-static void section_header_size_odd(struct craft *craft)
-{
-	craft_header(craft)->e_shentsize = 65;
-}
-
-static void segment_header_size_odd(struct craft *craft)
-{
-	craft_header(craft)->e_phentsize = 32;
-}
-
-static void segment_count_too_large(struct craft *craft)
-{
-	craft_header(craft)->e_phnum = 3000;
-}
-
-static void segment_count_extended(struct craft *craft)
-{
-	craft_header(craft)->e_phnum = PN_XNUM;
-}
-
-static void no_segments(struct craft *craft)
-{
-	craft_header(craft)->e_phnum = 0;
-}
-
-static void class_32(struct craft *craft)
-{
-	craft_header(craft)->e_ident[EI_CLASS] = ELFCLASS32;
-}
-
-static void big_endian(struct craft *craft)
-{
-	craft_header(craft)->e_ident[EI_DATA] = ELFDATA2MSB;
-}
-
-static void machine_foreign(struct craft *craft)
-{
-	craft_header(craft)->e_machine = FOREIGN_EM;
-}
-
-static void magic_wrong(struct craft *craft)
-{
-	craft->bytes[3] = 'G';
-}
-
-static void version_wrong(struct craft *craft)
-{
-	craft_header(craft)->e_version = 2;
-}
-
-/* Moved as a whole after linking, notes untouched: only the base tells. */
-static void moved(struct craft *craft)
-{
-	const uint64_t by = 0x7f0000000000;
-
 	craft_section(craft, CRAFT_SECTION_BASE)->sh_addr += by;
 	craft_segment(craft, CRAFT_SEGMENT_TEXT)->p_vaddr += by;
 	craft_segment(craft, CRAFT_SEGMENT_DATA)->p_vaddr += by;
 	craft_segment(craft, CRAFT_SEGMENT_RELRO)->p_vaddr += by;
 }
 
+static void moved(struct craft *craft)
+{
+	move(craft, 0x7f0000000000);
+}
+
 static void moved_down(struct craft *craft)
 {
-	const uint64_t by = 0x1000;
-
-	craft_segment(craft, CRAFT_SEGMENT_HEADERS)->p_vaddr -= by;
-	craft_section(craft, CRAFT_SECTION_BASE)->sh_addr -= by;
-	craft_segment(craft, CRAFT_SEGMENT_TEXT)->p_vaddr -= by;
-	craft_segment(craft, CRAFT_SEGMENT_DATA)->p_vaddr -= by;
-	craft_segment(craft, CRAFT_SEGMENT_RELRO)->p_vaddr -= by;
+	move(craft, -(uint64_t)0x1000);
+	craft_segment(craft, CRAFT_SEGMENT_HEADERS)->p_vaddr -= 0x1000;
 }
 
-static void base_of_note_lost(struct craft *craft)
-{
-	put64(craft, NOTE_BASE, 0);
-}
-
-static void base_of_note_wrong(struct craft *craft)
-{
-	put64(craft, NOTE_BASE, CRAFT_BASE_BASE + 0x800000);
-}
-
-static void base_section_lost(struct craft *craft)
-{
-	craft_section(craft, CRAFT_SECTION_BASE)->sh_name = 0;
-	put64(craft, NOTE_BASE, 0x123456);
-}
-
-static void base_section_at_zero(struct craft *craft)
-{
-	craft_section(craft, CRAFT_SECTION_BASE)->sh_addr = 0;
-}
-
-#define CASE(function, ...)                                       \
-	{                                                         \
-		.name = #function, .spoil = function, __VA_ARGS__ \
-	}
+/* One segment that holds the headers and may be executed, as older linkers make it. */
+#define MERGED SEGMENT(HEADERS, p_flags, PF_R | PF_X)
+/* The count stands in the first section header, as for more than 65,279 of them. */
+#define EXTENDED(count) HEADER(e_shnum, 0), SECTION(NULL, sh_size, count)
 
 static const struct spoilt spoilt[] = {
-	CASE(site_nowhere, .sites = 3, .dead = 1),
-	CASE(site_zero, .sites = 3, .dead = 1),
-	CASE(site_top, .sites = 3, .dead = 1),
-	CASE(site_not_nop, .sites = 3, .dead = 1),
-	CASE(site_behind_segment, .sites = 3, .dead = 1),
-	CASE(site_in_data, .sites = 3, .dead = 1),
-	CASE(site_in_elf_header, .sites = 3, .dead = 1),
-	CASE(site_in_segment_headers, .sites = 3, .dead = 1),
-	CASE(site_in_merged_text, .sites = 4),
-	CASE(site_past_end_of_file, .sites = 0, .dead = 4),
-	CASE(segment_offset_overflows, .sites = 0, .dead = 4),
-	CASE(segment_size_overflows, .sites = 0, .dead = 4),
-	CASE(segment_not_executable, .sites = 0, .dead = 4),
-	CASE(segment_in_memory_only, .sites = 0, .dead = 4),
-	CASE(segments_overlap, .sites = 3, .dead = 1),
-	CASE(semaphore_none, .sites = 3, .dead = 1),
-	CASE(semaphore_none_moved, .sites = 3, .dead = 1),
-	CASE(semaphore_in_bss, .sites = 3, .dead = 1),
-	CASE(semaphore_half_in_bss, .sites = 0, .dead = 4),
-	CASE(semaphore_in_text, .sites = 3, .dead = 1),
-	CASE(semaphore_in_headers, .sites = 3, .dead = 1),
-	CASE(semaphore_odd, .sites = 3, .dead = 1),
-	CASE(semaphore_odd_in_file, .sites = 0, .dead = 4),
-	CASE(semaphore_odd_in_memory, .sites = 0, .dead = 4),
-	CASE(semaphore_in_relro, .sites = 3, .dead = 1),
-	CASE(semaphore_before_relro, .sites = 4),
-	CASE(semaphore_segment_read_only, .sites = 0, .dead = 4),
-	CASE(semaphore_past_end_of_file, .sites = 0, .dead = 4),
-	CASE(same_site_twice, .sites = 3, .duplicate = 1),
-	CASE(probe_unknown, .sites = 3, .unknown = 1),
-	CASE(probe_nameless, .sites = 3, .unknown = 1),
-	CASE(provider_foreign, .sites = 3),
-	CASE(provider_longer, .sites = 3),
-	CASE(note_owner_foreign, .sites = 3),
-	CASE(note_type_foreign, .sites = 3),
-	CASE(note_name_huge, .sites = 0, .malformed = 1),
-	CASE(note_description_huge, .sites = 0, .malformed = 1),
-	CASE(note_description_short, .sites = 0, .malformed = 2),
-	CASE(section_ends_early, .sites = 3, .malformed = 1),
-	CASE(last_note_unterminated, .sites = 3, .malformed = 1),
-	CASE(last_note_without_arguments, .sites = 3, .malformed = 1),
-	CASE(section_outside, .sites = 0, .malformed = 1),
-	CASE(section_offset_overflows, .sites = 0, .malformed = 1),
-	CASE(section_size_overflows, .sites = 0, .malformed = 1),
-	CASE(section_not_notes, .sites = 0),
-	CASE(section_empty, .sites = 0),
-	CASE(section_twice, .sites = 4, .duplicate = 4),
-	CASE(section_name_outside, .sites = 0),
-	CASE(section_alignment_odd, .sites = 4),
-	CASE(no_section_headers, .sites = 0),
-	CASE(section_headers_outside, .err = -EBADMSG),
-	CASE(section_headers_overflow, .err = -EBADMSG),
-	CASE(section_count_too_large, .err = -EBADMSG),
-	CASE(section_count_extended, .sites = 4),
-	CASE(section_count_huge, .err = -EBADMSG),
-	CASE(section_names_extended, .sites = 4),
-	CASE(section_names_absent, .sites = 0),
-	CASE(section_names_outside, .err = -EBADMSG),
-	CASE(section_names_no_strings, .err = -EBADMSG),
-	CASE(section_header_size_odd, .err = -EBADMSG),
-	CASE(segment_header_size_odd, .err = -EBADMSG),
-	CASE(segment_count_too_large, .err = -EBADMSG),
-	CASE(segment_count_extended, .err = -EBADMSG),
-	CASE(no_segments, .sites = 0, .dead = 4),
-	CASE(class_32, .err = -ENOEXEC),
-	CASE(big_endian, .err = -ENOEXEC),
-	CASE(machine_foreign, .err = -ENOEXEC),
-	CASE(magic_wrong, .err = -ENOEXEC),
-	CASE(version_wrong, .err = -EBADMSG),
-	CASE(moved, .sites = 4),
-	CASE(moved_down, .sites = 4),
-	CASE(base_of_note_lost, .sites = 4),
-	CASE(base_of_note_wrong, .sites = 3, .dead = 1),
-	CASE(base_section_lost, .sites = 4),
-	CASE(base_section_at_zero, .sites = 4),
+	{ "site_nowhere", .put = { SITE(0x700000) }, .sites = 3, .dead = 1 },
+	{ "site_zero", .put = { SITE(0) }, .sites = 3, .dead = 1 },
+	{ "site_top", .put = { SITE(UINT64_MAX) }, .sites = 3, .dead = 1 },
+	{ "site_not_nop", .put = { SITE(CRAFT_TEXT_BASE + SITE_STEP / 2) }, .sites = 3, .dead = 1 },
+	{ "site_behind_segment", .put = { SITE(CRAFT_TEXT_BASE + CRAFT_TEXT_SIZE) }, .sites = 3,
+	  .dead = 1 },
+	{ "site_in_data", .put = { SITE(CRAFT_DATA_BASE + 8) }, .nop = CRAFT_DATA_OFFSET + 8,
+	  .sites = 3, .dead = 1 },
+	/* In the padding of e_ident. */
+	{ "site_in_elf_header", .put = { MERGED, SITE(0x400008) }, .nop = 8, .sites = 3,
+	  .dead = 1 },
+	{ "site_in_segment_headers", .put = { MERGED, SITE(0x400000 + SEGMENT_AT(RELRO, p_paddr)) },
+	  .nop = SEGMENT_AT(RELRO, p_paddr), .sites = 3, .dead = 1 },
+	{ "site_in_merged_text", .put = { MERGED, SITE(0x400900) }, .nop = 0x900, .sites = 4 },
+	{ "site_past_end_of_file", .spoil = site_past_end_of_file, .dead = 4 },
+	{ "segment_offset_overflows", .put = { SEGMENT(TEXT, p_offset, UINT64_MAX - 1) },
+	  .dead = 4 },
+	{ "segment_size_overflows",
+	  .put = { SEGMENT(TEXT, p_filesz, UINT64_MAX), SEGMENT(TEXT, p_memsz, UINT64_MAX) },
+	  .dead = 4 },
+	{ "segment_not_executable", .put = { SEGMENT(TEXT, p_flags, PF_R) }, .dead = 4 },
+	{ "segment_in_memory_only", .put = { SEGMENT(TEXT, p_filesz, 0) }, .dead = 4 },
+	{ "segments_overlap", .spoil = segments_overlap, .sites = 3, .dead = 1 },
+	{ "semaphore_none", .put = { SEMAPHORE(0) }, .sites = 3, .dead = 1 },
+	/* Moved as far as from 0 to the first semaphore: still none. */
+	{ "semaphore_none_moved",
+	  .put = { BASE(CRAFT_BASE_BASE - (uint64_t)CRAFT_DATA_BASE),
+		   SITE(CRAFT_TEXT_BASE - (uint64_t)CRAFT_DATA_BASE), SEMAPHORE(0) },
+	  .sites = 3, .dead = 1 },
+	{ "semaphore_in_bss", .put = { SEMAPHORE(CRAFT_DATA_BASE + CRAFT_DATA_SIZE) }, .sites = 3,
+	  .dead = 1 },
+	{ "semaphore_half_in_bss", .put = { SEGMENT(DATA, p_filesz, 1) }, .dead = 4 },
+	{ "semaphore_in_text", .put = { SEMAPHORE(CRAFT_TEXT_BASE + 0x100) }, .sites = 3,
+	  .dead = 1 },
+	{ "semaphore_in_headers",
+	  .put = { SEGMENT(HEADERS, p_flags, PF_R | PF_W), SEMAPHORE(0x400010) }, .sites = 3,
+	  .dead = 1 },
+	{ "semaphore_odd", .put = { SEMAPHORE(CRAFT_DATA_BASE + 3) }, .sites = 3, .dead = 1 },
+	{ "semaphore_odd_in_file", .put = { SEGMENT(DATA, p_offset, CRAFT_DATA_OFFSET + 1) },
+	  .dead = 4 },
+	{ "semaphore_odd_in_memory",
+	  .put = { SEGMENT(DATA, p_vaddr, CRAFT_DATA_BASE + 1), SEMAPHORE(CRAFT_DATA_BASE + 1) },
+	  .dead = 4 },
+	{ "semaphore_in_relro", .put = { SEMAPHORE(CRAFT_RELRO_BASE + 8) }, .sites = 3, .dead = 1 },
+	{ "semaphore_before_relro", .put = { SEMAPHORE(CRAFT_RELRO_BASE - 2) }, .sites = 4 },
+	{ "semaphore_segment_read_only", .put = { SEGMENT(DATA, p_flags, PF_R) }, .dead = 4 },
+	{ "semaphore_past_end_of_file", .spoil = semaphore_past_end_of_file, .dead = 4 },
+	{ "same_site_twice", .put = { SITE(CRAFT_TEXT_BASE + SITE_STEP) }, .sites = 3,
+	  .duplicate = 1 },
+	{ "probe_unknown", .put = { PROBE('r') }, .sites = 3, .unknown = 1 },
+	{ "probe_nameless", .put = { PROBE(0) }, .sites = 3, .unknown = 1 },
+	{ "provider_foreign", .put = { PROVIDER('r') }, .sites = 3 },
+	{ "provider_longer", .put = { PROVIDER_END('2') }, .sites = 3 },
+	{ "note_owner_foreign", .put = { NOTE_OWNER('S') }, .sites = 3 },
+	{ "note_type_foreign", .put = { NOTE_TYPE(4) }, .sites = 3 },
+	{ "note_name_huge", .put = { NOTE_NAMESZ(UINT32_MAX) }, .malformed = 1 },
+	{ "note_description_huge", .put = { NOTE_DESCSZ(UINT32_MAX - 3) }, .malformed = 1 },
+	/* Then the strings are read as the next note, whose sizes are letters. */
+	{ "note_description_short", .put = { NOTE_DESCSZ(20) }, .malformed = 2 },
+	{ "section_ends_early", .spoil = section_ends_early, .sites = 3, .malformed = 1 },
+	{ "last_note_unterminated", .spoil = last_note_unterminated, .sites = 3, .malformed = 1 },
+	{ "last_note_without_arguments", .spoil = last_note_without_arguments, .sites = 3,
+	  .malformed = 1 },
+	{ "section_outside", .spoil = section_outside, .malformed = 1 },
+	{ "section_offset_overflows", .put = { SECTION(PROBES, sh_offset, UINT64_MAX - 8) },
+	  .malformed = 1 },
+	{ "section_size_overflows",
+	  .put = { SECTION(PROBES, sh_size, UINT64_MAX - CRAFT_NOTES + 1) }, .malformed = 1 },
+	{ "section_not_notes", .put = { SECTION(PROBES, sh_type, SHT_PROGBITS) } },
+	{ "section_empty", .put = { SECTION(PROBES, sh_size, 0) } },
+	{ "section_twice", .spoil = section_twice, .sites = 4, .duplicate = 4 },
+	{ "section_name_outside", .put = { SECTION(PROBES, sh_name, UINT32_MAX - 3) } },
+	{ "section_alignment_odd", .put = { SECTION(PROBES, sh_addralign, 8) }, .sites = 4 },
+	{ "no_section_headers",
+	  .put = { HEADER(e_shoff, 0), HEADER(e_shnum, 0), HEADER(e_shstrndx, 0) } },
+	{ "section_headers_outside", .spoil = section_headers_outside, .err = -EBADMSG },
+	{ "section_headers_overflow", .put = { HEADER(e_shoff, UINT64_MAX - 32) },
+	  .err = -EBADMSG },
+	{ "section_count_too_large", .put = { HEADER(e_shnum, 60000) }, .err = -EBADMSG },
+	{ "section_count_extended", .put = { EXTENDED(CRAFT_SECTIONS) }, .sites = 4 },
+	{ "section_count_huge", .put = { EXTENDED(UINT64_MAX / 64) }, .err = -EBADMSG },
+	{ "section_names_extended",
+	  .put = { HEADER(e_shstrndx, SHN_XINDEX), SECTION(NULL, sh_link, CRAFT_SECTION_NAMES) },
+	  .sites = 4 },
+	{ "section_names_absent", .put = { HEADER(e_shstrndx, SHN_UNDEF) } },
+	{ "section_names_outside", .put = { HEADER(e_shstrndx, CRAFT_SECTIONS) }, .err = -EBADMSG },
+	{ "section_names_no_strings", .put = { HEADER(e_shstrndx, CRAFT_SECTION_PROBES) },
+	  .err = -EBADMSG },
+	{ "section_header_size_odd", .put = { HEADER(e_shentsize, 65) }, .err = -EBADMSG },
+	{ "segment_header_size_odd", .put = { HEADER(e_phentsize, 32) }, .err = -EBADMSG },
+	{ "segment_count_too_large", .put = { HEADER(e_phnum, 3000) }, .err = -EBADMSG },
+	{ "segment_count_extended", .put = { HEADER(e_phnum, PN_XNUM) }, .err = -EBADMSG },
+	{ "no_segments", .put = { HEADER(e_phnum, 0) }, .dead = 4 },
+	{ "class_32", .put = { HEADER(e_ident[EI_CLASS], ELFCLASS32) }, .err = -ENOEXEC },
+	{ "big_endian", .put = { HEADER(e_ident[EI_DATA], ELFDATA2MSB) }, .err = -ENOEXEC },
+	{ "machine_foreign", .put = { HEADER(e_machine, FOREIGN_EM) }, .err = -ENOEXEC },
+	{ "magic_wrong", .put = { HEADER(e_ident[EI_MAG3], 'G') }, .err = -ENOEXEC },
+	{ "version_wrong", .put = { HEADER(e_version, 2) }, .err = -EBADMSG },
+	{ "moved", .spoil = moved, .sites = 4 },
+	{ "moved_down", .spoil = moved_down, .sites = 4 },
+	{ "base_of_note_lost", .put = { BASE(0) }, .sites = 4 },
+	{ "base_of_note_wrong", .put = { BASE(CRAFT_BASE_BASE + 0x800000) }, .sites = 3,
+	  .dead = 1 },
+	{ "base_section_lost", .put = { SECTION(BASE, sh_name, 0), BASE(0x123456) }, .sites = 4 },
+	{ "base_section_at_zero", .put = { SECTION(BASE, sh_addr, 0) }, .sites = 4 },
 };
 
 static void test_spoilt_files(void **state)
@@ -563,7 +277,7 @@ static void test_spoilt_files(void **state)
 		int err;
 
 		craft_good(&craft);
-		want->spoil(&craft);
+		spoil(&craft, want);
 		err = read_bytes(craft.bytes, craft.size, &out);
 		print_message(
 			"%s: %d, sites %zu dead %zu duplicate %zu unknown %zu malformed %zu\n",

@@ -235,6 +235,76 @@ static void the_summary_counts_episodes_and_their_time(void **state)
 	hist_free(&s->durations[PUSHBACK_RECEIVE]);
 }
 
+/* Counters that go out for series 0, each of them 7 in the model. */
+static unsigned int counters_due(struct fixture *f)
+{
+	unsigned int due = 0;
+
+	for (int c = 0; c < COUNTERS; c++)
+		f->series[0].counter[c] = c == COUNTER_SEND_TIME || c == COUNTER_RECEIVE_TIME ||
+							  c == COUNTER_SEND_SELF_TIME ||
+							  c >= COUNTER_BUSY_TIME
+						  ? 7000000
+						  : 7;
+	update(f, 1);
+	for (unsigned int c = 0; c < COUNTERS; c++) {
+		uint64_t one = statsd_slot_due(f->table.at[0], c);
+
+		assert_true(one == 0 || one == 7);
+		due |= (one == 7) << c;
+	}
+	update(f, 0);
+	hand_over(f);
+	hand_over(f);
+	update(f, 0);
+	assert_int_equal(f->table.count, 0);
+	return due;
+}
+
+static unsigned int gauges_of(const struct series *series)
+{
+	unsigned int has = 0;
+
+	for (unsigned int g = 0; g < GAUGES; g++)
+		has |= (unsigned int)statsd_has_gauge(series, g) << g;
+	return has;
+}
+
+static void series_send_what_they_have(void **state)
+{
+	static const unsigned int pressure = 1u << COUNTER_SOME_TIME | 1u << COUNTER_FULL_TIME;
+	static const unsigned int queue = 1u << GAUGE_QUEUE_DEPTH | 1u << GAUGE_QUEUE_CAPACITY;
+	struct fixture *f = *state;
+	struct series *s = &f->series[0];
+	unsigned int all = (1u << COUNTERS) - 1, all_gauges = (1u << GAUGES) - 1;
+
+	assert_int_equal(counters_due(f), all & ~pressure & ~(1u << COUNTER_BUSY_TIME));
+	assert_int_equal(gauges_of(s), all_gauges & ~queue);
+	s->has_marks = s->has_depth = true;
+	assert_int_equal(counters_due(f), all & ~pressure);
+	assert_int_equal(gauges_of(s), all_gauges);
+	s->step = NULL;
+	assert_int_equal(counters_due(f), pressure);
+	assert_int_equal(gauges_of(s), 0);
+}
+
+static void a_consumer_has_no_step_tag(void **state)
+{
+	struct fixture *f = *state;
+
+	f->table.global_tags = "env:prod";
+	f->series[0].step = NULL;
+	f->series[0].tags = "service:x";
+	f->series[1].step = NULL;
+	f->series[2].step = "";
+	update(f, 7);
+	assert_string_equal(f->table.at[0]->tags, "process:p,service:x,env:prod");
+	assert_string_equal(f->table.at[1]->tags, "process:p,env:prod");
+	assert_string_equal(f->table.at[2]->tags, "step:unknown,process:p,env:prod");
+	for (int i = 0; i < 3; i++)
+		assert_true(f->table.at[i]->is_leader && !f->table.at[i]->next);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -247,6 +317,8 @@ int main(void)
 		TEST(tags_are_made_of_all_that_is_known),
 		TEST(series_with_the_same_tags_are_a_group),
 		TEST(the_summary_counts_episodes_and_their_time),
+		TEST(series_send_what_they_have),
+		TEST(a_consumer_has_no_step_tag),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,22 +2,9 @@
 #include <string.h>
 
 #include "message.h"
+#include "put.h"
 
 #define INVALID_EVERY 997
-
-static char *put_number(char *at, uint64_t number)
-{
-	char digits[20];
-	size_t n = 0;
-
-	do {
-		digits[n++] = (char)('0' + number % 10);
-		number /= 10;
-	} while (number);
-	while (n)
-		*at++ = digits[--n];
-	return at;
-}
 
 static char *put_text(char *at, const char *text)
 {
@@ -27,7 +14,6 @@ static char *put_text(char *at, const char *text)
 	return at + length;
 }
 
-/* By hand, as printf would take longer than all the steps of the chain together. */
 size_t message_format(char text[MESSAGE_TEXT_SIZE], uint64_t id)
 {
 	char *at = text;

@@ -75,6 +75,24 @@ static bool has_arguments(pid_t pid, char *const argv[])
 	return at == n;
 }
 
+/* Set after the arguments, and after all of it was copied. */
+static bool has_environment(pid_t pid, char *const envp[])
+{
+	char path[64], byte;
+	FILE *file;
+	bool has;
+
+	if (!envp[0])
+		return true;
+	snprintf(path, sizeof(path), "/proc/%d/environ", (int)pid);
+	file = fopen(path, "re");
+	if (!file)
+		return false;
+	has = fread(&byte, 1, 1, file) == 1;
+	fclose(file);
+	return has;
+}
+
 pid_t child_exec(const char *path, char *const argv[], char *const envp[])
 {
 	pid_t pid = fork();
@@ -86,7 +104,7 @@ pid_t child_exec(const char *path, char *const argv[], char *const envp[])
 		execve(path, argv, envp);
 		_exit(127);
 	}
-	while (!has_arguments(pid, argv)) {
+	while (!has_arguments(pid, argv) || !has_environment(pid, envp)) {
 		if (waitpid(pid, NULL, WNOHANG) == pid)
 			abort();
 		usleep(1000);

@@ -61,17 +61,7 @@ const char *insane(const uint8_t *bytes, size_t size, int err, const struct elfn
 	return NULL;
 }
 
-void put64(struct craft *craft, size_t at, uint64_t value)
-{
-	memcpy(craft->bytes + at, &value, sizeof(value));
-}
-
 void put32(struct craft *craft, size_t at, uint32_t value)
 {
 	memcpy(craft->bytes + at, &value, sizeof(value));
-}
-
-void put_string(struct craft *craft, size_t at, const char *string)
-{
-	memcpy(craft->bytes + at, string, strlen(string));
 }

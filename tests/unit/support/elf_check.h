@@ -31,8 +31,6 @@ int read_bytes(const void *bytes, size_t size, struct elfnote *out);
  */
 const char *insane(const uint8_t *bytes, size_t size, int err, const struct elfnote *out);
 
-void put64(struct craft *craft, size_t at, uint64_t value);
 void put32(struct craft *craft, size_t at, uint32_t value);
-void put_string(struct craft *craft, size_t at, const char *string);
 
 #endif /* ELF_CHECK_H */

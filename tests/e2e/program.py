@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: MIT
+"""Where our programs are built, and one of them running."""
+
+import contextlib
+import os
+import pathlib
+import queue
+import re
+import subprocess
+import threading
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BUILD = pathlib.Path(os.environ.get("PUSHBACK_BUILD", ROOT / "build"))
+PUSHBACK = BUILD / "pushback"
+DEMO = BUILD / "pushback-demo"
+PROGS = BUILD / "tests"
+
+
+def now():
+    return time.monotonic_ns()
+
+
+def run(*argv, timeout=60, **more):
+    """A command to its end: its status, and all that it wrote."""
+    command = [str(word) for word in argv]
+    return subprocess.run(command, capture_output=True, text=True, timeout=timeout, **more)
+
+
+class Program:
+    """A process of ours with its lines on stderr (or stdout) read as they come."""
+
+    def __init__(self, argv, output="stderr", **more):
+        streams = {"stdin": subprocess.PIPE, "text": True, "bufsize": 1, output: subprocess.PIPE}
+        self.process = subprocess.Popen([str(a) for a in argv], **(streams | more))
+        self.pid = self.process.pid
+        self.lines = []
+        self._fresh = queue.Queue()
+        stream = getattr(self.process, output)
+        self._reader = threading.Thread(target=self._read, args=(stream,), daemon=True)
+        self._reader.start()
+
+    def _read(self, stream):
+        for line in stream:
+            self.lines.append(line.rstrip("\n"))
+            self._fresh.put(line)
+        self._fresh.put(None)
+
+    def wait_line(self, pattern, timeout=20):
+        """The match in the next line that has one; AssertionError when it ends without."""
+        end = time.monotonic() + timeout
+        while True:
+            try:
+                line = self._fresh.get(timeout=max(0.0, end - time.monotonic()))
+            except queue.Empty:
+                line = None
+            if line is None:
+                raise AssertionError(f"no line with {pattern!r} in {self.lines}")
+            found = re.search(pattern, line)
+            if found:
+                return found
+
+    def say(self, line):
+        self.process.stdin.write(line + "\n")
+        self.process.stdin.flush()
+
+    def signal(self, number):
+        """Nothing happens if it has ended."""
+        self.process.send_signal(number)
+
+    def wait(self, timeout=60):
+        """Its exit status, once it has ended and all of its lines are there."""
+        status = self.process.wait(timeout)
+        self._reader.join()
+        return status
+
+    def kill(self):
+        self.process.kill()
+        self.wait()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.kill()
+        for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
+            with contextlib.suppress(BrokenPipeError):
+                if stream:
+                    stream.close()

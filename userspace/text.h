@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+/* text.h - names that a consumer has chosen, for a screen. Pure. */
+#ifndef TEXT_H
+#define TEXT_H
+
+#include <stddef.h>
+
+/*
+ * `text` with everything that is not printable ASCII shown as '?', cut to fit: no control character
+ * reaches a terminal. Returns `out`, terminated unless `size` is 0.
+ */
+const char *text_safe(char *out, size_t size, const char *text);
+
+#endif /* TEXT_H */
