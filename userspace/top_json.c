@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: MIT */
+#include "top_json.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "json_out.h"
+#include "top_pipe.h"
+#include "top_rows.h"
+
+#define MS_NS 1000000
+
+struct top_json {
+	struct sink sink;
+	FILE *out;
+	struct top_rows *rows;
+	bool done;
+};
+
+/* Stores a value under a key, or fails as jansson does: the whole object with it. */
+static bool set(json_t *object, const char *key, json_t *value)
+{
+	return !json_object_set_new(object, key, value);
+}
+
+static json_t *number(uint64_t value)
+{
+	return json_integer((json_int_t)(value > INT64_MAX ? INT64_MAX : value));
+}
+
+static json_t *milliseconds(uint64_t ns)
+{
+	return json_real((double)(ns / 1000) / 1000);
+}
+
+/* To a thousandth: more digits say nothing. */
+static json_t *rounded(double value)
+{
+	return json_real((double)(int64_t)(value * 1000 + 0.5) / 1000);
+}
+
+static json_t *if_known(bool known, json_t *value)
+{
+	if (known)
+		return value;
+	json_decref(value);
+	return json_null();
+}
+
+static json_t *lost_object(const struct agent_stats *stats)
+{
+	json_t *object = json_object();
+
+	for (size_t i = 0; object && stats->lost[i].reason; i++)
+		if (!set(object, stats->lost[i].reason, number(stats->lost[i].count))) {
+			json_decref(object);
+			return NULL;
+		}
+	return object;
+}
+
+static json_t *averages(const double *of)
+{
+	return json_pack("[o,o,o]", rounded(of[MODEL_AVG10]), rounded(of[MODEL_AVG60]),
+			 rounded(of[MODEL_AVG300]));
+}
+
+static const char *kind_name(enum verdict_kind kind)
+{
+	switch (kind) {
+	case VERDICT_NOTHING:
+		return "nothing";
+	case VERDICT_FLOWING:
+		return "flowing";
+	case VERDICT_BUSIEST:
+		return "busiest";
+	case VERDICT_BOTTLENECK:
+		return "bottleneck";
+	case VERDICT_UNCLEAR:
+		return "unclear";
+	case VERDICT_BEHIND:
+		return "behind";
+	}
+	return "nothing";
+}
+
+static json_t *duration_object(const struct top_side *side)
+{
+	return json_pack("{s:o,s:o,s:o,s:o,s:b}", "count",
+			 number(side->durations ? side->durations->count : 0), "p50",
+			 milliseconds(side->p50), "p99", milliseconds(side->p99), "longest",
+			 milliseconds(side->longest), "at_least", side->at_least);
+}
+
+static bool set_counters(json_t *object, const struct top_step *step)
+{
+	for (int i = 0; i <= COUNTER_BUSY_TIME; i++) {
+		const struct metric_name *name = &counter_names[i];
+		bool known = i != COUNTER_BUSY_TIME || step->marks;
+
+		if (!set(object, name->name,
+			 if_known(known, number(name->is_time ? step->counter[i] / MS_NS
+							      : step->counter[i]))))
+			return false;
+	}
+	return true;
+}
+
+static bool set_gauges(json_t *object, const struct top_step *step)
+{
+	return set(object, gauge_names[GAUGE_SEND_SPELL].name,
+		   number(step->side[PUSHBACK_SEND].spell_ns / MS_NS)) &&
+	       set(object, gauge_names[GAUGE_RECEIVE_SPELL].name,
+		   number(step->side[PUSHBACK_RECEIVE].spell_ns / MS_NS)) &&
+	       set(object, gauge_names[GAUGE_INSTANCES].name, number(step->sharing)) &&
+	       set(object, gauge_names[GAUGE_QUEUE_DEPTH].name,
+		   if_known(step->has_depth, number(step->depth))) &&
+	       set(object, gauge_names[GAUGE_QUEUE_CAPACITY].name,
+		   if_known(step->has_depth && step->capacity, number(step->capacity)));
+}
+
+static json_t *rates_object(const struct top_step *step)
+{
+	static const enum counter which[] = { COUNTER_ACCEPTED, COUNTER_FORWARDED, COUNTER_SEND,
+					      COUNTER_RECEIVE };
+	json_t *object = json_object();
+
+	for (size_t i = 0; object && i < sizeof(which) / sizeof(which[0]); i++)
+		if (!set(object, counter_names[which[i]].name, rounded(step->rate[which[i]]))) {
+			json_decref(object);
+			return NULL;
+		}
+	return object;
+}
+
+/* What a step does now, which one that has ended has no more. */
+static bool set_present(json_t *object, const struct top_step *step, bool measured)
+{
+	const struct top_side *send = &step->side[PUSHBACK_SEND];
+	const struct top_side *receive = &step->side[PUSHBACK_RECEIVE];
+
+	return set(object, "level", number(step->level)) &&
+	       set(object, "refusing", if_known(measured, rounded(send->share))) &&
+	       set(object, "blocked", if_known(measured, rounded(receive->share))) &&
+	       set(object, "self", if_known(measured, rounded(step->self))) &&
+	       set(object, "busy", if_known(measured && step->marks, rounded(step->busy))) &&
+	       set(object, "per_second", if_known(measured, rates_object(step))) &&
+	       set_gauges(object, step) &&
+	       set(object, duration_names[PUSHBACK_SEND], duration_object(send)) &&
+	       set(object, duration_names[PUSHBACK_RECEIVE], duration_object(receive)) &&
+	       set(object, "at_fault", json_boolean(measured && step->at_fault));
+}
+
+static bool set_consumer(json_t *object, const struct top_consumer *c, bool measured)
+{
+	json_t *verdict = json_pack("{s:s,s:o}", "kind", kind_name(c->kind), "text",
+				    json_text(c->verdict, sizeof(c->verdict)));
+
+	return set(object, "consumer", number(c->instance)) &&
+	       set(object, "some", averages(c->some)) && set(object, "full", averages(c->full)) &&
+	       set(object, counter_names[COUNTER_SOME_TIME].name, number(c->some_ns / MS_NS)) &&
+	       set(object, counter_names[COUNTER_FULL_TIME].name, number(c->full_ns / MS_NS)) &&
+	       set(object, "verdict", if_known(measured, verdict));
+}
+
+static json_t *step_object(const struct top_json *j, const struct top_step *step, double when,
+			   json_t *lost)
+{
+	const struct top_snapshot *s = top_rows_snapshot(j->rows);
+	bool ended = step->state == TOP_ENDED, known = s->measured || ended;
+	json_t *state = json_string(top_state_names[step->state]);
+	json_t *object;
+
+	known &= step->state != TOP_UNKNOWN;
+	object = json_pack(
+		"{s:f,s:i,s:o,s:o,s:o,s:o,s:O}", "time", when, "pid", (int)step->key.process.tgid,
+		"process", json_text(step->process, sizeof(step->process)), "step",
+		json_text(step->name, sizeof(step->name)), "instance", number(step->key.instance),
+		"state", if_known(known, state), "lost", lost);
+	if (!object)
+		return NULL;
+	if (set_counters(object, step) &&
+	    (ended || (set_present(object, step, s->measured) &&
+		       set_consumer(object, &s->consumers[step->consumer], s->measured))))
+		return object;
+	json_decref(object);
+	return NULL;
+}
+
+static double wall_clock(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	return (double)t.tv_sec + (double)(t.tv_nsec / MS_NS) / 1000;
+}
+
+/* Out of memory: this refresh has fewer lines, the next one has them all. */
+static void put_steps(struct top_json *j, const struct top_step *steps, size_t count, double when,
+		      json_t *lost)
+{
+	for (size_t i = 0; i < count && !j->done; i++) {
+		int err = json_line(j->out, step_object(j, &steps[i], when, lost));
+
+		j->done = err && err != -ENOMEM;
+	}
+}
+
+static void flush(struct sink *sink, const struct model *m, const struct agent_stats *stats,
+		  uint64_t now, bool last)
+{
+	struct top_json *j = (struct top_json *)sink;
+	json_t *lost = lost_object(stats);
+	const struct top_snapshot *s;
+	double when = wall_clock();
+
+	(void)last;
+	if (!lost || top_rows_take(j->rows, m, now, false)) {
+		json_decref(lost);
+		return;
+	}
+	s = top_rows_snapshot(j->rows);
+	put_steps(j, s->ended, s->ended_count, when, lost);
+	put_steps(j, s->steps, s->step_count, when, lost);
+	json_decref(lost);
+}
+
+static void poll_sink(struct sink *sink, uint64_t now)
+{
+	struct top_json *j = (struct top_json *)sink;
+
+	(void)now;
+	j->done |= top_pipe_is_closed(j->out);
+}
+
+static void ended(struct sink *sink, const struct record *record)
+{
+	/* Out of memory: it has no last line. */
+	top_rows_ended(((struct top_json *)sink)->rows, record);
+}
+
+static int fd_of(const struct sink *sink)
+{
+	return top_pipe_fd(((const struct top_json *)sink)->out);
+}
+
+static bool is_done(const struct sink *sink)
+{
+	return ((const struct top_json *)sink)->done;
+}
+
+static void free_sink(struct sink *sink)
+{
+	struct top_json *j = (struct top_json *)sink;
+
+	top_rows_free(j->rows);
+	free(j);
+}
+
+static const struct sink_ops ops = {
+	.name = "json",
+	.flush = flush,
+	.poll = poll_sink,
+	.ended = ended,
+	.fd = fd_of,
+	.done = is_done,
+	.free = free_sink,
+};
+
+struct sink *top_json_new(FILE *out, uint64_t now)
+{
+	struct top_json *j = calloc(1, sizeof(*j));
+
+	if (!j)
+		return NULL;
+	j->sink.ops = &ops;
+	j->out = out;
+	j->rows = top_rows_new(now);
+	if (j->rows)
+		return &j->sink;
+	free(j);
+	return NULL;
+}

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: MIT */
+#include "top_plain.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "top_pipe.h"
+#include "top_words.h"
+
+#define WORDS_SIZE 1024
+
+struct top_plain {
+	struct sink sink;
+	struct top_plain_options options;
+	struct top_rows *rows;
+	struct top_order *order;
+	struct top_layout layout;
+	char *line; /* TOP_TEXT_SIZE(width) */
+	bool began; /* a table has been written */
+	bool done;
+};
+
+/* Without the blanks at its end. */
+static void put_line(const struct top_plain *p, const char *text)
+{
+	size_t size = strlen(text);
+
+	while (size && text[size - 1] == ' ')
+		size--;
+	fwrite(text, 1, size, p->options.out);
+	fputc('\n', p->options.out);
+}
+
+/* In as many lines as it takes, each after `indent`, which is at most two columns. */
+static void put_words(const struct top_plain *p, const char *text, const char *indent)
+{
+	size_t width = p->options.width - strlen(indent);
+
+	while (*text) {
+		text += top_text_line(p->line, text, width, p->options.utf8);
+		fputs(indent, p->options.out);
+		put_line(p, p->line);
+	}
+}
+
+/* A row, or with NULL the titles. */
+static void put_cells(const struct top_plain *p, const struct top_row *row)
+{
+	const struct top_layout *l = &p->layout;
+	char cell[TOP_CELL_SIZE], *out = p->line;
+
+	for (size_t i = 0; i < l->count; i++) {
+		if (row)
+			top_layout_cell(l, i, row, cell);
+		else
+			top_layout_title(l, i, cell);
+		out = stpcpy(stpcpy(out, i > 1 ? " " : ""), cell);
+	}
+	put_line(p, p->line);
+}
+
+static void put_head(const struct top_plain *p, const struct top_snapshot *s,
+		     const struct agent_stats *stats)
+{
+	char words[WORDS_SIZE], clock[16] = "";
+	time_t now = time(NULL);
+	struct tm when;
+
+	if (localtime_r(&now, &when))
+		strftime(clock, sizeof(clock), "%H:%M:%S  ", &when);
+	fputs(p->began ? "\n" : "", p->options.out);
+	fputs(clock, p->options.out);
+	top_words_count(s, words, sizeof(words));
+	put_line(p, words);
+	top_words_lost(stats, words, sizeof(words));
+	put_words(p, words, "");
+}
+
+static void put_table(struct top_plain *p, const struct agent_stats *stats)
+{
+	static const struct top_view view;
+	const struct top_snapshot *s = top_rows_snapshot(p->rows);
+	size_t count;
+	const struct top_row *rows = top_order_rows(p->order, s, &view, &count);
+
+	if (!rows)
+		return;
+	top_layout_make(&p->layout, rows, count, &view, s->measured, p->options.width,
+			p->options.utf8);
+	put_head(p, s, stats);
+	if (!count)
+		put_words(p, top_words_empty(s, &view), "");
+	else
+		put_cells(p, NULL);
+	for (size_t i = 0; i < count; i++) {
+		if (rows[i].step) {
+			put_cells(p, &rows[i]);
+			continue;
+		}
+		top_layout_consumer(&p->layout, rows[i].consumer, p->options.width, p->line);
+		put_line(p, p->line);
+		if (s->measured)
+			put_words(p, rows[i].consumer->verdict, "  ");
+	}
+	p->began = true;
+}
+
+static void flush(struct sink *sink, const struct model *m, const struct agent_stats *stats,
+		  uint64_t now, bool last)
+{
+	struct top_plain *p = (struct top_plain *)sink;
+
+	/* The interval that a signal has cut short is no measurement. */
+	if (p->done || (last && !p->options.once))
+		return;
+	/* Out of memory: what there was is shown again, and its time says so. */
+	top_rows_take(p->rows, m, now, false);
+	put_table(p, stats);
+	p->done = fflush(p->options.out) || ferror(p->options.out);
+}
+
+static void poll_sink(struct sink *sink, uint64_t now)
+{
+	struct top_plain *p = (struct top_plain *)sink;
+
+	(void)now;
+	p->done |= top_pipe_is_closed(p->options.out);
+}
+
+static int fd_of(const struct sink *sink)
+{
+	return top_pipe_fd(((const struct top_plain *)sink)->options.out);
+}
+
+static bool is_done(const struct sink *sink)
+{
+	return ((const struct top_plain *)sink)->done;
+}
+
+static void free_sink(struct sink *sink)
+{
+	struct top_plain *p = (struct top_plain *)sink;
+
+	top_rows_free(p->rows);
+	top_order_free(p->order);
+	free(p->line);
+	free(p);
+}
+
+static const struct sink_ops ops = {
+	.name = "plain",
+	.flush = flush,
+	.poll = poll_sink,
+	.fd = fd_of,
+	.done = is_done,
+	.free = free_sink,
+};
+
+struct sink *top_plain_new(const struct top_plain_options *options, uint64_t now)
+{
+	struct top_plain *p = calloc(1, sizeof(*p));
+
+	if (!p)
+		return NULL;
+	p->sink.ops = &ops;
+	p->options = *options;
+	p->rows = top_rows_new(now);
+	p->order = top_order_new();
+	p->line = malloc(TOP_TEXT_SIZE(options->width));
+	if (p->rows && p->order && p->line)
+		return &p->sink;
+	free_sink(&p->sink);
+	return NULL;
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/* top_plain.h - top as plain lines: a table per refresh, for pipes and terminals that cannot move */
+#ifndef TOP_PLAIN_H
+#define TOP_PLAIN_H
+
+#include <stdio.h>
+
+#include "sink.h"
+
+struct top_plain_options {
+	FILE *out;
+	size_t width; /* columns of a line at most */
+	bool utf8;
+	bool once; /* no table but the last one */
+};
+
+/* A sink that ends the run when nobody reads it any more. NULL when out of memory. */
+struct sink *top_plain_new(const struct top_plain_options *options, uint64_t now);
+
+#endif /* TOP_PLAIN_H */

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/* top_words.h - what stands around top's table: how much there is, and what is missing. Pure. */
+#ifndef TOP_WORDS_H
+#define TOP_WORDS_H
+
+#include "sink.h"
+#include "top_layout.h"
+
+/* "2 consumers, 10 steps" */
+void top_words_count(const struct top_snapshot *s, char *out, size_t size);
+
+/*
+ * "lost: 3 steps_full, 1 torn (these numbers are not complete)", or "". What of a file was never
+ * attached to for a reason (notes that linkers leave behind) is no loss.
+ */
+void top_words_lost(const struct agent_stats *stats, char *out, size_t size);
+
+/* Why there are no rows, in one sentence. */
+const char *top_words_empty(const struct top_snapshot *s, const struct top_view *view);
+
+/* "consumer[4711]: the verdict" */
+void top_words_verdict(const struct top_layout *l, const struct top_snapshot *s,
+		       const struct top_consumer *c, char *out, size_t size);
+
+#endif /* TOP_WORDS_H */
