@@ -35,7 +35,7 @@ SANITIZERS := $(if $(call on,SANITIZE),-fsanitize=address$(COMMA)undefined -fno-
 ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE= -DPUSHBACK_TOOL_VERSION='"$(VERSION)"' $(WARNINGS) $(CFLAGS) \
 	$(SANITIZERS) -Iinclude -Iuserspace -I$(B) -MMD -MP
 LINK = $(CC) $(CFLAGS) $(SANITIZERS) $(LDFLAGS)
-LIBS := -lbpf -lelf -lz -ljansson -lm -pthread
+LIBS := -lbpf -lelf -lz -ljansson -lncursesw -ltinfo -lm -pthread
 
 LIBRARY := $(patsubst %.c,$(B)/%.o,$(filter-out userspace/main.c,$(wildcard userspace/*.c)))
 DEMO := $(patsubst tools/%.c,$(B)/%.o,$(wildcard tools/demo/*.c))

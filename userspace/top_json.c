@@ -2,6 +2,7 @@
 #include "top_json.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -28,6 +29,12 @@ static bool set(json_t *object, const char *key, json_t *value)
 static json_t *number(uint64_t value)
 {
 	return json_integer((json_int_t)(value > INT64_MAX ? INT64_MAX : value));
+}
+
+/* 64 bits, which not all that read JSON can hold in a number. */
+static json_t *identity(uint64_t value)
+{
+	return json_sprintf("%" PRIu64, value);
 }
 
 static json_t *milliseconds(uint64_t ns)
@@ -158,7 +165,7 @@ static bool set_consumer(json_t *object, const struct top_consumer *c, bool meas
 	json_t *verdict = json_pack("{s:s,s:o}", "kind", kind_name(c->kind), "text",
 				    json_text(c->verdict, sizeof(c->verdict)));
 
-	return set(object, "consumer", number(c->instance)) &&
+	return set(object, "consumer", identity(c->instance)) &&
 	       set(object, "some", averages(c->some)) && set(object, "full", averages(c->full)) &&
 	       set(object, counter_names[COUNTER_SOME_TIME].name, number(c->some_ns / MS_NS)) &&
 	       set(object, counter_names[COUNTER_FULL_TIME].name, number(c->full_ns / MS_NS)) &&
@@ -177,7 +184,7 @@ static json_t *step_object(const struct top_json *j, const struct top_step *step
 	object = json_pack(
 		"{s:f,s:i,s:o,s:o,s:o,s:o,s:O}", "time", when, "pid", (int)step->key.process.tgid,
 		"process", json_text(step->process, sizeof(step->process)), "step",
-		json_text(step->name, sizeof(step->name)), "instance", number(step->key.instance),
+		json_text(step->name, sizeof(step->name)), "instance", identity(step->key.instance),
 		"state", if_known(known, state), "lost", lost);
 	if (!object)
 		return NULL;

@@ -13,7 +13,7 @@
 	"step that has ended. Times are ms, shares 0 to 1 of the last second, and what is\n"   \
 	"not known is null.\n"                                                                 \
 	"  time                      of the refresh, seconds since 1970\n"                     \
-	"  pid, process, step, instance\n"                                                     \
+	"  pid, process, step, instance (text: it has 64 bits)\n"                              \
 	"  consumer, level           the oldest instance of its consumer; 0 is a head\n"       \
 	"  state                     refusing, blocked, busy, flowing, idle, ended, or null\n" \
 	"  refusing, blocked, self, busy\n"                                                    \

@@ -13,7 +13,7 @@
 #define BAR_COLUMNS 8
 
 /* What may be missing altogether, and then takes no room. */
-enum need { ALWAYS, DEPTHS, MARKS, MERGED, FLAT, NOT_MERGED, FLAT_NOT_MERGED };
+enum need { ALWAYS, DEPTHS, MARKS, MERGED, FLAT, FLAT_NOT_MERGED };
 
 struct top_column {
 	const char *title, *blocked_title; /* the second on the blocked side, where it differs */
@@ -201,12 +201,6 @@ static void text_rejected_total(const struct top_layout *l, const struct top_row
 	top_text_count(out, (double)row->step->counter[send ? COUNTER_SEND : COUNTER_RECEIVE]);
 }
 
-static void text_instance(const struct top_layout *l, const struct top_row *row, char *out)
-{
-	(void)l;
-	snprintf(out, TOP_CELL_SIZE, "%" PRIu64, row->step->key.instance);
-}
-
 /* ---- How they look ---- */
 
 static enum top_style style_strong(const struct top_row *row)
@@ -254,12 +248,11 @@ static const struct top_column columns[] = {
 	{ "", NULL, BAR_COLUMNS, 13, false, DEPTHS, TOP_SORTS, text_fill, NULL },
 	{ "ACCEPTED", NULL, 8, 15, true, ALWAYS, TOP_SORTS, text_accepted_total, NULL },
 	{ "REJECTED", "BLOCKED", 8, 14, true, ALWAYS, TOP_SORTS, text_rejected_total, NULL },
-	{ "INSTANCE", NULL, 8, 16, true, NOT_MERGED, TOP_SORTS, text_instance, NULL },
 };
 /* clang-format on */
 
 #define COLUMNS (sizeof(columns) / sizeof(columns[0]))
-#define RANKS   17
+#define RANKS   16
 
 _Static_assert(COLUMNS <= TOP_COLUMNS_MAX, "every column has a place");
 
@@ -308,8 +301,6 @@ static bool is_needed(const struct top_column *c, const struct wants *w,
 		return view->merge;
 	case FLAT:
 		return flat;
-	case NOT_MERGED:
-		return !view->merge;
 	case FLAT_NOT_MERGED:
 		return flat && !view->merge;
 	}
@@ -414,31 +405,39 @@ void top_layout_name(const struct top_layout *l, const struct top_consumer *c, c
 	top_text_line(name, c->name, sizeof(c->name), l->utf8);
 	if (l->view.merge && c->merged > 1)
 		snprintf(out, TOP_CELL_SIZE, "%.*s x%zu", (int)sizeof(name) - 32, name, c->merged);
-	else if (c->has_siblings)
-		snprintf(out, TOP_CELL_SIZE, "%.*s[%" PRIu32 "]#%" PRIu64, (int)sizeof(name) - 48,
-			 name, c->process.tgid, c->instance);
+	else if (c->sibling)
+		snprintf(out, TOP_CELL_SIZE, "%.*s[%" PRIu32 "]/%zu", (int)sizeof(name) - 48, name,
+			 c->process.tgid, c->sibling);
 	else
 		snprintf(out, TOP_CELL_SIZE, "%.*s[%" PRIu32 "]", (int)sizeof(name) - 32, name,
 			 c->process.tgid);
 }
 
-static void put_averages(char *out, size_t size, const char *what, const double *averages)
+/* As the kernel's pressure stall information, and before it the last second. */
+static void put_pressure(const struct top_layout *l, char *out, size_t size, const char *what,
+			 double now, const double *averages)
 {
-	char a[MODEL_AVGS][TOP_NUMBER_SIZE];
+	char a[MODEL_AVGS + 1][TOP_NUMBER_SIZE];
 
+	put_percent(l, now, a[0]);
 	for (int i = 0; i < MODEL_AVGS; i++)
-		top_text_percent(a[i], averages[i]);
-	snprintf(out, size, "%s %3s %3s %3s", what, a[0], a[1], a[2]);
+		put_percent(l, averages[i], a[i + 1]);
+	snprintf(out, size, "%s %3s %3s %3s %3s", what, a[0], a[1], a[2], a[3]);
 }
 
 void top_layout_consumer(const struct top_layout *l, const struct top_consumer *c, size_t width,
 			 char *out)
 {
 	char name[TOP_CELL_SIZE], some[64], full[64], text[TOP_CELL_SIZE + 192];
+	size_t size;
 
 	top_layout_name(l, c, name);
-	put_averages(some, sizeof(some), "some", c->some);
-	put_averages(full, sizeof(full), "full", c->full);
-	snprintf(text, sizeof(text), "%s  %s  %s  %% of 10s, 60s, 300s", name, some, full);
+	put_pressure(l, some, sizeof(some), "some", c->some_share, c->some);
+	put_pressure(l, full, sizeof(full), "full", c->full_share, c->full);
+	snprintf(text, sizeof(text), "%s  %s  %s", name, some, full);
+	size = strlen(text);
+	snprintf(text + size, sizeof(text) - size, "  %% of 1/10/60/300 s");
+	if (top_text_width(text, l->utf8) > width)
+		text[size] = '\0';
 	top_text_line(out, text, width, l->utf8);
 }

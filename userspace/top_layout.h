@@ -55,7 +55,7 @@ enum top_style top_layout_cell(const struct top_layout *l, size_t i, const struc
 /* Whether rows are sorted by this column. */
 bool top_layout_is_sorted(const struct top_layout *l, size_t i);
 
-/* "consumer[4711]", "consumer[4711]#6" where there are several, "consumer x20". TOP_CELL_SIZE. */
+/* "consumer[4711]", "consumer[4711]/2" where there are several, "consumer x20". TOP_CELL_SIZE. */
 void top_layout_name(const struct top_layout *l, const struct top_consumer *c, char *out);
 /* A consumer's own line, in at most `width` columns. `out` has TOP_TEXT_SIZE(width). */
 void top_layout_consumer(const struct top_layout *l, const struct top_consumer *c, size_t width,

@@ -314,13 +314,16 @@ static void take_consumer(struct top_rows *r, struct top_snapshot *s, const stru
 }
 
 /* The model has the consumers of a process one after another. */
-static void find_siblings(struct top_snapshot *s)
+static void number_siblings(struct top_snapshot *s)
 {
 	for (size_t i = 1; i < s->consumer_count; i++) {
-		struct top_consumer *a = &s->consumers[i - 1], *b = &s->consumers[i];
+		struct top_consumer *before = &s->consumers[i - 1], *c = &s->consumers[i];
 
-		if (!memcmp(&a->process, &b->process, sizeof(a->process)))
-			a->has_siblings = b->has_siblings = true;
+		if (memcmp(&before->process, &c->process, sizeof(c->process)) != 0)
+			continue;
+		if (!before->sibling)
+			before->sibling = 1;
+		c->sibling = before->sibling + 1;
 	}
 }
 
@@ -428,7 +431,7 @@ static int make_snapshot(struct top_rows *r, const struct model *m, uint64_t now
 	s->consumer_count = s->step_count = 0;
 	for (size_t i = 0; i < count; i++)
 		take_consumer(r, s, &views[i], now);
-	find_siblings(s);
+	number_siblings(s);
 	top_snapshot_sort(s, r->scratch);
 	show_spare(r);
 	return 0;

@@ -61,8 +61,8 @@ struct top_step {
 
 struct top_consumer {
 	struct pb_process_key process;
-	uint64_t instance; /* of its oldest step, which tells it from ... */
-	bool has_siblings; /* ... others in the same process */
+	uint64_t instance; /* of its oldest step */
+	size_t sibling;    /* of several in one process: 1, 2, ...; 0 of the only one */
 	char name[16];
 	double some[MODEL_AVGS], full[MODEL_AVGS]; /* 0 to 1 */
 	double some_share, full_share;             /* of the last second */

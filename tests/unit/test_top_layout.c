@@ -237,7 +237,7 @@ static void test_40_and_200(void **state)
 	assert_string_equal(
 		line(&l, NULL),
 		" STEP                    STATE    SINCE REF% BLK% SELF% ACC/s REJ/s EPI/s"
-		"   P50   P99    MAX ACCEPTED REJECTED INSTANCE");
+		"   P50   P99    MAX ACCEPTED REJECTED");
 }
 
 static void test_flat(void **state)
@@ -271,20 +271,22 @@ static void test_consumer(void **state)
 	(void)state;
 	begin();
 	add("sink");
+	c->some_share = 1;
+	c->full_share = 0.5;
 	c->some[MODEL_AVG10] = 0.98;
 	c->some[MODEL_AVG300] = 1;
 	c->full[MODEL_AVG60] = 0.001;
 	l = layout(&view, 79);
 	top_layout_consumer(&l, c, 79, out);
-	assert_string_equal(out,
-			    "consumer[4711]  some  98   0 100  full   0  <1   0  % of 10s, 60s, "
-			    "300s");
+	assert_string_equal(out, "consumer[4711]  some 100  98   0 100  full  50   0  <1   0  % of "
+				 "1/10/60/300 s");
+	top_layout_consumer(&l, c, 60, out);
+	assert_string_equal(out, "consumer[4711]  some 100  98   0 100  full  50   0  <1   0");
 	top_layout_consumer(&l, c, 20, out);
 	assert_true(top_text_width(out, true) <= 20);
-	c->has_siblings = true;
-	c->instance = 6;
+	c->sibling = 2;
 	top_layout_name(&l, c, out);
-	assert_string_equal(out, "consumer[4711]#6");
+	assert_string_equal(out, "consumer[4711]/2");
 	l.view.merge = true;
 	c->merged = 20;
 	strcpy(c->name, "\x1b[2J");

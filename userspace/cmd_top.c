@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: MIT */
+/* cmd_top.c - `pushback top`: a live table of steps, and which one is at fault */
+#include <errno.h>
+#include <langinfo.h>
+#include <locale.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "agent_opts.h"
+#include "attach.h"
+#include "cmd.h"
+#include "discover.h"
+#include "msg.h"
+#include "top_json.h"
+#include "top_plain.h"
+#include "top_screen.h"
+
+struct settings {
+	struct agent_settings agent;
+	bool json;
+};
+
+#define SECOND_NS 1000000000u
+
+/* Of plain lines: less than the 80 that everything has, and what the narrowest table needs. */
+#define WIDTH_USUAL 79
+#define WIDTH_LEAST 24
+#define WIDTH_MOST  512
+
+#define AT(field) offsetof(struct settings, field)
+
+/* clang-format off */
+static const struct option options[] = {
+	AGENT_OPTIONS_TARGETS,
+	AGENT_OPTIONS_INTERVAL("refresh every TIME (1s); at least 100ms"),
+	AGENT_OPTIONS_ONCE("wait one interval (1s or more), print a table, exit"),
+	{ .name = "json", .kind = OPTION_FLAG, .offset = AT(json),
+	  .help = "one object per line, per step and refresh" },
+	AGENT_OPTIONS_REST,
+	{ .name = NULL },
+};
+/* clang-format on */
+
+/* Each process has series of its own. */
+static const char *const tag_from[] = { "pid", NULL };
+
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * SECOND_NS + (uint64_t)t.tv_nsec;
+}
+
+/* ---- The terminal ---- */
+
+/* What a locale that is not installed says of the terminal is still true. */
+static bool says_utf8(void)
+{
+	static const char *const names[] = { "LC_ALL", "LC_CTYPE", "LANG" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		const char *value = getenv(names[i]);
+
+		if (value && *value)
+			return strcasestr(value, "utf-8") || strcasestr(value, "utf8");
+	}
+	return false;
+}
+
+static bool set_locale(void)
+{
+	if (!setlocale(LC_CTYPE, "") && says_utf8())
+		setlocale(LC_CTYPE, "C.UTF-8");
+	return !strcmp(nl_langinfo(CODESET), "UTF-8");
+}
+
+static bool can_move_cursor(void)
+{
+	const char *term = getenv("TERM");
+
+	return isatty(STDIN_FILENO) && isatty(STDOUT_FILENO) && term && *term &&
+	       strcmp(term, "dumb") != 0;
+}
+
+static size_t line_width(void)
+{
+	const char *columns = getenv("COLUMNS");
+	unsigned long width = columns ? strtoul(columns, NULL, 10) : 0;
+	struct winsize window;
+
+	if (!width && !ioctl(STDOUT_FILENO, TIOCGWINSZ, &window))
+		width = window.ws_col;
+	if (!width)
+		width = WIDTH_USUAL;
+	return width < WIDTH_LEAST ? WIDTH_LEAST : width > WIDTH_MOST ? WIDTH_MOST : width;
+}
+
+static bool wants_color(void)
+{
+	const char *no_color = getenv("NO_COLOR");
+
+	return !no_color || !*no_color;
+}
+
+/* ---- Running ---- */
+
+static struct sink *new_plain(const struct settings *s, bool utf8)
+{
+	struct top_plain_options plain = {
+		.out = stdout, .width = line_width(), .utf8 = utf8, .once = s->agent.once
+	};
+
+	return top_plain_new(&plain, now_ns());
+}
+
+static struct sink *new_sink(const struct settings *s)
+{
+	struct top_screen_options screen = { .in = stdin, .out = stdout, .color = wants_color() };
+	struct sink *sink;
+
+	if (s->json)
+		return top_json_new(stdout, now_ns());
+	screen.utf8 = set_locale();
+	if (s->agent.once || !can_move_cursor())
+		return new_plain(s, screen.utf8);
+	sink = top_screen_new(&screen, now_ns());
+	return sink ? sink : new_plain(s, screen.utf8);
+}
+
+static enum exit_status show(struct agent *agent, const struct settings *s, char *why)
+{
+	struct sink *sink = new_sink(s);
+	enum exit_status status;
+
+	if (!sink) {
+		snprintf(why, ATTACH_WHY_SIZE, "out of memory");
+		return EXIT_FAILED;
+	}
+	status = agent_run(agent, &sink, 1, why);
+	/* First of all: to let go of many files takes a while. */
+	sink->ops->free(sink);
+	return status;
+}
+
+/* Which of them have ended is why there is no more to be seen. */
+static void say_ended(const struct option_pids *pids, const uint64_t *started)
+{
+	for (size_t i = 0; i < pids->count; i++)
+		if (!discover_is_running(pids->items[i], started[i]))
+			msg_info("process %d has ended", pids->items[i]);
+}
+
+static enum exit_status start(const struct settings *s)
+{
+	struct agent_options options = agent_settings_options(&s->agent);
+	uint64_t *started = calloc(s->agent.pids.count + 1, sizeof(*started));
+	char why[ATTACH_WHY_SIZE] = "out of memory";
+	struct agent *agent = NULL;
+	enum exit_status status = EXIT_FAILED;
+
+	options.tag_from = tag_from;
+	for (size_t i = 0; started && i < s->agent.pids.count; i++)
+		started[i] = discover_start_time(s->agent.pids.items[i]);
+	agent_settings_prepare(true);
+	if (started)
+		status = agent_new(&agent, &options, why);
+	if (started && !status)
+		status = show(agent, s, why);
+	if (status)
+		msg_error("%s", why);
+	else
+		say_ended(&s->agent.pids, started);
+	agent_free(agent);
+	free(started);
+	return status;
+}
+
+static int run(int argc, char **argv)
+{
+	struct settings s = { .agent.interval_ns = SECOND_NS };
+	char why[ATTACH_WHY_SIZE] = "out of memory";
+	int err = opts_parse(&verb_top, argc, argv, &s, why, sizeof(why));
+	int status = EXIT_DONE;
+
+	if (!err)
+		err = agent_settings_check(&s.agent, why, sizeof(why));
+	if (err < 0) {
+		msg_error("%s", why);
+		status = err == -EINVAL ? EXIT_USAGE : EXIT_FAILED;
+	} else if (!err) {
+		msg_set_verbose(s.agent.verbose);
+		/* Shares are of a second: nothing is known before. */
+		if (s.agent.once && s.agent.interval_ns < SECOND_NS)
+			s.agent.interval_ns = SECOND_NS;
+		status = start(&s);
+	}
+	opts_free(&verb_top, &s);
+	return status;
+}
+
+const struct verb verb_top = {
+	.name = "top",
+	.summary = "a live table of steps, and which one is at fault",
+	.text = "A row per step, grouped by consumer in pipeline order: what it does, since when,\n"
+		"how much of the last second it was refusing or blocked, and how much of that is\n"
+		"its own (SELF%). The step with nearly all of it is the bottleneck, and named at\n"
+		"the top. Keys are listed at the bottom; h explains them and the columns. Into a\n"
+		"pipe, or with TERM=dumb, tables follow each other as plain lines.\n"
+		"\n"
+		"  pushback top                              every consumer of this host\n"
+		"  pushback top --pid 4711                   one process, until it ends\n"
+		"  pushback top --once                       one table, for a ticket\n"
+		"  pushback top --json --once | jq 'select(.at_fault)'\n"
+		"\n" TOP_JSON_HELP,
+	.options = options,
+	.run = run,
+};

@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: MIT */
+#include "top_draw.h"
+
+#include <ncurses.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define COLUMNS_MAX   512 /* of a terminal; what is beyond stays empty */
+#define WORDS_SIZE    1024
+#define VERDICT_LINES 3
+#define MARGIN        2 /* blank columns between the help's keys and words */
+
+static const short pair_colors[TOP_STYLES] = {
+	[TOP_STYLE_GOOD] = COLOR_GREEN,
+	[TOP_STYLE_BUSY] = COLOR_MAGENTA,
+	[TOP_STYLE_WARN] = COLOR_YELLOW,
+	[TOP_STYLE_BAD] = COLOR_RED,
+};
+
+void top_draw_begin(bool color)
+{
+	if (!color)
+		return;
+	start_color();
+	use_default_colors();
+	for (short i = 0; i < TOP_STYLES; i++)
+		if (pair_colors[i])
+			init_pair(i, pair_colors[i], -1);
+}
+
+static attr_t attributes(const struct top_picture *p, enum top_style style)
+{
+	attr_t bold = style == TOP_STYLE_STRONG || style == TOP_STYLE_BAD ? A_BOLD : A_NORMAL;
+
+	if (style == TOP_STYLE_DIM)
+		return A_DIM;
+	return p->color && pair_colors[style] ? bold | COLOR_PAIR(style) : bold;
+}
+
+static size_t width_of(void)
+{
+	return COLS < COLUMNS_MAX ? (size_t)COLS : COLUMNS_MAX;
+}
+
+static void put(int y, size_t x, const char *text, attr_t attr)
+{
+	attrset(attr);
+	mvaddstr(y, (int)x, text);
+	attrset(A_NORMAL);
+}
+
+/* One line, cut or filled up to the terminal's width. */
+static void put_line(const struct top_picture *p, int y, const char *text, attr_t attr)
+{
+	char line[TOP_TEXT_SIZE(COLUMNS_MAX)];
+
+	top_text_fit(line, text, width_of(), false, p->utf8);
+	put(y, 0, line, attr);
+}
+
+/* As many lines as it takes, at most `most`; returns the next y. */
+static int put_words(const struct top_picture *p, int y, int most, const char *text, attr_t attr)
+{
+	char line[TOP_TEXT_SIZE(COLUMNS_MAX)];
+
+	for (; *text && most > 0; y++, most--) {
+		size_t taken = top_text_line(line, text, width_of(), p->utf8);
+
+		if (!taken)
+			break;
+		put(y, 0, line, attr);
+		text += taken;
+	}
+	return y;
+}
+
+/* ---- What stands around the rows ---- */
+
+static void draw_title(const struct top_picture *p)
+{
+	const struct top_keys *k = p->keys;
+	char count[64], text[WORDS_SIZE];
+
+	top_words_count(p->snapshot, count, sizeof(count));
+	snprintf(text, sizeof(text), "pushback top  %s  %s%s%s%s%s%s%s%s%s", p->clock, count,
+		 k->view.sort == TOP_BY_PIPELINE ? "" : ", by ",
+		 k->view.sort == TOP_BY_PIPELINE ? "" : top_sort_name(&k->view),
+		 k->view.side == PUSHBACK_RECEIVE ? ", blocked side" : "",
+		 k->view.merge ? ", merged" : "", k->view.filter[0] ? ", filter '" : "",
+		 k->view.filter, k->view.filter[0] ? "'" : "", k->paused ? "  PAUSED" : "");
+	put_line(p, 0, text, A_BOLD);
+}
+
+/* Of the selected consumer, or of the one in most trouble. */
+static int draw_verdict(const struct top_picture *p, const struct top_layout *l, size_t selected,
+			int y)
+{
+	char text[WORDS_SIZE];
+	size_t i = selected < p->count ? selected : 0;
+	const struct top_consumer *c;
+
+	if (!p->count)
+		return y;
+	c = p->rows[i].consumer;
+	top_words_verdict(l, p->snapshot, c, text, sizeof(text));
+	return put_words(p, y, VERDICT_LINES, text,
+			 c->kind == VERDICT_FLOWING || c->kind == VERDICT_NOTHING ? A_NORMAL
+										  : A_BOLD);
+}
+
+static void draw_titles(const struct top_picture *p, const struct top_layout *l, int y)
+{
+	char cell[TOP_CELL_SIZE];
+
+	put_line(p, y, "", A_REVERSE);
+	for (size_t i = 0; i < l->count; i++) {
+		top_layout_title(l, i, cell);
+		put(y, top_layout_offset(l, i), cell,
+		    A_REVERSE | (top_layout_is_sorted(l, i) ? A_BOLD | A_UNDERLINE : A_NORMAL));
+	}
+}
+
+static void draw_bottom(const struct top_picture *p, int y)
+{
+	const struct top_keys *k = p->keys;
+	char text[WORDS_SIZE];
+
+	if (k->editing)
+		snprintf(text, sizeof(text), "filter: %s_  (enter to keep, escape to clear)",
+			 k->view.filter);
+	else
+		snprintf(text, sizeof(text),
+			 "q quit  s sort  / filter  p %s  d %s side  m %s  h help",
+			 k->paused ? "go on" : "pause",
+			 k->view.side == PUSHBACK_SEND ? "blocked" : "refusing",
+			 k->view.merge ? "split" : "merge");
+	put_line(p, y, text, k->editing ? A_BOLD : A_NORMAL);
+}
+
+/* ---- Rows ---- */
+
+static void draw_step(const struct top_picture *p, const struct top_layout *l,
+		      const struct top_row *row, int y, bool selected)
+{
+	attr_t also = selected ? A_REVERSE : A_NORMAL;
+	char cell[TOP_CELL_SIZE];
+
+	if (selected)
+		put_line(p, y, ">", also);
+	for (size_t i = 0; i < l->count; i++) {
+		enum top_style style = top_layout_cell(l, i, row, cell);
+
+		/* In reverse a colour would be hard to read. */
+		if (i || !selected || row->step->at_fault)
+			put(y, top_layout_offset(l, i), cell,
+			    selected ? also : attributes(p, style));
+	}
+}
+
+static void draw_consumer(const struct top_picture *p, const struct top_layout *l,
+			  const struct top_consumer *c, int y, bool selected)
+{
+	char line[TOP_TEXT_SIZE(COLUMNS_MAX)];
+
+	if (selected)
+		put_line(p, y, "", A_REVERSE);
+	top_layout_consumer(l, c, width_of(), line);
+	put(y, 0, line, selected ? A_REVERSE : A_BOLD);
+}
+
+static void draw_rows(const struct top_picture *p, const struct top_layout *l, int y, size_t page,
+		      size_t selected)
+{
+	size_t first = p->keys->scroll;
+
+	for (size_t i = first; i < p->count && i < first + page; i++, y++) {
+		const struct top_row *row = &p->rows[i];
+
+		if (row->step)
+			draw_step(p, l, row, y, i == selected);
+		else
+			draw_consumer(p, l, row->consumer, y, i == selected);
+	}
+}
+
+/* ---- Help ---- */
+
+static const char *const help[][2] = {
+	{ "s S", "sort by the next column, the one before" },
+	{ "/", "show only what has this in its name, or this pid" },
+	{ "p space", "stand still, go on" },
+	{ "d", "the other side's SINCE, rejections and durations" },
+	{ "m", "one row for all processes of a name: rates added up, the worst share" },
+	{ "j k arrows", "select; the verdict is that of the selected consumer" },
+	{ "escape", "select nothing, then: no filter" },
+	{ "q", "quit" },
+	{ "", "" },
+	{ "*", "the verdict names this step" },
+	{ "STATE", "what it did most of the last second: busy (in its own code), blocked" },
+	{ "", "(by the next step), refusing, flowing, idle; ? is not known" },
+	{ "SINCE", "how long it has been refusing (blocked) most of the time" },
+	{ "REF% BLK%", "of the last second spent refusing, blocked" },
+	{ "SELF%", "refusing and not blocked: nearly all at one step is the bottleneck" },
+	{ "ACC/s REJ/s", "accepted, rejected a second; a consumer that spins rejects fast" },
+	{ "P50 P99 MAX", "of episodes since top began; > where the beginning was not seen" },
+	{ "some full", "% of time that any step refused, that nothing got in" },
+};
+
+static void draw_help(const struct top_picture *p)
+{
+	char line[TOP_TEXT_SIZE(COLUMNS_MAX)];
+	size_t i;
+
+	put_line(p, 0, "pushback top: any key goes back", A_REVERSE);
+	for (i = 0; i < sizeof(help) / sizeof(help[0]) && (int)i + 1 < LINES; i++) {
+		snprintf(line, sizeof(line), "%-*s%s", 11 + MARGIN, help[i][0], help[i][1]);
+		put_line(p, (int)i + 1, line, A_NORMAL);
+	}
+}
+
+size_t top_draw(const struct top_picture *p)
+{
+	struct top_layout l;
+	size_t selected, page;
+	int y = 1, bottom = LINES - 1;
+
+	erase();
+	top_layout_make(&l, p->rows, p->count, &p->keys->view, p->snapshot->measured, width_of(),
+			p->utf8);
+	selected = top_keys_place(p->keys, p->rows, p->count, 1);
+	if (p->keys->help) {
+		draw_help(p);
+		refresh();
+		return 1;
+	}
+	draw_title(p);
+	y = draw_verdict(p, &l, selected, y);
+	y = put_words(p, y, 2, p->lost, attributes(p, TOP_STYLE_WARN) | A_BOLD);
+	y = put_words(p, y, 2, p->said, attributes(p, TOP_STYLE_WARN));
+	draw_titles(p, &l, y++);
+	page = bottom > y ? (size_t)(bottom - y) : 1;
+	selected = top_keys_place(p->keys, p->rows, p->count, page);
+	if (p->count)
+		draw_rows(p, &l, y, page, selected);
+	else
+		put_words(p, y, 2, top_words_empty(p->snapshot, &p->keys->view), A_NORMAL);
+	draw_bottom(p, bottom);
+	refresh();
+	return page;
+}

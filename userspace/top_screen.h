@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/* top_screen.h - top on a terminal that can move its cursor, with ncurses */
+#ifndef TOP_SCREEN_H
+#define TOP_SCREEN_H
+
+#include <stdio.h>
+
+#include "sink.h"
+
+struct top_screen_options {
+	FILE *in, *out; /* the terminal */
+	bool utf8;
+	bool color; /* if the terminal has any */
+};
+
+/*
+ * A sink that takes the terminal over, msg_* included, until it is freed. NULL: out of memory, or the
+ * terminal is not known or cannot do what it takes, and it is as it was.
+ */
+struct sink *top_screen_new(const struct top_screen_options *options, uint64_t now);
+
+#endif /* TOP_SCREEN_H */
