@@ -127,9 +127,18 @@ static uint64_t smaller(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
-static uint64_t some_of(const struct tally *t, uint64_t sampled, uint64_t elapsed)
+static uint64_t larger(uint64_t a, uint64_t b)
 {
-	return within(sampled, t->most, smaller(elapsed, t->sum));
+	return a > b ? a : b;
+}
+
+static uint64_t some_of(const struct tally *living, const struct tally *dead, uint64_t sampled,
+			uint64_t elapsed)
+{
+	uint64_t sum = living->sum;
+
+	model_add(&sum, dead->sum);
+	return within(sampled, larger(living->most, dead->most), smaller(elapsed, sum));
 }
 
 static uint64_t full_of(const struct tally *t, uint64_t sampled, uint64_t elapsed)
@@ -144,13 +153,18 @@ static uint64_t full_of(const struct tally *t, uint64_t sampled, uint64_t elapse
 	return within(sampled, smaller(t->head_sum - apart, most), most);
 }
 
-/* What this drain adds, into the consumer's and its series' times. */
+/*
+ * What this drain adds, into the consumer's and its series' times. Those that died in it were heads
+ * at another time than the living ones.
+ */
 static void press(struct pressure *p, struct entry *entry, const struct tally *t, uint64_t elapsed)
 {
 	static const enum counter counter[2] = { COUNTER_SOME_TIME, COUNTER_FULL_TIME };
-	uint64_t more[2] = { some_of(t, p->sampled[SOME], elapsed),
-			     full_of(t, p->sampled[FULL], elapsed) };
+	uint64_t more[2] = { some_of(t, &p->dead, p->sampled[SOME], elapsed),
+			     larger(full_of(t, p->sampled[FULL], elapsed),
+				    full_of(&p->dead, p->sampled[FULL], elapsed)) };
 
+	p->dead = (struct tally){ 0 };
 	for (int i = SOME; i <= FULL; i++) {
 		model_add(&p->total[i], more[i]);
 		model_add(&p->second[i], more[i]);
@@ -222,7 +236,7 @@ static void press_dead(struct model *m, uint64_t elapsed)
 {
 	for (struct step *step = m->dead[0]; step; step = step->next_dead) {
 		if (!is_empty(&step->pressure.dead))
-			press(&step->pressure, step->consumer, &step->pressure.dead, elapsed);
+			press(&step->pressure, step->consumer, &(struct tally){ 0 }, elapsed);
 		step->consumer->living--;
 	}
 }
@@ -236,9 +250,8 @@ void model_press(struct model *m)
 	for (size_t i = 0; i < m->consumer_count; i++) {
 		const struct consumer *consumer = &m->consumers[i];
 		struct step *root = consumer->root;
-		struct tally t = root->pressure.dead;
+		struct tally t = { 0 };
 
-		root->pressure.dead = (struct tally){ 0 };
 		for (size_t k = 0; k < consumer->count; k++)
 			tally(&t, m->ordered[consumer->first + k], m->now);
 		press(&root->pressure, root->consumer, &t, elapsed);
