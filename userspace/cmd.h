@@ -6,6 +6,7 @@
 #include "opts.h"
 
 extern const struct verb verb_run;
+extern const struct verb verb_graph;
 extern const struct verb verb_top;
 
 #endif /* CMD_H */

@@ -27,10 +27,11 @@ static const char *name_of(const struct step_view *step, char text[NAME_SIZE])
 /* ---- Text ---- */
 
 struct tree {
-	FILE *out;
+	FILE *out; /* NULL: only `width` is wanted */
 	const struct consumer_view *consumer;
 	bool *drawn;          /* by place in consumer->steps */
 	bool last[DEPTH_MAX]; /* nothing more follows at this depth */
+	size_t width;         /* of the widest branch with its name */
 };
 
 static size_t place_of(const struct consumer_view *c, const struct step_view *step)
@@ -61,22 +62,37 @@ static void draw_branches(const struct tree *t, size_t depth)
 		fputs(t->last[depth - 1] ? "└─ " : "├─ ", t->out);
 }
 
+static void draw_line(struct tree *t, const struct step_view *step, const struct edge_view *edge,
+		      size_t depth, bool again)
+{
+	char name[NAME_SIZE], refused[32] = "";
+	size_t width = 2 + 3 * depth + strlen(name_of(step, name));
+
+	if (width > t->width)
+		t->width = width;
+	if (!t->out)
+		return;
+	draw_branches(t, depth);
+	if (edge)
+		snprintf(refused, sizeof(refused), "%s%" PRIu64, edge->estimated ? "~" : "",
+			 edge->refused);
+	fprintf(t->out, "%s%*s  %14s  ", name, (int)(t->width - width), "", refused);
+	if (again)
+		fputs("    (see above)\n", t->out);
+	else
+		fprintf(t->out, "%14" PRIu64 "\n", step->record->counter[COUNTER_ACCEPTED]);
+}
+
 static void draw_step(struct tree *t, const struct step_view *step, const struct edge_view *edge,
 		      size_t depth)
 {
 	const struct consumer_view *c = t->consumer;
 	size_t place = place_of(c, step), i, next;
-	char name[NAME_SIZE];
+	bool again = place == c->step_count || t->drawn[place];
 
-	draw_branches(t, depth);
-	fprintf(t->out, "%s", name_of(step, name));
-	if (edge)
-		fprintf(t->out, "  refused %s%" PRIu64, edge->estimated ? "~" : "", edge->refused);
-	if (place == c->step_count || t->drawn[place]) {
-		fputs("  (see above)\n", t->out);
+	draw_line(t, step, edge, depth, again);
+	if (again)
 		return;
-	}
-	fprintf(t->out, "  accepted %" PRIu64 "\n", step->record->counter[COUNTER_ACCEPTED]);
 	t->drawn[place] = true;
 	for (i = next_edge(c, step, 0); i < c->edge_count && depth < DEPTH_MAX; i = next) {
 		next = next_edge(c, step, i + 1);
@@ -85,22 +101,33 @@ static void draw_step(struct tree *t, const struct step_view *step, const struct
 	}
 }
 
+/* Heads come first; what is then left can only be below DEPTH_MAX. */
+static void draw_all(struct tree *t)
+{
+	size_t i;
+
+	memset(t->drawn, 0, t->consumer->step_count * sizeof(*t->drawn));
+	for (i = 0; i < t->consumer->step_count; i++) {
+		if (!t->drawn[i])
+			draw_step(t, t->consumer->steps[i], NULL, 0);
+	}
+}
+
 int graph_print_text(FILE *out, const struct consumer_view *consumer)
 {
-	struct tree t = { .out = out, .consumer = consumer };
-	char name[NAME_SIZE];
-	size_t i;
+	char name[NAME_SIZE], title[NAME_SIZE + 16];
+	struct tree t = { .consumer = consumer };
 
 	t.drawn = calloc(consumer->step_count + 1, sizeof(*t.drawn));
 	if (!t.drawn)
 		return -ENOMEM;
-	fprintf(out, "%s (%" PRIu32 ")\n", msg_safe(name, sizeof(name), consumer->name),
-		consumer->process.tgid);
-	/* Heads come first; what is then left can only be below DEPTH_MAX. */
-	for (i = 0; i < consumer->step_count; i++) {
-		if (!t.drawn[i])
-			draw_step(&t, consumer->steps[i], NULL, 0);
-	}
+	snprintf(title, sizeof(title), "%s (%" PRIu32 ")",
+		 msg_safe(name, sizeof(name), consumer->name), consumer->process.tgid);
+	t.width = strlen(title);
+	draw_all(&t);
+	t.out = out;
+	fprintf(out, "%-*s  %14s  %14s\n", (int)t.width, title, "refused to it", "accepted");
+	draw_all(&t);
 	free(t.drawn);
 	return status_of(out);
 }

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: MIT */
+/* cmd_graph.c - `pushback graph`: who hands messages to whom, and where they are refused */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "agent_opts.h"
+#include "attach.h"
+#include "cmd.h"
+#include "graph_print.h"
+#include "msg.h"
+
+struct settings {
+	struct agent_settings agent;
+	bool dot;
+	bool json;
+};
+
+#define AT(field) offsetof(struct settings, field)
+
+/* clang-format off */
+static const struct option options[] = {
+	AGENT_OPTIONS_TARGETS,
+	{ .name = "for", .value = "TIME", .kind = OPTION_DURATION, .offset = AT(agent.interval_ns),
+	  .least = 1000000000, .help = "watch for TIME (3s) first; at least 1s" },
+	{ .name = "dot", .kind = OPTION_FLAG, .offset = AT(dot), .help = "for Graphviz" },
+	{ .name = "json", .kind = OPTION_FLAG, .offset = AT(json),
+	  .help = "one object per line and consumer: pid, process, steps (step,\n"
+		  "instance, level, accepted, rejected) and edges (from,\n"
+		  "from_instance, to, to_instance, refused, estimated)" },
+	AGENT_OPTIONS_REST,
+	{ .name = NULL },
+};
+/* clang-format on */
+
+/* A sink that prints what has been learned, once, at the end. */
+struct graph_sink {
+	struct sink sink;
+	const struct settings *settings;
+	size_t consumers;
+	int err;
+};
+
+static int print(const struct settings *s, const struct consumer_view *consumer, size_t number)
+{
+	if (s->json)
+		return graph_print_json(stdout, consumer);
+	if (s->dot)
+		return graph_print_dot(stdout, consumer, number);
+	if (number)
+		putchar('\n');
+	return graph_print_text(stdout, consumer);
+}
+
+static void flush(struct sink *sink, const struct model *m, const struct agent_stats *stats,
+		  uint64_t now, bool last)
+{
+	struct graph_sink *g = (struct graph_sink *)sink;
+	const struct consumer_view *consumers;
+	size_t i;
+
+	(void)stats;
+	(void)now;
+	if (!last)
+		return;
+	consumers = model_consumers(m, &g->consumers);
+	if (g->settings->dot)
+		g->err = graph_dot_begin(stdout);
+	for (i = 0; i < g->consumers && !g->err; i++)
+		g->err = print(g->settings, &consumers[i], i);
+	if (g->settings->dot && !g->err)
+		g->err = graph_dot_end(stdout);
+	if (fflush(stdout) && !g->err)
+		g->err = -errno;
+}
+
+static void keep(struct sink *sink)
+{
+	(void)sink;
+}
+
+static const struct sink_ops ops = { .name = "graph", .flush = flush, .free = keep };
+
+static enum exit_status start(const struct settings *s)
+{
+	struct agent_options agent_options = agent_settings_options(&s->agent);
+	struct graph_sink graph = { .sink.ops = &ops, .settings = s };
+	struct sink *sink = &graph.sink;
+	char why[ATTACH_WHY_SIZE] = "";
+	struct agent *agent = NULL;
+	enum exit_status status;
+
+	agent_settings_prepare(true);
+	status = agent_new(&agent, &agent_options, why);
+	if (!status)
+		status = agent_run(agent, &sink, 1, why);
+	if (status)
+		msg_error("%s", why);
+	else if (!graph.consumers)
+		msg_info("no step returned in that time: is the consumer running? see pushback "
+			 "list");
+	if (!status && graph.err && graph.err != -EPIPE) {
+		msg_error("cannot write: %s", strerror(-graph.err));
+		status = EXIT_FAILED;
+	}
+	agent_free(agent);
+	return status;
+}
+
+static int check(const struct settings *s, char *why, size_t why_size)
+{
+	if (s->dot && s->json) {
+		snprintf(why, why_size, "--dot or --json, not both");
+		return -EINVAL;
+	}
+	return agent_settings_check(&s->agent, why, why_size);
+}
+
+static int run(int argc, char **argv)
+{
+	struct settings s = { .agent = { .interval_ns = 3000000000u, .once = true } };
+	char why[ATTACH_WHY_SIZE] = "out of memory";
+	int err = opts_parse(&verb_graph, argc, argv, &s, why, sizeof(why));
+	int status = EXIT_DONE;
+
+	if (!err)
+		err = check(&s, why, sizeof(why));
+	if (err < 0) {
+		msg_error("%s", why);
+		status = err == -EINVAL ? EXIT_USAGE : EXIT_FAILED;
+	} else if (!err) {
+		msg_set_verbose(s.agent.verbose);
+		status = start(&s);
+	}
+	opts_free(&verb_graph, &s);
+	return status;
+}
+
+const struct verb verb_graph = {
+	.name = "graph",
+	.summary = "who hands messages to whom, and where they are refused",
+	.text = "Watches for a while and prints the steps of each consumer as a tree. The order "
+		"is\n"
+		"learned from what they do. Beside each step stands how often what was handed to "
+		"it\n"
+		"by the step above it was refused; ~ means shared out between several, not\n"
+		"counted.\n"
+		"\n"
+		"  pushback graph --pid 4711\n"
+		"  pushback graph --dot | dot -Tsvg > consumers.svg\n",
+	.options = options,
+	.run = run,
+};
