@@ -6,5 +6,6 @@
 #include "opts.h"
 
 extern const struct verb verb_run;
+extern const struct verb verb_list;
 
 #endif /* CMD_H */
