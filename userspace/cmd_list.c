@@ -351,12 +351,11 @@ static int run(int argc, char **argv)
 const struct verb verb_list = {
 	.name = "list",
 	.summary = "processes with pushback probes, and whether they are watched",
-	.text = "Looks through /proc and attaches nothing. A row per process and file with "
-		"probes:\n"
-		"WATCHED says whether any observer is attached now; it is ? where we may not read\n"
-		"the process's memory. PROBES is \"all\" where each of the four is at one place.\n"
-		"Notes that lead nowhere are SKIPPED, by reason: dead (the linker left them\n"
-		"behind), duplicate, unknown (of a newer header), malformed, too_many.\n"
+	.text = "Looks through /proc and attaches nothing. A row per process and file with\n"
+		"probes. WATCHED says whether any observer is attached now; ? where we may not\n"
+		"read the process's memory. PROBES is \"all\" where each of the four is at one\n"
+		"place. Notes that lead nowhere are SKIPPED, by reason: dead (the linker left\n"
+		"them behind), duplicate, unknown (of a newer header), malformed, too_many.\n"
 		"\n"
 		"  pushback list                     every process of this host\n"
 		"  pushback list --pid 4711 --json   one process, for a machine to read\n"
