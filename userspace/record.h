@@ -18,6 +18,7 @@ struct record {
 	uint64_t place; /* address of its struct */
 	uint64_t next;  /* address of the step that it forwards to, 0 unknown */
 	uint64_t cgroup_id;
+	uint64_t events; /* fires that the kernel has seen */
 	uint64_t counter[COUNTERS];
 	uint64_t since[2];    /* true beginning of what is open now, 0 none */
 	bool open_partial[2]; /* its beginning was not seen */
