@@ -4,6 +4,7 @@
 
 CC = gcc
 CLANG ?= clang
+OBJCOPY ?= objcopy
 BPFTOOL ?= $(firstword $(shell command -v bpftool 2>/dev/null) /usr/sbin/bpftool)
 PKG_CONFIG ?= pkg-config
 PYTHON ?= /usr/bin/python3
@@ -94,9 +95,11 @@ help: ## this
 	@echo '          PREFIX DESTDIR CC CLANG BPFTOOL CFLAGS LDFLAGS'
 
 # ---- The observer ----
+# doctor tries attaching to probes of its own. Their notes would make each pushback a consumer to --all.
 $(B)/pushback: $(B)/userspace/main.o $(LIBRARY)
 	$(call say,LINK,$@)
 	$(Q)$(LINK) $(if $(call on,STATIC),-static) $^ $(LIBS) -o $@
+	$(Q)$(OBJCOPY) --remove-section=.note.stapsdt $@
 
 # The kernel side: object, then the skeleton that only attach includes.
 $(B)/pushback.bpf.o: bpf/pushback.bpf.c bpf/maps.bpf.h include/pushback.h include/pushback_abi.h | $(B)/need

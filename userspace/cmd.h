@@ -7,5 +7,6 @@
 
 extern const struct verb verb_run;
 extern const struct verb verb_list;
+extern const struct verb verb_doctor;
 
 #endif /* CMD_H */
