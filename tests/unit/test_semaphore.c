@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -141,7 +142,9 @@ static bool be_nobody(void *unused)
 {
 	(void)unused;
 	map(PROT_READ | PROT_WRITE, MAP_PRIVATE, PAGE, PAGE);
-	return !setgid(NOBODY) && !setuid(NOBODY) && !prctl(PR_SET_DUMPABLE, 1);
+	/* A change of user forgets what is to happen when the parent dies. */
+	return !setgid(NOBODY) && !setuid(NOBODY) && !prctl(PR_SET_DUMPABLE, 1) &&
+	       !prctl(PR_SET_PDEATHSIG, SIGKILL);
 }
 
 /* Sees the mappings of nobody's, by its effective user, and not the memory, by its real one. */
