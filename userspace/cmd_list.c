@@ -285,9 +285,10 @@ static int write_file_text(const char *path, const struct elfnote *note)
 {
 	char build_id[ELFNOTE_TEXT_SIZE], skipped[ELFNOTE_TEXT_SIZE], safe[WHY_SIZE];
 
-	printf("%s: build-id %s, skipped notes: %s\n", msg_safe(safe, sizeof(safe), path),
+	elfnote_text_skipped(note, skipped, sizeof(skipped));
+	printf("%s: build-id %s%s%s\n", msg_safe(safe, sizeof(safe), path),
 	       elfnote_text_build_id(note, sizeof(build_id), build_id, sizeof(build_id)),
-	       elfnote_text_skipped(note, skipped, sizeof(skipped)));
+	       *skipped == '-' ? "" : ", skipped notes: ", *skipped == '-' ? "" : skipped);
 	return write_sites(note);
 }
 
@@ -352,10 +353,12 @@ const struct verb verb_list = {
 	.name = "list",
 	.summary = "processes with pushback probes, and whether they are watched",
 	.text = "Looks through /proc and attaches nothing. A row per process and file with\n"
-		"probes. WATCHED says whether any observer is attached now; ? where we may not\n"
-		"read the process's memory. PROBES is \"all\" where each of the four is at one\n"
-		"place. Notes that lead nowhere are SKIPPED, by reason: dead (the linker left\n"
-		"them behind), duplicate, unknown (of a newer header), malformed, too_many.\n"
+		"probes. WATCHED says whether any observer is attached to the file now, also one\n"
+		"that only counts another process of it; ? where we may not read the process's\n"
+		"memory. PROBES is \"all\" where each of the four is at one place. Notes that "
+		"lead\n"
+		"nowhere are SKIPPED, by reason: dead (the linker left them behind), duplicate,\n"
+		"unknown (of a newer header), malformed, too_many.\n"
 		"\n"
 		"  pushback list                     every process of this host\n"
 		"  pushback list --pid 4711 --json   one process, for a machine to read\n"
