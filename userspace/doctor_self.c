@@ -280,6 +280,7 @@ static void try_out(struct self *s, bool no_multi)
 	err = drain(s);
 	if (err) {
 		finding_fail(s->f, "cannot read the kernel's maps (%s)", strerror(-err));
+		finding_advise(s->f, "--verbose shows what the kernel says");
 		return;
 	}
 	judge_counts(s);
@@ -302,10 +303,12 @@ void doctor_self_check(struct finding *f, bool no_multi)
 	take_turn(s.fd);
 	/* Before the attach: a consumer that runs already. */
 	err = doctor_child_start(&s.child, serve, sizeof(struct answer));
-	if (err)
-		finding_fail(f, "cannot start a child (%s)", strerror(-err));
-	else
+	if (err) {
+		finding_fail(f, "cannot start a process to try it on (%s)", strerror(-err));
+		finding_advise(f, "let it have more processes, or memory");
+	} else {
 		try_out(&s, no_multi);
+	}
 	attach_free(s.attach);
 	doctor_child_end(&s.child);
 	close(s.fd);

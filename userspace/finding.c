@@ -51,9 +51,10 @@ void finding_fail_why(struct finding *f, const char *why)
 {
 	const char *colon = strstr(why, ": ");
 
-	/* "cannot open 'x': No such file" has nothing that would help. */
+	/* What the system says stands behind "cannot ...:". */
 	if (!colon || !strncmp(why, "cannot ", 7)) {
 		finding_fail(f, "%s", why);
+		finding_advise(f, "--verbose shows what the kernel says");
 		return;
 	}
 	finding_fail(f, "%.*s", (int)(colon - why), why);

@@ -79,10 +79,10 @@ static void test_why(void **state)
 	assert_string_equal(f.advice, "run as root, or not: at all");
 	finding_fail_why(&no_help, "cannot open 'x': No such file");
 	assert_string_equal(no_help.fact, "cannot open 'x': No such file");
-	assert_string_equal(no_help.advice, "");
+	assert_non_null(strstr(no_help.advice, "--verbose"));
 	finding_fail_why(&plain, "out of memory");
 	assert_string_equal(plain.fact, "out of memory");
-	assert_string_equal(plain.advice, "");
+	assert_non_null(strstr(plain.advice, "--verbose"));
 }
 
 int main(void)
