@@ -393,6 +393,7 @@ def test_library(tmp_path):
         probes = [f["fact"] for f in found.all if f["check"] == "probes"]
         assert [fact.split(":")[0] for fact in probes] == [str(driver.file), str(driver.library_file)]
         assert sum(f["check"] == "sites" and f["level"] == "ok" for f in found.all) == 2
+        found.expect("hits", "warning", "did not run at all")
         found = Findings(driver.library_file, "--for", "100ms")
         found.expect("processes", "ok", rf": {driver.pid}\b")
 
