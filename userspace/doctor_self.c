@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -155,19 +154,6 @@ static int own_note(struct elfnote *note)
 	return err;
 }
 
-/*
- * Two at a time would count each other's breakpoints. Anybody who may read the file can hold it, so the
- * wait has an end.
- */
-static void take_turn(int fd)
-{
-	const struct timespec pause = { .tv_nsec = 100000000 };
-	int tries = 100;
-
-	while (flock(fd, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK && tries--)
-		nanosleep(&pause, NULL);
-}
-
 static int attach_to_child(struct self *s, bool no_multi)
 {
 	struct attach_options options = { .filter_processes = true, .no_multi = no_multi };
@@ -240,7 +226,10 @@ static void judge_counts(struct self *s)
 			     "kernel's version");
 }
 
-/* The kernel takes the breakpoints away some time after the last link is closed. */
+/*
+ * The kernel takes the breakpoints away some time after the last link is closed; and another doctor may
+ * be trying the same executable.
+ */
 static void judge_end(struct self *s)
 {
 	const struct timespec pause = { .tv_nsec = 20000000 };
@@ -300,7 +289,6 @@ void doctor_self_check(struct finding *f, bool no_multi)
 		finding_advise(f, "make it readable for the user who runs it");
 		return;
 	}
-	take_turn(s.fd);
 	/* Before the attach: a consumer that runs already. */
 	err = doctor_child_start(&s.child, serve, sizeof(struct answer));
 	if (err) {

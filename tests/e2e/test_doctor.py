@@ -120,6 +120,7 @@ def test_this_host_can(how):
     assert not found.failures()
     found.expect("kernel", "ok", os.uname().release, os.uname().machine)
     found.expect("libbpf", "ok", r"v\d+\.\d+")
+    assert "1000 calls" in found["red_zone"]["fact"]
     check_self_test(found, how)
 
 
@@ -178,6 +179,7 @@ def test_two_capabilities_suffice(open_directory):
     assert not found.failures()
     found.expect("capabilities", "warning", "CAP_SYS_PTRACE", "CAP_SYS_ADMIN")
     found.expect("uprobes", "ok", "uprobe_multi makes up")
+    assert "1000 calls" in found["red_zone"]["fact"]
     check_self_test(found, "uprobe_multi")
 
 
