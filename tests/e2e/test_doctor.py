@@ -13,7 +13,6 @@ import shutil
 import signal
 import struct
 import subprocess
-import sys
 import time
 
 import pytest
@@ -23,7 +22,6 @@ from driver import Driver
 
 DONE, FAILED, USAGE, HOST = 0, 1, 2, 3
 PROGS = BUILD / "tests"
-SITES = ("submit_return", "forward_return", "poll_return", "step_end")
 CHECKS = (
     "kernel btf uprobes uprobe_multi capabilities pid_namespace lockdown perf_event_paranoid "
     "ptrace_scope proc bpffs libbpf panic_on_warn red_zone self_test"
@@ -421,18 +419,14 @@ def test_sleeps(tmp_path):
 
 def test_runs_beside_its_probes(tmp_path):
     """It works, but nothing of what it does goes through a step."""
-    library = shutil.copy(PROGS / "driver_library.so", tmp_path)
-    code = "import ctypes, sys; ctypes.CDLL(sys.argv[1]); print(flush=True)\nwhile True: pass"
-    process = subprocess.Popen([sys.executable, "-c", code, library], stdout=subprocess.PIPE)
-    try:
-        process.stdout.readline()
-        found = Findings("--pid", process.pid, "--for", "300ms")
-        found.expect("hits", "warning", r"ran for [\d.]+ ms and called no probe", "not driven")
-        assert not found.failures()
-    finally:
-        process.kill()
-        process.wait()
-        process.stdout.close()
+    with Driver(tmp_path) as driver:
+        driver.begin([("spin", 0, 1000)], 10**12, thread=1)
+        try:
+            found = Findings("--pid", driver.pid, "--for", "300ms")
+            found.expect("hits", "warning", r"ran for [\d.]+ ms and called no probe", "not driven")
+            assert not found.failures()
+        finally:
+            driver.process.kill()
 
 
 def test_ends_meanwhile(tmp_path):
@@ -567,7 +561,8 @@ def test_watched_by_another_agent(tmp_path):
 
 def symbols(path):
     shown = subprocess.run(["nm", path], capture_output=True, text=True, check=True)
-    return {words[-1]: int(words[0], 16) for words in map(str.split, shown.stdout.splitlines()) if len(words) == 3}
+    words = [line.split() for line in shown.stdout.splitlines()]
+    return {w[2]: int(w[0], 16) for w in words if len(w) == 3}
 
 
 def address(process, symbol):
