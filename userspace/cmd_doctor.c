@@ -118,20 +118,21 @@ static enum exit_status examine(const struct settings *s)
 	struct doctor_target *target;
 	char why[WHY_SIZE], line[WHY_SIZE];
 	int err = open_target(s, &target, why);
+	bool safe;
 
 	/* What we may not look into is a finding; what is not there is an error. */
 	if (err < 0 && err != -EPERM) {
 		msg_error("%s", msg_safe(line, sizeof(line), why));
 		return EXIT_FAILED;
 	}
-	doctor_host(s->no_multi, tell, &report);
+	safe = doctor_host(s->no_multi, tell, &report);
 	if (err == -EPERM) {
 		struct finding f = { .check = "target" };
 
 		finding_fail_why(&f, why);
 		tell(&f, &report);
 	} else if (!err) {
-		doctor_target_examine(target, s->for_ns, s->no_multi, tell, &report);
+		doctor_target_examine(target, safe ? s->for_ns : 0, s->no_multi, tell, &report);
 		doctor_target_free(target);
 	}
 	return sum_up(&report);

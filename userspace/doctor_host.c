@@ -237,9 +237,10 @@ static void try_uprobes(struct host *h)
 		h->multi = -ENOTSUP;
 }
 
-void doctor_host(bool no_multi, finding_fn tell, void *context)
+bool doctor_host(bool no_multi, finding_fn tell, void *context)
 {
 	struct host h = { .no_multi = no_multi, .effective = doctor_read_capabilities() };
+	bool safe = true;
 	size_t i;
 
 	try_uprobes(&h);
@@ -247,6 +248,8 @@ void doctor_host(bool no_multi, finding_fn tell, void *context)
 		struct finding f = { .check = checks[i].name };
 
 		checks[i].check(&h, &f);
+		safe &= checks[i].check != check_panic || f.level != FINDING_FAILURE;
 		tell(&f, context);
 	}
+	return safe;
 }

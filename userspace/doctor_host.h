@@ -7,7 +7,10 @@
 
 #include "finding.h"
 
-/* All checks in order, each told when it is done; about a second. `no_multi`: as before Linux 6.6. */
-void doctor_host(bool no_multi, finding_fn tell, void *context);
+/*
+ * All checks in order, each told when it is done; about a second. `no_multi`: as before Linux 6.6.
+ * false: attaching to somebody's program could stop this host.
+ */
+bool doctor_host(bool no_multi, finding_fn tell, void *context);
 
 #endif /* DOCTOR_HOST_H */

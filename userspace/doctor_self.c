@@ -233,11 +233,18 @@ static void judge_counts(struct self *s)
 static void judge_end(struct self *s)
 {
 	const struct timespec pause = { .tv_nsec = 20000000 };
-	struct answer now = { .semaphore = 1 };
-	int tries = 250;
+	struct answer now;
+	int tries = 250, err;
 
-	while (!doctor_child_ask(&s->child, 's', &now) && (now.semaphore || now.armed) && tries--)
+	while (!(err = doctor_child_ask(&s->child, 's', &now)) && (now.semaphore || now.armed) &&
+	       tries--)
 		nanosleep(&pause, NULL);
+	if (err) {
+		s->f->level = FINDING_FAILURE;
+		finding_add(s->f, "; let go, but the child did not survive it");
+		finding_advise(s->f, "attach nothing on this host; please report this");
+		return;
+	}
 	if (!now.semaphore && !now.armed) {
 		finding_add(s->f, "; let go, nothing is left");
 		return;

@@ -403,6 +403,11 @@ void doctor_target_examine(const struct doctor_target *t, uint64_t for_ns, bool 
 		tell_no_probes(&e);
 	if (!e.sites)
 		return;
-	doctor_hits_check(&hits, t, for_ns, no_multi);
+	if (for_ns) {
+		doctor_hits_check(&hits, t, for_ns, no_multi);
+	} else {
+		finding_warn(&hits, "not attached: that could stop this host");
+		finding_advise(&hits, "see panic_on_warn");
+	}
 	tell(&e, &hits);
 }

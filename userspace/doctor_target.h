@@ -41,7 +41,7 @@ int doctor_target_process(struct doctor_target **out, pid_t pid, char *why, size
 int doctor_target_file(struct doctor_target **out, const char *path, char *why, size_t why_size);
 void doctor_target_free(struct doctor_target *t);
 
-/* All checks in order. Attaches for `for_ns` at most, less once there are hits. */
+/* All checks in order. Attaches for `for_ns` at most, less once there are hits; 0: does not attach. */
 void doctor_target_examine(const struct doctor_target *t, uint64_t for_ns, bool no_multi,
 			   finding_fn tell, void *context);
 

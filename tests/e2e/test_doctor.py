@@ -282,8 +282,10 @@ def test_a_warning_that_stops_the_host(tmp_path, config, level):
     mount --bind {tmp_path}/panic /proc/sys/kernel/panic_on_warn
     mount --bind {tmp_path}/config.gz /proc/config.gz
     """
-    found = Findings(before=in_mounts(script))
+    file = shutil.copy(PROGS / "spinner", tmp_path / "idle")
+    found = Findings(file, before=in_mounts(script))
     found.expect("panic_on_warn", level, "CONFIG_EXT4_DEBUG")
+    assert ("not attached" in found["hits"]["fact"]) == (level == "failure")
 
 
 def test_hidden_processes(open_directory):
