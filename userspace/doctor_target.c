@@ -243,7 +243,7 @@ static void check_probes(struct finding *f, const struct doctor_file *file)
 		finding_fail(f, "%s: none that can be attached", file->path);
 		finding_advise(f, "build it with include/pushback.h");
 	} else {
-		finding_ok(f, "%s: %zu sites (%s), build-id %s", file->path, note->sites_count,
+		finding_ok(f, "%s: %zu sites, probes: %s, build-id %s", file->path, note->sites_count,
 			   elfnote_text_probes(note, text, sizeof(text)),
 			   elfnote_text_build_id(note, sizeof(id), id, sizeof(id)));
 	}
