@@ -243,8 +243,8 @@ static void check_probes(struct finding *f, const struct doctor_file *file)
 		finding_fail(f, "%s: none that can be attached", file->path);
 		finding_advise(f, "build it with include/pushback.h");
 	} else {
-		finding_ok(f, "%s: %zu sites, probes: %s, build-id %s", file->path, note->sites_count,
-			   elfnote_text_probes(note, text, sizeof(text)),
+		finding_ok(f, "%s: %zu sites, probes: %s, build-id %s", file->path,
+			   note->sites_count, elfnote_text_probes(note, text, sizeof(text)),
 			   elfnote_text_build_id(note, sizeof(id), id, sizeof(id)));
 	}
 	if (notes_of(note) == note->sites_count)
