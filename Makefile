@@ -95,7 +95,7 @@ help: ## this
 	@echo '          PREFIX DESTDIR CC CLANG BPFTOOL CFLAGS LDFLAGS'
 
 # ---- The observer ----
-# It includes pushback.h for the layout. The notes would make each pushback a consumer to --all.
+# doctor tries attaching to probes of its own. Their notes would make each pushback a consumer to --all.
 $(B)/pushback: $(B)/userspace/main.o $(LIBRARY)
 	$(call say,LINK,$@)
 	$(Q)$(LINK) $(if $(call on,STATIC),-static) $^ $(LIBS) -o $@

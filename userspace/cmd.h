@@ -6,7 +6,9 @@
 #include "opts.h"
 
 extern const struct verb verb_run;
-extern const struct verb verb_graph;
+extern const struct verb verb_list;
 extern const struct verb verb_top;
+extern const struct verb verb_graph;
+extern const struct verb verb_doctor;
 
 #endif /* CMD_H */

@@ -10,7 +10,9 @@
 #define PUSHBACK_TOOL_VERSION "unknown"
 #endif
 
-static const struct verb *const verbs[] = { &verb_run, &verb_top, &verb_graph };
+/* As one needs them at night. */
+static const struct verb *const verbs[] = { &verb_list, &verb_top, &verb_graph, &verb_run,
+					    &verb_doctor };
 
 #define VERBS (sizeof(verbs) / sizeof(verbs[0]))
 

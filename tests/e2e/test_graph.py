@@ -227,7 +227,7 @@ def test_text_and_dot(tmp_path):
         "     └─ left",
     ], text.stdout
     assert text.stderr == dot.stderr == ""
-    arrows = re.findall(r"^\t\ts0_(\d) -> s0_(\d) \[label=\"\d+\"\];$", dot.stdout, re.M)
+    arrows = re.findall(r"^\t\ts0_(\d) -> s0_(\d) \[label=\"~?\d+\"\];$", dot.stdout, re.M)
     assert len(arrows) == 4, dot.stdout
     labels = re.findall(r"^\t\ts0_\d \[label=\"(\w+)\\naccepted \d+\"\];$", dot.stdout, re.M)
     assert collections.Counter(labels) == collections.Counter(["decode", "split", "left", "transform", "right"])
