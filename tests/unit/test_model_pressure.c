@@ -103,6 +103,10 @@ static void test_one_head_is_exact(void **state)
 	SECOND(s, 0, 0);
 	assert_times(s, 823, 423);
 	assert_near(consumer_at(s->m, 0)->some_share, 0);
+	/* What a record before has left out comes all at once. */
+	SECOND(s, 1500, 0);
+	assert_times(s, 2323, 1923);
+	assert_near(consumer_at(s->m, 0)->full_share, 1);
 }
 
 /* Steps refuse one after the other, at the same time, or partly: only samples know. */
