@@ -321,6 +321,7 @@ static void check_edges_of(size_t from, const struct edge_view *edges, size_t co
 		assert_true(edge[from][number_of(edges[i].to)]);
 		sum += edges[i].refused;
 		assert_true(!edges[i].estimated || count > 1);
+		assert_true(edges[i].refused <= steps[from].r.counter[COUNTER_RECEIVE]);
 		if (i)
 			assert_true(edges[i - 1].to->level < edges[i].to->level ||
 				    (edges[i - 1].to->level == edges[i].to->level &&

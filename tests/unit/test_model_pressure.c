@@ -103,6 +103,10 @@ static void test_one_head_is_exact(void **state)
 	SECOND(s, 0, 0);
 	assert_times(s, 823, 423);
 	assert_near(consumer_at(s->m, 0)->some_share, 0);
+	/* What a record before has left out comes all at once. */
+	SECOND(s, 1500, 0);
+	assert_times(s, 2323, 1923);
+	assert_near(consumer_at(s->m, 0)->full_share, 1);
 }
 
 /* Steps refuse one after the other, at the same time, or partly: only samples know. */
@@ -381,6 +385,23 @@ static void test_a_split_goes_on_where_the_oldest_is(void **state)
 	assert_int_equal(series_full(s), 550 * MS);
 }
 
+/* Its head dies: only one of the two that are left goes on as what it was. */
+static void test_a_consumer_is_inherited_once(void **state)
+{
+	struct stand *s = *state;
+
+	s->count = 3;
+	hands_on(&s->r[1], PLACE(2), 0);
+	hands_on(&s->r[1], PLACE(3), 0);
+	SECOND(s, 400, 0, 0);
+	s->r[1].dead = true;
+	SECOND(s, 100, 0, 50);
+	assert_int_equal(consumer_count(s->m), 2);
+	assert_int_equal(consumer_at(s->m, 0)->full_ns, 500 * MS);
+	assert_int_equal(consumer_at(s->m, 1)->full_ns, 50 * MS);
+	assert_int_equal(series_full(s), 550 * MS);
+}
+
 /* The sum of several under one name, as with steps. */
 static void test_series_are_by_name(void **state)
 {
@@ -426,6 +447,7 @@ int main(void)
 		TEST(test_consumers_merge),
 		TEST(test_an_older_step_joins),
 		TEST(test_a_split_goes_on_where_the_oldest_is),
+		TEST(test_a_consumer_is_inherited_once),
 		TEST(test_series_are_by_name),
 	};
 
