@@ -207,6 +207,8 @@ static void test_ended(void **state)
 	assert_int_equal(s->step_count, 2);
 	assert_int_equal(s->ended_count, 0);
 	r[0].counter[COUNTER_ACCEPTED] = 7;
+	r[0].counter[COUNTER_SEND_EPISODES] = 1;
+	assert_int_equal(hist_add(&r[0].samples[PUSHBACK_SEND], MS, 1), 0);
 	r[0].dead = true;
 	s = second(r, 2, false);
 	assert_int_equal(only(s)->key.instance, 2);
@@ -214,6 +216,8 @@ static void test_ended(void **state)
 	assert_int_equal(s->ended[0].key.instance, 1);
 	assert_int_equal(s->ended[0].counter[COUNTER_ACCEPTED], 7);
 	assert_int_equal(s->ended[0].state, TOP_ENDED);
+	assert_int_equal(s->ended[0].side[PUSHBACK_SEND].durations->count, 1);
+	hist_free(&r[0].samples[PUSHBACK_SEND]);
 	s = second(&r[1], 1, false);
 	assert_int_equal(s->ended_count, 0);
 }
