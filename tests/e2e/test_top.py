@@ -18,7 +18,7 @@ import truth
 from agent import COUNTERS, Agent
 from driver import ACCEPTED, REJECTED, Driver
 from load import Consumer, chain_errors, count_errors, sample_errors, time_errors
-from program import DEMO, PUSHBACK, Program, now, run
+from program import DEMO, PROGS, PUSHBACK, Program, now, run
 from terminal import Terminal
 from test_cli import orphans
 
@@ -225,6 +225,27 @@ def test_many_rows_scroll(tmp_path, demo, consumer):
         wait_selected(t, r"(demo|[>*](?!sink))")
         t.keys("Home")
         t.wait_for(rf"SELF%.*\ndemo\[{consumer.pid}\] ")
+
+
+def test_a_crowd(tmp_path):
+    """2,000 steps in 200 processes: those in trouble first, merged at a glance, and one is found."""
+    crowd = shutil.copy(PROGS / "crowd", tmp_path / "crowd")
+    with Program([crowd, 200, 10]) as consumers:
+        consumers.wait_line("ready")
+        with top(tmp_path, "--path", crowd) as t:
+            t.wait_for("200 consumers, 2000 steps")
+            t.wait_for(r"^crowd\[\d+\]: step9 is the bottleneck")
+            assert steps_of(t.screen())[:10] == [f"step{i}" for i in range(10)]
+            t.keys("m")
+            t.wait_for(r"^crowd x200 (.*\n)+\*step9 +200 refusing")
+            t.keys("m", "End")
+            wait_selected(t, ">step9")
+            t.wait_for(rf"^crowd\[\d+\]: (?!step9 is the bottleneck)")
+            t.keys("s", "Escape", "Home")
+            wait_selected(t, r"\* +\d+ (crowd +)?step9 +refusing")
+            t.keys("q")
+            assert t.status() == 0
+            t.assert_restored()
 
 
 def test_colors_only_where_wanted(tmp_path, consumer):
