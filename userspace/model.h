@@ -25,7 +25,9 @@ struct model;
 
 /*
  * A *consumer* is what hangs together by edges: the steps of one process that hand messages to each
- * other. A process may have several. Its series has no step, and only the pressure counters.
+ * other. A process may have several. Its series has no step, and only the pressure counters; its
+ * gauge `instances` says how many there are. It goes on while any of its steps lives, as that of the
+ * oldest; two that become one go on as the older one.
  */
 struct series {
 	uint64_t id;      /* never reused */
@@ -84,7 +86,11 @@ struct consumer_view {
 	size_t step_count;
 	const struct edge_view *edges; /* in order of `from`, then of `to` */
 	size_t edge_count;
-	uint64_t some_ns, full_ns; /* since first sight */
+	/*
+	 * Since first sight. Full is exact where one head is driven; with several it is when all refuse
+	 * that are not idle: by samples, as some.
+	 */
+	uint64_t some_ns, full_ns;
 	double some[MODEL_AVGS], full[MODEL_AVGS];
 	double some_share, full_share; /* of the last second */
 };

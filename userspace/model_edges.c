@@ -17,7 +17,7 @@ struct share {
 	uint64_t weight; /* of what is not told apart */
 };
 
-/* `part` of `whole`, for parts that add up to it; rounded so that the shares of `count` add up. */
+/* What `part` of `whole` is of `count`, rounded down; all of it where they are the same. */
 static uint64_t part_of(uint64_t count, wide part, wide whole)
 {
 	/* Both in 64 bits, or a product would not fit; whoever counts that far may be inexact. */
@@ -39,7 +39,7 @@ static void share_out(struct edge_view *edges, const struct share *shares, size_
 		uint64_t upto;
 
 		part += shares[i].weight;
-		upto = part == whole ? refusals : part_of(refusals, part, whole);
+		upto = part_of(refusals, part, whole);
 		edges[i].refused += upto - given;
 		edges[i].estimated |= shares[i].weight > 0;
 		given = upto;

@@ -15,6 +15,16 @@ enum { SOME, FULL };
 
 static const double windows[MODEL_AVGS] = { 10e9, 60e9, 300e9 };
 
+static uint64_t smaller(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+static uint64_t larger(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
 struct pressure model_new_pressure(const struct model *m)
 {
 	return (struct pressure){ .judged_at = m->before ? m->before : m->now };
@@ -62,6 +72,22 @@ static bool has_ended(const struct step *old, const struct step *root)
 	return !old->entry || old->over == root;
 }
 
+/* Two that have become one: no total is less than it was. */
+static void join_totals(struct pressure *p, const struct pressure *other)
+{
+	for (int i = SOME; i <= FULL; i++)
+		p->total[i] = larger(p->total[i], other->total[i]);
+}
+
+/* What the step's consumer had when it was a root the last time: only the totals are still true. */
+static struct pressure pressure_again(const struct model *m, const struct step *step)
+{
+	struct pressure p = model_new_pressure(m);
+
+	join_totals(&p, &step->pressure);
+	return p;
+}
+
 /*
  * The oldest step's consumer goes on. Where a consumer's oldest was not a root before (the older ones
  * have died, or it has come to be known only now), it goes on as that of its oldest member that has
@@ -75,16 +101,19 @@ void model_inherit(struct model *m)
 		step->heir = NULL;
 		step->orphan = step->over == step && step->root != step;
 		if (step->orphan && step->root)
-			step->pressure = model_new_pressure(m);
+			step->pressure = pressure_again(m, step);
 	}
 	for (size_t i = 0; i < m->living_count; i++) {
 		struct step *root = m->living[i]->over, *old = m->living[i]->root;
+		struct pressure inherited;
 
 		if (!old || old == root || old->heir || !has_ended(old, root))
 			continue;
 		old->heir = root;
-		if (root->orphan)
-			root->pressure = old->pressure;
+		inherited = root->orphan ? old->pressure : root->pressure;
+		join_totals(&inherited, &root->pressure);
+		join_totals(&inherited, &old->pressure);
+		root->pressure = inherited;
 		root->orphan = false;
 	}
 	for (size_t i = 0; i < m->living_count; i++)
@@ -122,14 +151,13 @@ static uint64_t within(uint64_t value, uint64_t least, uint64_t most)
 	return value > least ? value : least;
 }
 
-static uint64_t smaller(uint64_t a, uint64_t b)
+static uint64_t some_of(const struct tally *living, const struct tally *dead, uint64_t sampled,
+			uint64_t elapsed)
 {
-	return a < b ? a : b;
-}
+	uint64_t sum = living->sum;
 
-static uint64_t some_of(const struct tally *t, uint64_t sampled, uint64_t elapsed)
-{
-	return within(sampled, t->most, smaller(elapsed, t->sum));
+	model_add(&sum, dead->sum);
+	return within(sampled, larger(living->most, dead->most), smaller(elapsed, sum));
 }
 
 static uint64_t full_of(const struct tally *t, uint64_t sampled, uint64_t elapsed)
@@ -144,13 +172,18 @@ static uint64_t full_of(const struct tally *t, uint64_t sampled, uint64_t elapse
 	return within(sampled, smaller(t->head_sum - apart, most), most);
 }
 
-/* What this drain adds, into the consumer's and its series' times. */
+/*
+ * What this drain adds, into the consumer's and its series' times. Those that died in it were heads
+ * at another time than the living ones.
+ */
 static void press(struct pressure *p, struct entry *entry, const struct tally *t, uint64_t elapsed)
 {
 	static const enum counter counter[2] = { COUNTER_SOME_TIME, COUNTER_FULL_TIME };
-	uint64_t more[2] = { some_of(t, p->sampled[SOME], elapsed),
-			     full_of(t, p->sampled[FULL], elapsed) };
+	uint64_t more[2] = { some_of(t, &p->dead, p->sampled[SOME], elapsed),
+			     larger(full_of(t, p->sampled[FULL], elapsed),
+				    full_of(&p->dead, p->sampled[FULL], elapsed)) };
 
+	p->dead = (struct tally){ 0 };
 	for (int i = SOME; i <= FULL; i++) {
 		model_add(&p->total[i], more[i]);
 		model_add(&p->second[i], more[i]);
@@ -222,7 +255,7 @@ static void press_dead(struct model *m, uint64_t elapsed)
 {
 	for (struct step *step = m->dead[0]; step; step = step->next_dead) {
 		if (!is_empty(&step->pressure.dead))
-			press(&step->pressure, step->consumer, &step->pressure.dead, elapsed);
+			press(&step->pressure, step->consumer, &(struct tally){ 0 }, elapsed);
 		step->consumer->living--;
 	}
 }
@@ -236,9 +269,8 @@ void model_press(struct model *m)
 	for (size_t i = 0; i < m->consumer_count; i++) {
 		const struct consumer *consumer = &m->consumers[i];
 		struct step *root = consumer->root;
-		struct tally t = root->pressure.dead;
+		struct tally t = { 0 };
 
-		root->pressure.dead = (struct tally){ 0 };
 		for (size_t k = 0; k < consumer->count; k++)
 			tally(&t, m->ordered[consumer->first + k], m->now);
 		press(&root->pressure, root->consumer, &t, elapsed);

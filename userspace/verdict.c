@@ -221,8 +221,9 @@ void verdict_text(const struct verdict *v, uint64_t now, char *text, size_t size
 		break;
 	case VERDICT_BEHIND:
 		snprintf(text, size,
-			 "%s is blocked %d %% of the time by what is behind it, not watched", name,
-			 percent(v->share));
+			 "%s is blocked %d %% of the time by something behind it that is not "
+			 "watched",
+			 name, percent(v->share));
 		break;
 	}
 }

@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: MIT */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "records.h"
+#include "text.h"
+#include "verdict.h"
+
+#define NOW   (5000 * SEC)
+#define STEPS 4
+
+/* A chain of all steps, at the levels of their numbers, in a second in which nothing happened. */
+struct stand {
+	struct record record[STEPS];
+	struct step_view step[STEPS];
+	const struct step_view *steps[STEPS];
+	struct edge_view edge[STEPS];
+	struct consumer_view consumer;
+	char text[400];
+};
+
+static struct stand stand;
+
+static int setup(void **state)
+{
+	static const char *const names[STEPS] = { "source", "parse", "batch", "sink" };
+
+	*state = &stand;
+	stand = (struct stand){ 0 };
+	for (size_t i = 0; i < STEPS; i++) {
+		stand.record[i] = record_of(1, i + 1, names[i]);
+		stand.step[i] = (struct step_view){ .record = &stand.record[i], .level = i };
+		stand.steps[i] = &stand.step[i];
+		if (i + 1 < STEPS)
+			stand.edge[i] = (struct edge_view){ .from = &stand.step[i],
+							    .to = &stand.step[i + 1] };
+	}
+	stand.consumer = (struct consumer_view){ .name = "consumer",
+						 .steps = stand.steps,
+						 .step_count = STEPS,
+						 .edges = stand.edge,
+						 .edge_count = STEPS - 1 };
+	return 0;
+}
+
+/* What it says, and what kind it is. */
+static const char *says(struct stand *s, enum verdict_kind kind)
+{
+	struct verdict v = verdict_of(&s->consumer);
+
+	verdict_text(&v, NOW, s->text, sizeof(s->text));
+	assert_int_equal(v.kind, kind);
+	return s->text;
+}
+
+static void refuses(struct stand *s, size_t i, double share, double self)
+{
+	s->step[i].share[PUSHBACK_SEND] = share;
+	s->step[i].self_share = self;
+	if (i)
+		s->step[i - 1].share[PUSHBACK_RECEIVE] = share;
+}
+
+static void busy(struct stand *s, size_t i, double share)
+{
+	s->step[i].marks = true;
+	s->step[i].state[MODEL_BUSY] = share;
+}
+
+static void test_nothing_and_flowing(void **state)
+{
+	struct stand *s = *state;
+
+	assert_string_equal(says(s, VERDICT_NOTHING), "nothing is being submitted");
+	s->step[2].rate[COUNTER_FORWARDED] = 0.5;
+	assert_string_equal(says(s, VERDICT_FLOWING), "nothing refuses");
+	refuses(s, 3, 0.019, 0.019);
+	assert_string_equal(says(s, VERDICT_FLOWING), "nothing refuses");
+	s->step[2].rate[COUNTER_FORWARDED] = 0;
+	busy(s, 1, 0.49);
+	says(s, VERDICT_FLOWING);
+	s->consumer.step_count = 0;
+	says(s, VERDICT_NOTHING);
+}
+
+static void test_bottleneck(void **state)
+{
+	struct stand *s = *state;
+	struct verdict v;
+
+	for (size_t i = 0; i < STEPS; i++) {
+		/* All before it are refused, and so refuse. */
+		for (size_t k = 0; k <= i; k++)
+			refuses(s, k, 0.98, k == i ? 0.97 : 0.01);
+		for (size_t k = i; k < STEPS; k++)
+			s->step[k].share[PUSHBACK_RECEIVE] = 0;
+		v = verdict_of(&s->consumer);
+		assert_int_equal(v.kind, VERDICT_BOTTLENECK);
+		assert_ptr_equal(v.step, &s->step[i]);
+		assert_null(v.other);
+		assert_true(v.share == 0.97);
+	}
+	assert_string_equal(says(s, VERDICT_BOTTLENECK), "sink is the bottleneck: 97 % self time");
+	/* A little is enough, where there is nothing else. */
+	for (size_t i = 0; i < STEPS; i++)
+		refuses(s, i, 0, 0);
+	refuses(s, 3, 0.021, 0.021);
+	assert_string_equal(says(s, VERDICT_BOTTLENECK), "sink is the bottleneck: 2 % self time");
+}
+
+static void test_since_when(void **state)
+{
+	static const struct {
+		uint64_t ns;
+		const char *text;
+	} table[] = {
+		{ 900 * MS, ", refusing for 0s" },      { 12 * SEC, ", refusing for 12s" },
+		{ 59 * SEC, ", refusing for 59s" },     { 60 * SEC, ", refusing for 1m00s" },
+		{ 192 * SEC, ", refusing for 3m12s" },  { 3599 * SEC, ", refusing for 59m59s" },
+		{ 3600 * SEC, ", refusing for 1h00m" },
+	};
+	struct stand *s = *state;
+
+	refuses(s, 3, 0.97, 0.97);
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		char due[200];
+
+		s->step[3].spell_since[PUSHBACK_SEND] = NOW - table[i].ns;
+		snprintf(due, sizeof(due), "sink is the bottleneck: 97 %% self time%s",
+			 table[i].text);
+		assert_string_equal(says(s, VERDICT_BOTTLENECK), due);
+	}
+	s->step[3].spell_since[PUSHBACK_SEND] = NOW + 1;
+	assert_string_equal(says(s, VERDICT_BOTTLENECK), "sink is the bottleneck: 97 % self time");
+}
+
+static void test_no_clear_culprit(void **state)
+{
+	struct stand *s = *state;
+
+	refuses(s, 1, 0.48, 0.48);
+	refuses(s, 3, 0.45, 0.45);
+	assert_string_equal(says(s, VERDICT_UNCLEAR),
+			    "no clear culprit between parse (48 %) and sink (45 %)");
+	refuses(s, 1, 0.64, 0.64);
+	refuses(s, 3, 0.33, 0.33);
+	says(s, VERDICT_UNCLEAR);
+	refuses(s, 1, 0.67, 0.67);
+	says(s, VERDICT_BOTTLENECK);
+	/* Three. */
+	refuses(s, 1, 0.3, 0.3);
+	refuses(s, 2, 0.3, 0.3);
+	refuses(s, 3, 0.31, 0.31);
+	assert_string_equal(says(s, VERDICT_UNCLEAR),
+			    "no clear culprit between sink (31 %) and parse (30 %)");
+}
+
+static void test_busiest(void **state)
+{
+	struct stand *s = *state;
+
+	busy(s, 1, 0.05);
+	busy(s, 3, 0.93);
+	assert_string_equal(says(s, VERDICT_BUSIEST),
+			    "nothing refuses; busiest is sink: inside it 93 % of the time");
+	/* A slot that is full for a moment does not hide it. */
+	refuses(s, 1, 0.05, 0.05);
+	assert_string_equal(says(s, VERDICT_BUSIEST),
+			    "hardly anything refuses; busiest is sink: inside it 93 % of the time");
+	refuses(s, 1, 0.3, 0.3);
+	says(s, VERDICT_BOTTLENECK);
+}
+
+/* A queue refuses in place of the step behind it, which has a thread of its own and blocks. */
+static void test_busy_behind_the_bottleneck(void **state)
+{
+	struct stand *s = *state;
+
+	refuses(s, 1, 0.97, 0.97);
+	busy(s, 0, 0.99);
+	assert_string_equal(says(s, VERDICT_BOTTLENECK), "parse is the bottleneck: 97 % self time");
+	busy(s, 0, 0);
+	busy(s, 3, 0.96);
+	assert_string_equal(says(s, VERDICT_BOTTLENECK), "parse is the bottleneck: 97 % self time; "
+							 "behind it sink is busy 96 % of the time");
+	busy(s, 3, 0.4);
+	assert_string_equal(says(s, VERDICT_BOTTLENECK), "parse is the bottleneck: 97 % self time");
+	/* On another branch it is not behind it. */
+	busy(s, 3, 0.96);
+	s->edge[2].from = &s->step[0];
+	assert_string_equal(says(s, VERDICT_BOTTLENECK), "parse is the bottleneck: 97 % self time");
+}
+
+/* Refused by something that has no probes. */
+static void test_blocked_by_what_is_not_watched(void **state)
+{
+	struct stand *s = *state;
+
+	for (size_t i = 0; i < STEPS; i++) {
+		refuses(s, i, 0.97 - 0.01 * (double)i, 0.001);
+		s->step[i].share[PUSHBACK_RECEIVE] = 0.97 - 0.01 * (double)i;
+	}
+	assert_string_equal(
+		says(s, VERDICT_BEHIND),
+		"sink is blocked 94 % of the time by something behind it that is not watched");
+	s->step[3].share[PUSHBACK_RECEIVE] = 0.1;
+	assert_string_equal(
+		says(s, VERDICT_BEHIND),
+		"batch is blocked 94 % of the time by something behind it that is not watched");
+}
+
+static void test_names_are_safe_and_cut(void **state)
+{
+	struct stand *s = *state;
+	char tiny[12];
+	struct verdict v;
+
+	refuses(s, 3, 1, 1);
+	strcpy(s->record[3].name, "\x1b[2Ja\nb\x7f\xc3\xa9");
+	assert_string_equal(says(s, VERDICT_BOTTLENECK),
+			    "?[2Ja?b??? is the bottleneck: 100 % self time");
+	s->record[3].name[0] = '\0';
+	assert_string_equal(says(s, VERDICT_BOTTLENECK),
+			    "(no name) is the bottleneck: 100 % self time");
+	memset(s->record[3].name, 'x', sizeof(s->record[3].name) - 1);
+	assert_string_equal(says(s, VERDICT_BOTTLENECK), "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+							 " is the bottleneck: 100 % self time");
+	v = verdict_of(&s->consumer);
+	memset(tiny, '#', sizeof(tiny));
+	verdict_text(&v, NOW, tiny, 5);
+	assert_memory_equal(tiny, "xxxx\0##", 7);
+	verdict_text(&v, NOW, tiny, 0);
+	assert_memory_equal(tiny, "xxxx\0##", 7);
+}
+
+static void test_text_safe(void **state)
+{
+	char out[4] = "###";
+
+	(void)state;
+	assert_string_equal(text_safe(out, sizeof(out), "ab"), "ab");
+	assert_string_equal(text_safe(out, sizeof(out), "\t~ x"), "?~ ");
+	assert_string_equal(text_safe(out, 1, "ab"), "");
+	out[0] = '#';
+	text_safe(out, 0, "ab");
+	assert_int_equal(out[0], '#');
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup(name, setup)
+	static const struct CMUnitTest tests[] = {
+		TEST(test_nothing_and_flowing),
+		TEST(test_bottleneck),
+		TEST(test_since_when),
+		TEST(test_no_clear_culprit),
+		TEST(test_busiest),
+		TEST(test_busy_behind_the_bottleneck),
+		TEST(test_blocked_by_what_is_not_watched),
+		TEST(test_names_are_safe_and_cut),
+		TEST(test_text_safe),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
