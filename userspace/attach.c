@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -19,6 +18,8 @@
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
+
+#include "namespaces.h"
 
 /* The skeleton holds the object as one string, longer than C11 promises. */
 #pragma GCC diagnostic push
@@ -70,28 +71,14 @@ static uint64_t now_ns(void)
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-static int multi_link(int prog_fd, const char *path, const uint64_t *offsets,
-		      const uint64_t *semaphores, const uint64_t *cookies, size_t count)
+static int multi_link(const struct multi_link_attr *attr)
 {
-	struct multi_link_attr attr = {
-		.prog_fd = (uint32_t)prog_fd,
-		.attach_type = TRACE_UPROBE_MULTI,
-		.path = (uint64_t)(uintptr_t)path,
-		.offsets = (uint64_t)(uintptr_t)offsets,
-		.ref_ctr_offsets = (uint64_t)(uintptr_t)semaphores,
-		.cookies = (uint64_t)(uintptr_t)cookies,
-		.count = (uint32_t)count,
-	};
-	long fd = syscall(SYS_bpf, BPF_LINK_CREATE, &attr, sizeof(attr));
+	long fd = syscall(SYS_bpf, BPF_LINK_CREATE, attr, sizeof(*attr));
 
 	return fd < 0 ? -errno : (int)fd;
 }
 
-/*
- * Whether the kernel knows uprobe_multi: a link on "/" is refused as -EBADF (no regular file) by
- * kernels that do, and as -EINVAL by others.
- */
-static bool has_multi(void)
+int attach_try_multi(const char *path, uint64_t offset, pid_t pid)
 {
 	static const struct bpf_insn nothing[] = {
 		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0 },
@@ -99,34 +86,40 @@ static bool has_multi(void)
 	};
 	LIBBPF_OPTS(bpf_prog_load_opts, options,
 		    .expected_attach_type = (enum bpf_attach_type)TRACE_UPROBE_MULTI);
-	const uint64_t zero = 0;
-	int prog_fd, err;
+	struct multi_link_attr attr = {
+		.attach_type = TRACE_UPROBE_MULTI,
+		.path = (uint64_t)(uintptr_t)path,
+		.offsets = (uint64_t)(uintptr_t)&offset,
+		.count = 1,
+		.pid = (uint32_t)pid,
+	};
+	int prog_fd, fd;
 
 	prog_fd = bpf_prog_load(BPF_PROG_TYPE_KPROBE, NULL, "GPL", nothing, 2, &options);
-	if (prog_fd < 0)
-		return false;
-	err = multi_link(prog_fd, "/", &zero, NULL, NULL, 1);
-	if (err >= 0)
-		close(err);
-	close(prog_fd);
-	return err == -EBADF;
+	if (prog_fd < 0) {
+		fd = prog_fd;
+	} else {
+		attr.prog_fd = (uint32_t)prog_fd;
+		fd = multi_link(&attr);
+		close(prog_fd);
+	}
+	/* What a kernel says that knows no such program or link. */
+	return fd == -EINVAL ? -ENOTSUP : fd == -EACCES ? -EPERM : fd;
+}
+
+/* A link on a directory is refused as no regular file by kernels that have them. */
+static bool has_multi(void)
+{
+	int fd = attach_try_multi("/", 0, 0);
+
+	if (fd >= 0)
+		close(fd);
+	return fd == -EBADF;
 }
 
 static bool has_tracepoint(const struct btf *btf, const char *name)
 {
 	return btf__find_by_name_kind(btf, name, BTF_KIND_TYPEDEF) > 0;
-}
-
-/*
- * The kernel's process numbers are those of the host. Elsewhere they mean other processes or none, and
- * each step would seem to be gone. If it cannot be told, it is taken to be the host's.
- */
-static bool has_host_pids(void)
-{
-	const ino_t host = 0xeffffffc; /* PROC_PID_INIT_INO */
-	struct stat st;
-
-	return stat("/proc/self/ns/pid", &st) || st.st_ino == host;
 }
 
 /* Settings before load: which programs this kernel can have. */
@@ -136,7 +129,11 @@ static int configure(struct attach *a, const struct attach_options *options, cha
 	struct btf *btf = access(BTF_PATH, R_OK) ? NULL : btf__load_vmlinux_btf();
 	bool prepare;
 
-	if (!has_host_pids()) {
+	/*
+	 * The kernel's process numbers are those of the host. Elsewhere they mean other processes or
+	 * none, and each step would seem to be gone.
+	 */
+	if (!namespaces_pid_is_host()) {
 		snprintf(
 			why, ATTACH_WHY_SIZE,
 			"this container has process numbers of its own: start it with those of the "
@@ -261,6 +258,15 @@ static int attach_multi(struct attach *a, const char *path, const struct elfnote
 {
 	uint64_t offsets[ELFNOTE_SITES_MAX], semaphores[ELFNOTE_SITES_MAX];
 	uint64_t cookies[ELFNOTE_SITES_MAX];
+	struct multi_link_attr attr = {
+		.prog_fd = (uint32_t)bpf_program__fd(a->skeleton->progs.pushback_event),
+		.attach_type = TRACE_UPROBE_MULTI,
+		.path = (uint64_t)(uintptr_t)path,
+		.offsets = (uint64_t)(uintptr_t)offsets,
+		.ref_ctr_offsets = (uint64_t)(uintptr_t)semaphores,
+		.cookies = (uint64_t)(uintptr_t)cookies,
+		.count = (uint32_t)note->sites_count,
+	};
 	size_t i;
 	int fd;
 
@@ -269,8 +275,7 @@ static int attach_multi(struct attach *a, const char *path, const struct elfnote
 		semaphores[i] = note->sites[i].semaphore;
 		cookies[i] = PB_COOKIE(a->files_count, note->sites[i].probe);
 	}
-	fd = multi_link(bpf_program__fd(a->skeleton->progs.pushback_event), path, offsets,
-			semaphores, cookies, note->sites_count);
+	fd = multi_link(&attr);
 	if (fd < 0)
 		return fd;
 	file->link_fd = fd;

@@ -11,6 +11,7 @@
 #define ATTACH_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "discover.h"
@@ -51,6 +52,13 @@ bool attach_has(const struct attach *a, const struct file_id *id);
  */
 int attach_file(struct attach *a, int fd, const struct file_id *id, const struct elfnote *note,
 		char *why);
+/*
+ * Whether a uprobe_multi link can be had: a real one, with a program that does nothing, at `offset` of
+ * the file at `path`, for process `pid` only. Its descriptor, the caller's; -ENOTSUP: this kernel has
+ * none; -EPERM: not allowed; or another -errno. -EBADF: there are such links, but `path` is no file.
+ */
+int attach_try_multi(const char *path, uint64_t offset, pid_t pid);
+
 /* Lets this process's events through, when filter_processes is set. */
 int attach_process(struct attach *a, pid_t pid, char *why);
 /* No longer; fine if it never was. */

@@ -7,5 +7,7 @@
 
 extern const struct verb verb_run;
 extern const struct verb verb_top;
+extern const struct verb verb_list;
+extern const struct verb verb_doctor;
 
 #endif /* CMD_H */

@@ -199,10 +199,31 @@ static pid_t pid_by_name(const char *name)
 	return *end || errno || pid > INT_MAX ? 0 : (pid_t)pid;
 }
 
-static int search_entry(struct search *search, const char *name)
+int discover_pids(int (*fn)(pid_t pid, void *context), void *context)
 {
-	pid_t pid = pid_by_name(name);
-	int err = pid ? search_process(search, pid) : 0;
+	DIR *proc = opendir("/proc");
+	struct dirent *entry;
+	int result = 0;
+
+	if (!proc)
+		return -errno;
+	while (!result && (entry = readdir(proc))) {
+		pid_t pid = pid_by_name(entry->d_name);
+
+		if (pid)
+			result = fn(pid, context);
+	}
+	closedir(proc);
+	return result;
+}
+
+static int search_any(pid_t pid, void *context)
+{
+	struct search *search = context;
+	int err = search_process(search, pid);
+
+	if (search->stop)
+		return search->stop;
 
 	if (err == -EACCES || err == -EPERM) {
 		search->skipped++;
@@ -215,18 +236,11 @@ int discover_all(bool (*wanted)(const struct file_id *id, void *context), mapped
 		 void *context, size_t *skipped)
 {
 	struct search search = { .wanted = wanted, .fn = fn, .context = context };
-	DIR *proc = opendir("/proc");
-	struct dirent *entry;
-	int err = 0;
+	int err = discover_pids(search_any, &search);
 
-	if (!proc)
-		return -errno;
-	while (!err && !search.stop && (entry = readdir(proc)))
-		err = search_entry(&search, entry->d_name);
-	closedir(proc);
 	if (skipped)
 		*skipped += search.skipped;
-	return search.stop ? search.stop : err;
+	return err;
 }
 
 /* ---- What else /proc knows about a process ---- */
@@ -303,6 +317,27 @@ static int read_proc(pid_t pid, const char *name, char **data, size_t *size)
 		return errno == ENOENT ? -ESRCH : -errno;
 	err = read_all(fd, data, size);
 	close(fd);
+	return err;
+}
+
+int discover_name(pid_t pid, char *value, size_t size)
+{
+	size_t length;
+	char *data;
+	int err;
+
+	if (!size)
+		return -EINVAL;
+	err = read_proc(pid, "comm", &data, &length);
+	/* A name may have newlines of its own: only the last one is /proc's. */
+	if (!err && length && data[length - 1] == '\n')
+		length--;
+	if (!err) {
+		length = length < size ? length : size - 1;
+		memcpy(value, data, length);
+		value[length] = 0;
+	}
+	free(data);
 	return err;
 }
 

@@ -55,6 +55,18 @@ int discover_process(pid_t pid, bool (*wanted)(const struct file_id *id, void *c
 int discover_all(bool (*wanted)(const struct file_id *id, void *context), mapped_file_fn fn,
 		 void *context, size_t *skipped);
 
+/*
+ * Calls `fn` for each process of /proc until it returns non-zero; that value is handed on. -errno
+ * when /proc can't be read.
+ */
+int discover_pids(int (*fn)(pid_t pid, void *context), void *context);
+
+/*
+ * The process's name (comm), cut to `size` (not 0; 16 suffice), NUL-terminated, any bytes otherwise:
+ * the process chooses it. -ESRCH: no such process.
+ */
+int discover_name(pid_t pid, char *value, size_t size);
+
 /* Start time of a process in clock ticks since boot, 0 if there is none such. */
 uint64_t discover_start_time(pid_t pid);
 /*

@@ -289,6 +289,7 @@ static void fill_record(struct drain *d, struct record *r, struct seen *seen,
 	r->depth = (uint32_t)e->now.depth;
 	r->capacity = (uint32_t)(e->now.depth >> 32);
 	r->cgroup_id = e->cgroup_id;
+	r->events = e->events;
 	r->counter[COUNTER_SEND] = since_base(e->now.rejected, e->base.rejected);
 	r->counter[COUNTER_RECEIVE] = since_base(e->now.refused, e->base.refused);
 	r->counter[COUNTER_ACCEPTED] = since_base(e->now.accepted, e->base.accepted);

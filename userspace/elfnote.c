@@ -47,6 +47,11 @@ static const char *const probe_names[PB_PROBES] = {
 	[PB_PROBE_STEP_END] = "step_end",
 };
 
+const char *elfnote_probe_name(enum pb_probe probe)
+{
+	return probe_names[probe];
+}
+
 /* -1: not one of ours. */
 static int probe_by_name(const char *name)
 {

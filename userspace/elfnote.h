@@ -47,4 +47,7 @@ struct elfnote {
  */
 int elfnote_read(int fd, struct elfnote *out);
 
+/* "submit_return"... as it stands in the notes. */
+const char *elfnote_probe_name(enum pb_probe probe);
+
 #endif /* ELFNOTE_H */

@@ -10,7 +10,7 @@
 #define PUSHBACK_TOOL_VERSION "unknown"
 #endif
 
-static const struct verb *const verbs[] = { &verb_run, &verb_top };
+static const struct verb *const verbs[] = { &verb_run, &verb_top, &verb_list, &verb_doctor };
 
 #define VERBS (sizeof(verbs) / sizeof(verbs[0]))
 

@@ -31,38 +31,39 @@ static bool find_mapping(const void *address, struct proc_mapping *mapping)
 	return found;
 }
 
-/*
- * On overlayfs and btrfs fstat and maps name the same file differently. So map it ourselves and see
- * what maps calls it then.
- */
-static bool is_same_when_mapped(int fd, const struct proc_mapping *mapping)
+/* Maps it ourselves and sees what maps calls it then. */
+bool mapped_identity(int fd, uint64_t *dev, uint64_t *inode)
 {
 	size_t size = (size_t)sysconf(_SC_PAGESIZE);
 	void *address = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
 	struct proc_mapping ours;
-	bool same;
+	bool found;
 
 	if (address == MAP_FAILED)
 		return false;
-	same = find_mapping(address, &ours) && ours.dev == mapping->dev &&
-	       ours.inode == mapping->inode;
+	found = find_mapping(address, &ours);
 	munmap(address, size);
-	return same;
+	if (!found)
+		return false;
+	*dev = ours.dev;
+	*inode = ours.inode;
+	return true;
 }
 
 static bool is_same(int fd, const struct proc_mapping *mapping)
 {
+	uint64_t dev, inode;
 	struct stat st;
 
 	if (fstat(fd, &st) != 0)
 		return false;
 	if (st.st_dev == mapping->dev && st.st_ino == mapping->inode)
 		return true;
-	return is_same_when_mapped(fd, mapping);
+	return mapped_identity(fd, &dev, &inode) && dev == mapping->dev && inode == mapping->inode;
 }
 
 /*
- * `path_fd` (closed) only names something. Opening a device or a fifo has effects or blocks, so it
+ * `path_fd` (closed) only names something, which must be `mapping` if that is given. Opening a device or a fifo has effects or blocks, so it
  * is looked at before it is opened; the link in /proc leads to the very same thing.
  */
 static int open_regular(int path_fd, const struct proc_mapping *mapping)
@@ -82,7 +83,7 @@ static int open_regular(int path_fd, const struct proc_mapping *mapping)
 	if (fd < 0)
 		fd = -errno;
 	close(path_fd);
-	if (fd >= 0 && !is_same(fd, mapping)) {
+	if (fd >= 0 && mapping && !is_same(fd, mapping)) {
 		close(fd);
 		return -ESTALE;
 	}
@@ -110,26 +111,26 @@ static int open_exe(pid_t pid, const struct proc_mapping *mapping)
  * maps shows resolved paths: a symbolic link on the way was put there later, perhaps to lead us
  * out. " (deleted)" is left on: a file may be called so, and a deleted one isn't found either way.
  */
-static int open_below(const char *root, const struct proc_mapping *mapping)
+static int open_below(const char *root, const char *path, const struct proc_mapping *mapping)
 {
 	struct open_how how = {
 		.flags = O_PATH | O_CLOEXEC,
 		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
 	};
 	int root_fd = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC), fd;
-	char *path;
+	char *plain;
 
 	if (root_fd < 0)
 		return -errno;
-	path = strdup(mapping->path);
-	if (!path) {
+	plain = strdup(path);
+	if (!plain) {
 		close(root_fd);
 		return -ENOMEM;
 	}
-	proc_maps_unescape(path);
-	fd = (int)syscall(SYS_openat2, root_fd, path, &how, sizeof(how));
+	proc_maps_unescape(plain);
+	fd = (int)syscall(SYS_openat2, root_fd, plain, &how, sizeof(how));
 	fd = open_regular(fd, mapping);
-	free(path);
+	free(plain);
 	close(root_fd);
 	return fd;
 }
@@ -144,8 +145,16 @@ static int open_by_path(pid_t pid, const struct proc_mapping *mapping)
 	int fd;
 
 	snprintf(link, sizeof(link), "/proc/%d/root", (int)pid);
-	fd = open_below(link, mapping);
-	return fd < 0 ? open_below("/", mapping) : fd;
+	fd = open_below(link, mapping->path, mapping);
+	return fd < 0 ? open_below("/", mapping->path, mapping) : fd;
+}
+
+int mapped_open_now(pid_t pid, const char *path)
+{
+	char link[64];
+
+	snprintf(link, sizeof(link), "/proc/%d/root", (int)pid);
+	return open_below(link, path, NULL);
 }
 
 int mapped_open(pid_t pid, const struct proc_mapping *mapping)

@@ -9,6 +9,7 @@
 #ifndef MAPPED_OPEN_H
 #define MAPPED_OPEN_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "proc_maps.h"
@@ -16,5 +17,14 @@
 /* A descriptor (O_RDONLY | O_CLOEXEC) of the caller's, or -errno; -ESTALE: only other files are
  * there. */
 int mapped_open(pid_t pid, const struct proc_mapping *mapping);
+
+/* The regular file that is at a path of maps now, as that process sees it. */
+int mapped_open_now(pid_t pid, const char *path);
+
+/*
+ * What /proc/PID/maps calls an open file, which on overlayfs and btrfs is not what stat says. false:
+ * it cannot be mapped.
+ */
+bool mapped_identity(int fd, uint64_t *dev, uint64_t *inode);
 
 #endif /* MAPPED_OPEN_H */

@@ -169,57 +169,79 @@ static const struct option *find(const struct verb *verb, const char *name, size
 	return NULL;
 }
 
+static int not_known(const struct verb *verb, const char *argument, char *why, size_t why_size)
+{
+	return wrong(why, why_size, "'%s' is not an option of '%s': see pushback %s --help",
+		     argument, verb->name, verb->name);
+}
+
+/* The option at *at, which moves behind its value. */
+static int parse_option(const struct verb *verb, char ***at, void *settings, char *why,
+			size_t why_size)
+{
+	const char *argument = *(*at)++, *name = argument + 2, *value;
+	size_t length = strcspn(name, "=");
+	const struct option *o = find(verb, name, length);
+
+	if (!o)
+		return not_known(verb, argument, why, why_size);
+	value = name[length] ? name + length + 1 : NULL;
+	if (o->kind == OPTION_FLAG && value)
+		return wrong(why, why_size, "--%s takes no value", o->name);
+	if (o->kind != OPTION_FLAG && !value) {
+		value = **at;
+		if (!value)
+			return wrong(why, why_size, "--%s needs a value: --%s %s", o->name, o->name,
+				     o->value);
+		(*at)++;
+	}
+	return set(o, value, settings, why, why_size);
+}
+
 int opts_parse(const struct verb *verb, int argc, char **argv, void *settings, char *why,
 	       size_t why_size)
 {
-	int i, err;
+	char **at = argv + 1, **end = argv + argc;
+	bool only_operands = false;
+	int err = 0;
 
-	for (i = 1; i < argc; i++) {
-		const char *name = argv[i] + 2, *value;
-		const struct option *o;
-		size_t length;
-
-		if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h")) {
+	while (!err && at < end) {
+		if (!only_operands && (!strcmp(*at, "--help") || !strcmp(*at, "-h"))) {
 			opts_help(verb, stdout);
 			return 1;
 		}
-		if (strncmp(argv[i], "--", 2))
-			return wrong(why, why_size,
-				     "'%s' is not an option of '%s': see pushback %s --help",
-				     argv[i], verb->name, verb->name);
-		length = strcspn(name, "=");
-		o = find(verb, name, length);
-		if (!o)
-			return wrong(why, why_size,
-				     "'%s' is not an option of '%s': see pushback %s --help",
-				     argv[i], verb->name, verb->name);
-		value = name[length] ? name + length + 1 : NULL;
-		if (o->kind == OPTION_FLAG && value)
-			return wrong(why, why_size, "--%s takes no value", o->name);
-		if (o->kind != OPTION_FLAG && !value)
-			value = argv[++i];
-		if (o->kind != OPTION_FLAG && !value)
-			return wrong(why, why_size, "--%s needs a value: --%s %s", o->name, o->name,
-				     o->value);
-		err = set(o, value, settings, why, why_size);
-		if (err)
-			return err;
+		if (!only_operands && !strcmp(*at, "--")) {
+			only_operands = true;
+			at++;
+		} else if (!only_operands && !strncmp(*at, "--", 2)) {
+			err = parse_option(verb, &at, settings, why, why_size);
+		} else if (verb->operands && (only_operands || **at != '-')) {
+			err = set(verb->operands, *at++, settings, why, why_size);
+		} else {
+			err = not_known(verb, *at, why, why_size);
+		}
 	}
-	return 0;
+	return err;
+}
+
+static void free_value(const struct option *o, void *settings)
+{
+	char *at = (char *)settings + o->offset;
+
+	if (o->kind == OPTION_LIST)
+		free(((struct option_list *)at)->items);
+	else if (o->kind == OPTION_PIDS)
+		free(((struct option_pids *)at)->items);
 }
 
 void opts_free(const struct verb *verb, void *settings)
 {
 	const struct option *o;
 
-	for (o = verb->options; o->name; o++) {
-		char *at = (char *)settings + o->offset;
-
-		if (o->kind == OPTION_LIST)
-			free(((struct option_list *)at)->items);
-		else if (o->kind == OPTION_PIDS)
-			free(((struct option_pids *)at)->items);
-	}
+	for (o = verb->options; o->name; o++)
+		free_value(o, settings);
+	if (verb->operands)
+		free_value(verb->operands, settings);
 }
 
 /* The text of an option, in a column of its own, broken at its newlines. */
@@ -228,8 +250,8 @@ static void help_option(const struct option *o, FILE *out)
 	const char *text = o->help, *end;
 	char left[64];
 
-	snprintf(left, sizeof(left), "--%s%s%s", o->name, o->value ? " " : "",
-		 o->value ? o->value : "");
+	snprintf(left, sizeof(left), "%s%s%s%s", o->name ? "--" : "", o->name ? o->name : "",
+		 o->name && o->value ? " " : "", o->value ? o->value : "");
 	for (;;) {
 		end = text + strcspn(text, "\n");
 		fprintf(out, "  %-24s %.*s\n", left, (int)(end - text), text);
@@ -245,6 +267,8 @@ void opts_help(const struct verb *verb, FILE *out)
 	const struct option *o;
 
 	fprintf(out, "pushback %s - %s\n\n%s\nOptions\n", verb->name, verb->summary, verb->text);
+	if (verb->operands)
+		help_option(verb->operands, out);
 	for (o = verb->options; o->name; o++) {
 		if (!o->hidden)
 			help_option(o, out);

@@ -3,7 +3,7 @@
  * opts.h - options are data
  *
  * A verb is a table; parsing, checking and help come from it. Values are stored at `offset` in the
- * verb's settings struct, whose initial content are the defaults.
+ * verb's settings struct, whose initial content are the defaults. "--" ends the options.
  */
 #ifndef OPTS_H
 #define OPTS_H
@@ -48,6 +48,7 @@ struct verb {
 	const char *summary;               /* one line */
 	const char *text;                  /* a paragraph or more, with examples */
 	const struct option *options;      /* ends with a NULL name */
+	const struct option *operands;     /* what is no option goes here; NULL: refused */
 	int (*run)(int argc, char **argv); /* argv[0] is the verb; returns an exit status */
 };
 

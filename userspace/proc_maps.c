@@ -26,16 +26,18 @@ static bool take_number(char **at, int base, char after, uint64_t *value)
 
 bool proc_maps_parse(char *line, struct proc_mapping *mapping)
 {
-	uint64_t offset, major, minor;
+	uint64_t major, minor;
 	char *at = line, *end;
 
 	line[strcspn(line, "\n")] = 0;
 	if (!take_number(&at, 16, '-', &mapping->start) ||
 	    !take_number(&at, 16, ' ', &mapping->end) || strcspn(at, " ") != 4)
 		return false;
+	mapping->writable = at[1] == 'w';
 	mapping->executable = at[2] == 'x';
+	mapping->shared = at[3] == 's';
 	at += 4;
-	if (*at++ != ' ' || !take_number(&at, 16, ' ', &offset) ||
+	if (*at++ != ' ' || !take_number(&at, 16, ' ', &mapping->offset) ||
 	    !take_number(&at, 16, ':', &major) || !take_number(&at, 16, ' ', &minor))
 		return false;
 	mapping->dev = makedev((unsigned int)major, (unsigned int)minor);

@@ -14,9 +14,12 @@ struct proc_mapping {
 	uint64_t start;
 	uint64_t end;
 	bool executable;
-	uint64_t dev;   /* as st_dev writes it */
-	uint64_t inode; /* 0: no file */
-	char *path;     /* within the line, as it stands there; "" if there is none */
+	bool writable;
+	bool shared;     /* MAP_SHARED */
+	uint64_t offset; /* in the file, of `start` */
+	uint64_t dev;    /* as st_dev writes it */
+	uint64_t inode;  /* 0: no file */
+	char *path;      /* within the line, as it stands there; "" if there is none */
 };
 
 /* Takes the line apart in place (its newline is cut off). false: not a line of maps. */

@@ -21,6 +21,7 @@ struct record {
 		uint64_t refusals; /* fires of refusals there: a weight, not a count */
 	} next[PB_MAX_NEXT];       /* in order of their first fire; the first 0 ends it */
 	uint64_t cgroup_id;
+	uint64_t events; /* fires that the kernel has seen */
 	uint64_t counter[COUNTERS];
 	uint64_t since[2];    /* true beginning of what is open now, 0 none */
 	bool open_partial[2]; /* its beginning was not seen */

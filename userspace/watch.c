@@ -2,15 +2,15 @@
 #include "watch.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>
+
+#include "target.h"
 
 /*
  * A file whose notes have been read. One without probes is known only while somebody maps it: later
@@ -152,61 +152,11 @@ static int attach_fd(struct watch *w, int fd, const struct file_id *id, struct e
 	return result;
 }
 
-static int not_readable(const char *path, int err, const struct elfnote *note, char *why)
-{
-	switch (err) {
-	case -ENOEXEC:
-		snprintf(why, ATTACH_WHY_SIZE,
-			 "'%s' is not an ELF file of this machine: give an "
-			 "executable or a shared library",
-			 path);
-		break;
-	case -EBADMSG:
-		snprintf(why, ATTACH_WHY_SIZE,
-			 "'%s' is truncated or damaged: build or copy it again", path);
-		break;
-	case 0:
-		snprintf(why, ATTACH_WHY_SIZE,
-			 "'%s' has no pushback probes (%zu notes that lead nowhere): build it with "
-			 "include/pushback.h",
-			 path, note->dead + note->duplicate + note->malformed + note->unknown);
-		return -ENODATA;
-	default:
-		snprintf(why, ATTACH_WHY_SIZE, "cannot read '%s': %s", path, strerror(-err));
-	}
-	return err;
-}
-
-static int open_path(const char *path, struct file_id *id, char *why)
-{
-	struct stat st;
-	/* A fifo or a device must not hold us. */
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	int err;
-
-	if (fd < 0 || fstat(fd, &st)) {
-		err = -errno;
-		snprintf(why, ATTACH_WHY_SIZE, "cannot open '%s': %s", path, strerror(-err));
-		if (fd >= 0)
-			close(fd);
-		return err;
-	}
-	if (!S_ISREG(st.st_mode)) {
-		snprintf(why, ATTACH_WHY_SIZE,
-			 "'%s' is not a regular file: give an executable or a shared library",
-			 path);
-		close(fd);
-		return -EINVAL;
-	}
-	*id = (struct file_id){ .dev = st.st_dev, .inode = st.st_ino };
-	return fd;
-}
-
 int watch_path(struct watch *w, const char *path, char *why)
 {
 	struct elfnote note = { 0 };
 	struct file_id id;
-	int fd = open_path(path, &id, why);
+	int fd = target_open(path, &id, why, ATTACH_WHY_SIZE);
 	int err;
 
 	if (fd < 0)
@@ -216,7 +166,7 @@ int watch_path(struct watch *w, const char *path, char *why)
 	close(fd);
 	if (err > 0)
 		return 0;
-	return why[0] ? err : not_readable(path, err, &note, why);
+	return why[0] ? err : target_explain(path, err, &note, why, ATTACH_WHY_SIZE);
 }
 
 static bool is_wanted(const struct file_id *id, void *context)
@@ -238,7 +188,7 @@ void watch_path_again(struct watch *w, const char *path)
 	char why[ATTACH_WHY_SIZE];
 	struct elfnote note = { 0 };
 	struct file_id id;
-	int fd = open_path(path, &id, why);
+	int fd = target_open(path, &id, why, ATTACH_WHY_SIZE);
 
 	if (fd < 0)
 		return;
@@ -280,18 +230,9 @@ int watch_process(struct watch *w, pid_t pid, char *why)
 		w->skipped.files += unopened - w->unopened;
 		w->unopened = unopened;
 	}
-	if (err == -ESRCH)
-		snprintf(why, ATTACH_WHY_SIZE,
-			 "no process %d: it has ended, or the number is wrong", (int)pid);
-	else if (err == -EACCES || (err == -EPERM && !why[0]))
-		snprintf(why, ATTACH_WHY_SIZE,
-			 "not allowed to look into process %d: run as root, or with CAP_SYS_PTRACE",
-			 (int)pid);
-	else if (err && !why[0])
-		snprintf(why, ATTACH_WHY_SIZE, "cannot look into process %d: %s", (int)pid,
-			 strerror(-err));
-	if (err == -EACCES)
-		return -EPERM;
+	/* What comes from the process itself, or what attach had nothing to say about. */
+	if (err == -ESRCH || err == -EACCES || (err && !why[0]))
+		err = target_explain_process(pid, err, why, ATTACH_WHY_SIZE);
 	return err ? err : (int)w->hits;
 }
 

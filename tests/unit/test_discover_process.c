@@ -164,6 +164,26 @@ static bool take_name(void *name)
 	return prctl(PR_SET_NAME, name) == 0;
 }
 
+static void test_name(void **state)
+{
+	static char names[][16] = {
+		"", "plain", "a b", "))\n)", "\n\n", "\x1b[31m\xff", "123456789012345"
+	};
+	char name[16], cut[4];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		pid_t pid = child_start(take_name, names[i]);
+
+		assert_int_equal(discover_name(pid, name, sizeof(name)), 0);
+		assert_string_equal(name, names[i]);
+		assert_int_equal(discover_name(pid, cut, sizeof(cut)), 0);
+		assert_int_equal(strlen(cut), strnlen(names[i], 3));
+		child_stop(pid);
+	}
+	assert_int_equal(discover_name(INT_MAX, name, sizeof(name)), -ESRCH);
+}
+
 static void test_start_time(void **state)
 {
 	static char names[][16] = { "plain", "a b", "a) R 1 2", ") 1 1 1 1 1 1", "((", "))\n)" };
@@ -307,7 +327,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_environment), cmocka_unit_test(test_long_environment),
 		cmocka_unit_test(test_arguments),   cmocka_unit_test(test_start_time),
 		cmocka_unit_test(test_container),   cmocka_unit_test(test_no_process),
-		cmocka_unit_test(test_not_allowed),
+		cmocka_unit_test(test_not_allowed), cmocka_unit_test(test_name),
 	};
 
 	while (argc > 0 && strcmp(argv[0], STAND_STILL) == 0)

@@ -118,13 +118,27 @@ static void test_unescape(void **state)
 	assert_string_equal(path, "/a\nb\\\n3\\01\n");
 }
 
+static void test_rights(void **state)
+{
+	char data[] = "7f00-8f00 rw-p 00003000 fe:00 7 /lib.so",
+	     shm[] = "7f00-8f00 r--s 0 0:1 7 /s";
+	struct proc_mapping mapping;
+
+	(void)state;
+	assert_true(proc_maps_parse(data, &mapping));
+	assert_true(mapping.writable && !mapping.executable && !mapping.shared);
+	assert_true(mapping.offset == 0x3000);
+	assert_true(proc_maps_parse(shm, &mapping));
+	assert_true(!mapping.writable && !mapping.executable && mapping.shared);
+	assert_true(mapping.offset == 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_good_lines),
-		cmocka_unit_test(test_bad_lines),
-		cmocka_unit_test(test_deleted),
-		cmocka_unit_test(test_unescape),
+		cmocka_unit_test(test_good_lines), cmocka_unit_test(test_bad_lines),
+		cmocka_unit_test(test_deleted),    cmocka_unit_test(test_unescape),
+		cmocka_unit_test(test_rights),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,369 @@
+/* SPDX-License-Identifier: MIT */
+/* cmd_list.c - `pushback list`: which processes have our probes, and who is watched */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cmd.h"
+#include "elfnote_text.h"
+#include "exit_status.h"
+#include "inventory.h"
+#include "json_out.h"
+#include "msg.h"
+#include "table.h"
+#include "target.h"
+
+#define WHY_SIZE 4608 /* a path, and what is wrong with it */
+
+struct settings {
+	struct option_list files;
+	struct option_pids pids;
+	bool json;
+};
+
+#define AT(field) offsetof(struct settings, field)
+
+/* clang-format off */
+static const struct option operands = {
+	.value = "FILE...", .kind = OPTION_LIST, .offset = AT(files),
+	.help = "say what these executables or libraries hold instead",
+};
+
+static const struct option options[] = {
+	{ .name = "pid", .value = "PID", .kind = OPTION_PIDS, .offset = AT(pids),
+	  .help = "look at this process only; may be given again" },
+	{ .name = "json", .kind = OPTION_FLAG, .offset = AT(json),
+	  .help = "one object per line" },
+	{ .name = "help", .kind = OPTION_FLAG, .offset = AT(json), .help = "this text" },
+	{ .name = NULL },
+};
+
+static const struct table_column process_columns[] = {
+	{ .title = "PID", .right = true }, { .title = "NAME" },
+	{ .title = "CONTAINER", .optional = true }, { .title = "WATCHED" }, { .title = "PROBES" },
+	{ .title = "SKIPPED", .optional = true }, { .title = "BUILD-ID" }, { .title = "FILE" },
+	{ .title = NULL },
+};
+
+static const struct table_column site_columns[] = {
+	{ .title = "PROBE" }, { .title = "OFFSET", .right = true },
+	{ .title = "SEMAPHORE", .right = true }, { .title = NULL },
+};
+/* clang-format on */
+
+/* How much of an id tells those of a host apart. */
+#define CONTAINER_DIGITS 12
+#define BUILD_ID_DIGITS  8
+
+/* One line on stderr; what a file or process is called cannot drive the terminal. */
+static void complain(const char *why)
+{
+	char line[WHY_SIZE];
+
+	msg_error("%s", msg_safe(line, sizeof(line), why));
+}
+
+static enum exit_status failed_to_write(int err)
+{
+	msg_error("cannot write the list: %s", strerror(-err));
+	return EXIT_FAILED;
+}
+
+/* ---- Processes ---- */
+
+static const char *why_unknown(int err)
+{
+	switch (err) {
+	case -EACCES:
+		return "not allowed to read its memory: run as root, or with CAP_SYS_PTRACE";
+	case -ENOENT:
+		return "no semaphore of its probes is mapped";
+	default:
+		return strerror(-err);
+	}
+}
+
+static json_t *row_object(const struct inventory_row *row)
+{
+	bool known = row->semaphore >= 0;
+
+	return json_pack("{s:i,s:o,s:o,s:o,s:b,s:o,s:o,s:o,s:o,s:o}", "pid", (int)row->pid,
+			 "process", json_text(row->name, sizeof(row->name)), "container",
+			 *row->container ? json_string(row->container) : json_null(), "file",
+			 json_text(row->path, strlen(row->path)), "deleted", row->deleted,
+			 "build_id", elfnote_json_build_id(row->note), "probes",
+			 elfnote_json_probes(row->note), "skipped", elfnote_json_skipped(row->note),
+			 "watched", known ? json_boolean(row->semaphore) : json_null(),
+			 "watched_unknown",
+			 known ? json_null() : json_string(why_unknown(row->semaphore)));
+}
+
+static int write_row_objects(const struct inventory *inventory)
+{
+	size_t i;
+	int err = 0;
+
+	for (i = 0; !err && i < inventory->count; i++)
+		err = json_line(stdout, row_object(&inventory->rows[i]));
+	return err;
+}
+
+static int add_row(struct table *table, const struct inventory_row *row)
+{
+	char pid[16], container[CONTAINER_DIGITS + 1], build_id[ELFNOTE_TEXT_SIZE];
+	char probes[ELFNOTE_TEXT_SIZE], skipped[ELFNOTE_TEXT_SIZE], file[WHY_SIZE];
+	const char *const cells[] = {
+		pid,       row->name[0] ? row->name : "-",
+		container, row->semaphore < 0 ? "?" : row->semaphore ? "yes" : "no",
+		probes,    skipped,
+		build_id,  file
+	};
+
+	snprintf(pid, sizeof(pid), "%d", (int)row->pid);
+	snprintf(container, sizeof(container), "%.*s", CONTAINER_DIGITS,
+		 *row->container ? row->container : "-");
+	elfnote_text_probes(row->note, probes, sizeof(probes));
+	elfnote_text_skipped(row->note, skipped, sizeof(skipped));
+	elfnote_text_build_id(row->note, BUILD_ID_DIGITS, build_id, sizeof(build_id));
+	snprintf(file, sizeof(file), "%s%s", row->path, row->deleted ? " (deleted)" : "");
+	return table_add(table, cells);
+}
+
+static int write_row_table(const struct inventory *inventory)
+{
+	struct table *table = inventory->count ? table_new(process_columns) : NULL;
+	int err = inventory->count && !table ? -ENOMEM : 0;
+	size_t i;
+
+	for (i = 0; !err && i < inventory->count; i++)
+		err = add_row(table, &inventory->rows[i]);
+	if (table && !err)
+		err = table_write(table, "", stdout);
+	table_free(table);
+	return err;
+}
+
+/* An empty list is an answer, an incomplete one must not look complete. */
+static void say_what_is_missing(const struct inventory *inventory, const struct settings *s)
+{
+	if (!inventory->count && s->pids.count)
+		msg_info("no file with pushback probes in %s: build it with include/pushback.h",
+			 s->pids.count > 1 ? "these processes" : "this process");
+	else if (!inventory->count)
+		msg_info("no process with pushback probes%s: start a consumer that is built with "
+			 "include/pushback.h",
+			 inventory->denied ? " that we may look into" : "");
+	if (inventory->denied)
+		msg_warn("not allowed to look into %zu process%s: %s", inventory->denied,
+			 inventory->denied > 1 ? "es" : "",
+			 geteuid() ? "run as root, or with CAP_SYS_PTRACE"
+				   : "this needs CAP_SYS_PTRACE, which root lacks here, or a "
+				     "security module forbids it");
+	if (inventory->unopened)
+		msg_warn(
+			"%zu mapped file%s could not be opened: not known whether probes are there",
+			inventory->unopened, inventory->unopened > 1 ? "s" : "");
+	if (inventory->unreadable)
+		msg_warn("%zu mapped file%s truncated or damaged", inventory->unreadable,
+			 inventory->unreadable > 1 ? "s are" : " is");
+}
+
+static bool is_first(const struct option_pids *pids, size_t index)
+{
+	size_t i;
+
+	for (i = 0; i < index; i++) {
+		if (pids->items[i] == pids->items[index])
+			return false;
+	}
+	return true;
+}
+
+/* What the worst of them comes to; those that can be looked into are. */
+static enum exit_status look_into(struct inventory *inventory, const struct option_pids *pids)
+{
+	enum exit_status status = EXIT_DONE;
+	char why[256];
+	size_t i;
+
+	for (i = 0; i < pids->count; i++) {
+		int err = is_first(pids, i) ? inventory_add_process(inventory, pids->items[i]) : 0;
+
+		if (!err)
+			continue;
+		err = target_explain_process(pids->items[i], err, why, sizeof(why));
+		complain(why);
+		if (status != EXIT_HOST)
+			status = err == -EPERM ? EXIT_HOST : EXIT_FAILED;
+	}
+	return status;
+}
+
+static enum exit_status list_processes(const struct settings *s)
+{
+	struct inventory inventory = { 0 };
+	enum exit_status status = EXIT_DONE;
+	int err = 0;
+
+	if (s->pids.count)
+		status = look_into(&inventory, &s->pids);
+	else
+		err = inventory_add_all(&inventory);
+	if (err) {
+		msg_error("cannot look through /proc: %s", strerror(-err));
+		status = EXIT_FAILED;
+	} else {
+		err = s->json ? write_row_objects(&inventory) : write_row_table(&inventory);
+		if (err)
+			status = failed_to_write(err);
+		else if (!status || inventory.count)
+			say_what_is_missing(&inventory, s);
+	}
+	inventory_free(&inventory);
+	return status;
+}
+
+/* ---- Files ---- */
+
+static json_t *site_objects(const struct elfnote *note)
+{
+	json_t *array = json_array();
+	bool failed = false;
+	size_t i;
+
+	for (i = 0; i < note->sites_count; i++) {
+		const struct elfnote_site *site = &note->sites[i];
+
+		failed |= json_array_append_new(array,
+						json_pack("{s:s,s:I,s:I}", "probe",
+							  elfnote_probe_name(site->probe), "offset",
+							  (json_int_t)site->offset, "semaphore",
+							  (json_int_t)site->semaphore)) != 0;
+	}
+	if (failed) {
+		json_decref(array);
+		return NULL;
+	}
+	return array;
+}
+
+static int write_file_object(const char *path, const struct elfnote *note)
+{
+	return json_line(stdout,
+			 json_pack("{s:o,s:o,s:o,s:o,s:o}", "file", json_text(path, strlen(path)),
+				   "build_id", elfnote_json_build_id(note), "probes",
+				   elfnote_json_probes(note), "sites", site_objects(note),
+				   "skipped", elfnote_json_skipped(note)));
+}
+
+static int write_sites(const struct elfnote *note)
+{
+	struct table *table = table_new(site_columns);
+	int err = table ? 0 : -ENOMEM;
+	size_t i;
+
+	for (i = 0; !err && i < note->sites_count; i++) {
+		char offset[24], semaphore[24];
+		const char *const cells[] = { elfnote_probe_name(note->sites[i].probe), offset,
+					      semaphore };
+
+		snprintf(offset, sizeof(offset), "0x%llx",
+			 (unsigned long long)note->sites[i].offset);
+		snprintf(semaphore, sizeof(semaphore), "0x%llx",
+			 (unsigned long long)note->sites[i].semaphore);
+		err = table_add(table, cells);
+	}
+	if (!err)
+		err = table_write(table, "  ", stdout);
+	table_free(table);
+	return err;
+}
+
+static int write_file_text(const char *path, const struct elfnote *note)
+{
+	char build_id[ELFNOTE_TEXT_SIZE], skipped[ELFNOTE_TEXT_SIZE], safe[WHY_SIZE];
+
+	elfnote_text_skipped(note, skipped, sizeof(skipped));
+	printf("%s: build-id %s%s%s\n", msg_safe(safe, sizeof(safe), path),
+	       elfnote_text_build_id(note, sizeof(build_id), build_id, sizeof(build_id)),
+	       *skipped == '-' ? "" : ", skipped notes: ", *skipped == '-' ? "" : skipped);
+	return write_sites(note);
+}
+
+static enum exit_status list_file(const char *path, bool json)
+{
+	struct elfnote note = { 0 };
+	char why[WHY_SIZE];
+	struct file_id id;
+	int fd = target_open(path, &id, why, sizeof(why)), err;
+
+	if (fd < 0) {
+		complain(why);
+		return EXIT_FAILED;
+	}
+	err = elfnote_read(fd, &note);
+	close(fd);
+	if (err || !note.sites_count) {
+		target_explain(path, err, &note, why, sizeof(why));
+		complain(why);
+		return EXIT_FAILED;
+	}
+	err = json ? write_file_object(path, &note) : write_file_text(path, &note);
+	return err ? failed_to_write(err) : EXIT_DONE;
+}
+
+static enum exit_status list_files(const struct settings *s)
+{
+	enum exit_status status = EXIT_DONE;
+	size_t i;
+
+	for (i = 0; i < s->files.count; i++) {
+		if (list_file(s->files.items[i], s->json))
+			status = EXIT_FAILED;
+	}
+	return status;
+}
+
+static int run(int argc, char **argv)
+{
+	struct settings s = { 0 };
+	char why[WHY_SIZE] = "out of memory";
+	int err = opts_parse(&verb_list, argc, argv, &s, why, sizeof(why));
+	int status = EXIT_DONE;
+
+	if (!err && s.files.count && s.pids.count) {
+		snprintf(why, sizeof(why),
+			 "give files or --pid, not both: files are not looked "
+			 "for in processes");
+		err = -EINVAL;
+	}
+	if (err < 0) {
+		complain(why);
+		status = err == -EINVAL ? EXIT_USAGE : EXIT_FAILED;
+	} else if (!err) {
+		status = s.files.count ? list_files(&s) : list_processes(&s);
+	}
+	opts_free(&verb_list, &s);
+	return status;
+}
+
+const struct verb verb_list = {
+	.name = "list",
+	.summary = "processes with pushback probes, and whether they are watched",
+	.text = "Looks through /proc and attaches nothing. A row per process and file with\n"
+		"probes. WATCHED says whether any observer is attached to the file now, also one\n"
+		"that only counts another process of it; ? where we may not read the process's\n"
+		"memory. PROBES is \"all\" where each of the four is at one place. Notes that "
+		"lead\n"
+		"nowhere are SKIPPED, by reason: dead (the linker left them behind), duplicate,\n"
+		"unknown (of a newer header), malformed, too_many.\n"
+		"\n"
+		"  pushback list                     every process of this host\n"
+		"  pushback list --pid 4711 --json   one process, for a machine to read\n"
+		"  pushback list /usr/bin/consumer   where the probes of a file are\n",
+	.operands = &operands,
+	.options = options,
+	.run = run,
+};

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+#include "target.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+int target_open(const char *path, struct file_id *id, char *why, size_t why_size)
+{
+	struct stat st;
+	/* A fifo or a device must not hold us. */
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	int err;
+
+	if (fd < 0 || fstat(fd, &st)) {
+		err = -errno;
+		snprintf(why, why_size, "cannot open '%s': %s", path, strerror(-err));
+		if (fd >= 0)
+			close(fd);
+		return err;
+	}
+	if (!S_ISREG(st.st_mode)) {
+		snprintf(why, why_size,
+			 "'%s' is not a regular file: give an executable or a shared library",
+			 path);
+		close(fd);
+		return -EINVAL;
+	}
+	*id = (struct file_id){ .dev = st.st_dev, .inode = st.st_ino };
+	return fd;
+}
+
+int target_explain(const char *path, int err, const struct elfnote *note, char *why,
+		   size_t why_size)
+{
+	switch (err) {
+	case -ENOEXEC:
+		snprintf(why, why_size,
+			 "'%s' is not an ELF file of this machine: give an "
+			 "executable or a shared library",
+			 path);
+		break;
+	case -EBADMSG:
+		snprintf(why, why_size, "'%s' is truncated or damaged: build or copy it again",
+			 path);
+		break;
+	case 0:
+		snprintf(why, why_size,
+			 "'%s' has no pushback probes (%zu notes that lead nowhere): build it with "
+			 "include/pushback.h",
+			 path, note->dead + note->duplicate + note->malformed + note->unknown);
+		return -ENODATA;
+	default:
+		snprintf(why, why_size, "cannot read '%s': %s", path, strerror(-err));
+	}
+	return err;
+}
+
+int target_explain_process(pid_t pid, int err, char *why, size_t why_size)
+{
+	switch (err) {
+	case -ESRCH:
+		snprintf(why, why_size, "no process %d: it has ended, or the number is wrong",
+			 (int)pid);
+		break;
+	case -EACCES:
+	case -EPERM:
+		snprintf(why, why_size,
+			 "not allowed to look into process %d: run as root, or with CAP_SYS_PTRACE",
+			 (int)pid);
+		return -EPERM;
+	default:
+		snprintf(why, why_size, "cannot look into process %d: %s", (int)pid,
+			 strerror(-err));
+	}
+	return err;
+}
