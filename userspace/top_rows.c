@@ -185,29 +185,22 @@ void top_side_measure(struct top_side *side, uint64_t open_ns, bool open_partial
 /* ---- Steps ---- */
 
 /*
- * What it did most of the last second, as the samples have it: of two things at a time the first of
- * busy, blocked, refusing. So in a chain that is stuck all steps are blocked but the one at fault,
- * which refuses. Without samples the exact shares tell the same, but for busy.
+ * What it did most of the last second. Of what is known exactly: in a chain that is stuck all steps
+ * are blocked but the one at fault, which refuses, whoever has the thread while it tries again and
+ * again. Who is busy only samples tell.
  */
 static enum top_state state_of(const struct step_view *v)
 {
-	double busy = v->state[MODEL_BUSY], blocked = v->state[MODEL_BLOCKED];
-	double refusing = v->state[MODEL_REFUSING];
-	bool sampled = v->marks && busy + blocked + refusing + v->state[MODEL_IDLE] > 0;
+	double blocked = v->share[PUSHBACK_RECEIVE], refusing = v->self_share;
+	double busy = v->marks ? v->state[MODEL_BUSY] : 0;
 
-	if (!sampled) {
-		busy = 0;
-		blocked = v->share[PUSHBACK_RECEIVE];
-		refusing = v->self_share;
-	}
-	if (busy + blocked + refusing >= HALF) {
-		if (busy >= blocked && busy >= refusing)
-			return TOP_BUSY;
+	if (blocked + refusing >= HALF)
 		return blocked >= refusing ? TOP_BLOCKED : TOP_REFUSING;
-	}
+	if (busy >= HALF)
+		return TOP_BUSY;
 	if (v->rate[COUNTER_ACCEPTED] > 0 || v->rate[COUNTER_FORWARDED] > 0)
 		return TOP_FLOWING;
-	return sampled ? TOP_IDLE : TOP_UNKNOWN;
+	return v->marks && v->state[MODEL_IDLE] > 0 ? TOP_IDLE : TOP_UNKNOWN;
 }
 
 static void name_step(struct top_step *step, const struct record *record)
