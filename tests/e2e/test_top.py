@@ -403,18 +403,21 @@ def test_once(consumer):
     assert all(len(line) < 80 for line in lines)
 
 
-@pytest.mark.parametrize("options", [(), ("--json",)])
-def test_pipe_is_closed(consumer, options):
-    """It ends quietly, at once and not with the next refresh."""
-    argv = [PUSHBACK, "top", "--interval", "1s", *options]
-    child = subprocess.Popen(
-        [*argv, "--pid", str(consumer.pid)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    assert child.stdout.readline()
+@pytest.mark.parametrize("interval", ["1s", "1h"], ids=["after a refresh", "before any"])
+@pytest.mark.parametrize("options", [(), ("--json",)], ids=["plain", "json"])
+def test_pipe_is_closed(consumer, options, interval):
+    """It ends quietly, and at once: not only with the next refresh."""
+    argv = [PUSHBACK, "top", "--interval", interval, *options, "--pid", str(consumer.pid)]
+    child = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    if interval == "1s":
+        assert child.stdout.readline()
     child.stdout.close()
-    assert child.stderr.read() == ""
-    assert child.wait(20) == 0
-    child.stderr.close()
+    try:
+        assert child.wait(20) == 0
+        assert child.stderr.read() == ""
+    finally:
+        child.kill()
+        child.stderr.close()
     assert_let_go()
 
 
