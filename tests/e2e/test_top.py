@@ -166,7 +166,8 @@ def test_pause(tmp_path, consumer):
 
 def test_selection(tmp_path, demo, consumer):
     """The verdict is the selected consumer's; without a selection that of the one in most trouble."""
-    with Consumer(tmp_path / "log2", program=demo) as calm, top(tmp_path, "--path", demo) as t:
+    calm = Consumer(tmp_path / "log2", "--slow", "none", program=demo)
+    with calm, top(tmp_path, "--path", demo) as t:
         t.wait_for(rf"^demo\[{consumer.pid}\]: sink is the bottleneck")
         t.wait_for(rf"^demo\[{calm.pid}\] +some")
         t.keys("End")
@@ -214,10 +215,10 @@ def test_resize(tmp_path, consumer):
 
 def test_many_rows_scroll(tmp_path, demo, consumer):
     with contextlib.ExitStack() as stack:
-        for i in range(3):
-            stack.enter_context(Consumer(tmp_path / f"log{i}", program=demo))
+        for i in range(2):
+            stack.enter_context(Consumer(tmp_path / f"log{i}", "--slow", "none", program=demo))
         t = stack.enter_context(top(tmp_path, "--path", demo, height=12))
-        t.wait_for("4 consumers, 20 steps")
+        t.wait_for("3 consumers, 15 steps")
         t.wait_for(r"^\*sink")
         t.keys("End")
         wait_selected(t, "[>*]sink")
