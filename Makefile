@@ -95,7 +95,8 @@ help: ## this
 	@echo '          PREFIX DESTDIR CC CLANG BPFTOOL CFLAGS LDFLAGS'
 
 # ---- The observer ----
-# doctor tries attaching to probes of its own. Their notes would make each pushback a consumer to --all.
+# It includes pushback.h for the layout, and for doctor's probes of its own. The notes would make each
+# pushback a consumer to --all.
 $(B)/pushback: $(B)/userspace/main.o $(LIBRARY)
 	$(call say,LINK,$@)
 	$(Q)$(LINK) $(if $(call on,STATIC),-static) $^ $(LIBS) -o $@

@@ -26,9 +26,12 @@ static uint64_t part_of(uint64_t count, wide part, wide whole)
 	return whole ? (uint64_t)((wide)count * part / whole) : 0;
 }
 
-/* Adds `count` to the edges' refusals, shared out by weights that are not all 0. */
+/*
+ * Adds `refusals` to the edges', shared out by weights that are not all 0. Counts of several steps are
+ * read one after the other: what is only the difference of these moments is no estimate.
+ */
 static void share_out(struct edge_view *edges, const struct share *shares, size_t count,
-		      uint64_t refusals)
+		      uint64_t refusals, bool estimated)
 {
 	wide whole = 0, part = 0;
 	uint64_t given = 0;
@@ -41,7 +44,7 @@ static void share_out(struct edge_view *edges, const struct share *shares, size_
 		part += shares[i].weight;
 		upto = part_of(refusals, part, whole);
 		edges[i].refused += upto - given;
-		edges[i].estimated |= shares[i].weight > 0;
+		edges[i].estimated |= estimated && shares[i].weight > 0;
 		given = upto;
 	}
 }
@@ -85,11 +88,12 @@ static void set_weights(const struct model *m, const struct edge_view *edges, st
 }
 
 /* More own refusals than there were in all: they were counted at another moment. */
-static void cut_down(struct edge_view *edges, struct share *shares, size_t count, uint64_t refused)
+static void cut_down(struct edge_view *edges, struct share *shares, size_t count, uint64_t refused,
+		     wide own)
 {
 	for (size_t i = 0; i < count; i++)
 		shares[i].weight = shares[i].own;
-	share_out(edges, shares, count, refused);
+	share_out(edges, shares, count, refused, own * 99 > (wide)refused * 100);
 }
 
 static void weigh_several(const struct model *m, struct edge_view *edges, size_t count,
@@ -106,7 +110,7 @@ static void weigh_several(const struct model *m, struct edge_view *edges, size_t
 		own += shares[i].own;
 	}
 	if (own > refused) {
-		cut_down(edges, shares, count, refused);
+		cut_down(edges, shares, count, refused, own);
 		return;
 	}
 	for (size_t i = 0; i < count; i++)
@@ -114,7 +118,7 @@ static void weigh_several(const struct model *m, struct edge_view *edges, size_t
 	if (own == refused)
 		return;
 	set_weights(m, edges, shares, count, from);
-	share_out(edges, shares, count, refused - (uint64_t)own);
+	share_out(edges, shares, count, refused - (uint64_t)own, own * 100 < (wide)refused * 99);
 }
 
 static bool comes_before(const struct step *a, const struct step *b)

@@ -93,12 +93,22 @@ static const char *kind_name(enum verdict_kind kind)
 	return "nothing";
 }
 
+/* Of a step that came and went within one interval they are not known to be its own. */
 static json_t *duration_object(const struct top_side *side)
 {
-	return json_pack("{s:o,s:o,s:o,s:o,s:b}", "count",
-			 number(side->durations ? side->durations->count : 0), "p50",
+	if (!side->durations)
+		return json_null();
+	return json_pack("{s:o,s:o,s:o,s:o,s:b}", "count", number(side->durations->count), "p50",
 			 milliseconds(side->p50), "p99", milliseconds(side->p99), "longest",
 			 milliseconds(side->longest), "at_least", side->at_least);
+}
+
+static bool set_durations(json_t *object, const struct top_step *step)
+{
+	return set(object, duration_names[PUSHBACK_SEND],
+		   duration_object(&step->side[PUSHBACK_SEND])) &&
+	       set(object, duration_names[PUSHBACK_RECEIVE],
+		   duration_object(&step->side[PUSHBACK_RECEIVE]));
 }
 
 static bool set_counters(json_t *object, const struct top_step *step)
@@ -155,8 +165,6 @@ static bool set_present(json_t *object, const struct top_step *step, bool measur
 	       set(object, "busy", if_known(measured && step->marks, rounded(step->busy))) &&
 	       set(object, "per_second", if_known(measured, rates_object(step))) &&
 	       set_gauges(object, step) &&
-	       set(object, duration_names[PUSHBACK_SEND], duration_object(send)) &&
-	       set(object, duration_names[PUSHBACK_RECEIVE], duration_object(receive)) &&
 	       set(object, "at_fault", json_boolean(measured && step->at_fault));
 }
 
@@ -188,7 +196,7 @@ static json_t *step_object(const struct top_json *j, const struct top_step *step
 		"state", if_known(known, state), "lost", lost);
 	if (!object)
 		return NULL;
-	if (set_counters(object, step) &&
+	if (set_counters(object, step) && set_durations(object, step) &&
 	    (ended || (set_present(object, step, s->measured) &&
 		       set_consumer(object, &s->consumers[step->consumer], s->measured))))
 		return object;

@@ -8,28 +8,32 @@
 #include "sink.h"
 
 /* Which keys there are, for the help. */
-#define TOP_JSON_HELP                                                                          \
-	"--json prints an object per line: one per step and refresh, and a last one for a\n"   \
-	"step that has ended. Times are ms, shares 0 to 1 of the last second, and what is\n"   \
-	"not known is null.\n"                                                                 \
-	"  time                      of the refresh, seconds since 1970\n"                     \
-	"  pid, process, step, instance (text: it has 64 bits)\n"                              \
-	"  consumer, level           the oldest instance of its consumer; 0 is a head\n"       \
-	"  state                     refusing, blocked, busy, flowing, idle, ended, or null\n" \
-	"  refusing, blocked, self, busy\n"                                                    \
-	"  send_backpressure, send_backpressure_time, submit_accepted, ...\n"                  \
-	"                            every counter of `pushback run`, since first sight\n"     \
-	"  send_backpressure_spell, receive_backpressure_spell, queue_depth, queue_capacity\n" \
-	"  per_second                {submit_accepted, submit_forwarded, send_backpressure,\n" \
-	"                            receive_backpressure} in the last second\n"               \
-	"  send_backpressure_duration, receive_backpressure_duration\n"                        \
-	"                            {count, p50, p99, longest, at_least} since top began,\n"  \
-	"                            of all `instances` of this name in this process\n"        \
-	"  some, full                [avg10, avg60, avg300] of its consumer\n"                 \
-	"  pressure_some_time, pressure_full_time\n"                                           \
-	"  verdict                   {kind, text}: nothing, flowing, busiest, bottleneck,\n"   \
-	"                            unclear or behind; at_fault: it names this step\n"        \
-	"  lost                      {reason: count}; empty where numbers are complete\n"
+/* clang-format off */
+#define TOP_JSON_HELP \
+	"--json prints an object per line: one per step and refresh, and a last one for a\n" \
+	"step that has ended. Times are ms, shares 0 to 1 of the last second, and what is\n" \
+	"not known is null.\n" \
+	"  time               of the refresh, seconds since 1970\n" \
+	"  pid, process, step, instance (text: it has 64 bits)\n" \
+	"  consumer, level    the oldest instance of its consumer; 0 is a head\n" \
+	"  state              refusing, blocked, busy, flowing, idle, ended, or null\n" \
+	"  refusing, blocked, self, busy\n" \
+	"                     shares\n" \
+	"  send_backpressure, send_backpressure_time, submit_accepted, ...\n" \
+	"                     every counter of `pushback run`, since first sight\n" \
+	"  send_backpressure_spell, receive_backpressure_spell\n" \
+	"  queue_depth, queue_capacity\n" \
+	"  per_second         {submit_accepted, submit_forwarded, send_backpressure,\n" \
+	"                     receive_backpressure} in the last second\n" \
+	"  send_backpressure_duration, receive_backpressure_duration\n" \
+	"                     {count, p50, p99, longest, at_least} since top began, of\n" \
+	"                     all `instances` of this name in this process\n" \
+	"  some, full         [avg10, avg60, avg300] of its consumer\n" \
+	"  pressure_some_time, pressure_full_time\n" \
+	"  verdict            {kind, text}: nothing, flowing, busiest, bottleneck,\n" \
+	"                     unclear or behind; at_fault: it names this step\n" \
+	"  lost               {reason: count}; empty where numbers are complete\n"
+/* clang-format on */
 
 /* A sink that ends the run when nobody reads it any more. NULL when out of memory. */
 struct sink *top_json_new(FILE *out, uint64_t now);

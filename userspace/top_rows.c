@@ -185,29 +185,22 @@ void top_side_measure(struct top_side *side, uint64_t open_ns, bool open_partial
 /* ---- Steps ---- */
 
 /*
- * What it did most of the last second, as the samples have it: of two things at a time the first of
- * busy, blocked, refusing. So in a chain that is stuck all steps are blocked but the one at fault,
- * which refuses. Without samples the exact shares tell the same, but for busy.
+ * What it did most of the last second. Of what is known exactly: in a chain that is stuck all steps
+ * are blocked but the one at fault, which refuses, whoever has the thread while it tries again and
+ * again. Who is busy only samples tell.
  */
 static enum top_state state_of(const struct step_view *v)
 {
-	double busy = v->state[MODEL_BUSY], blocked = v->state[MODEL_BLOCKED];
-	double refusing = v->state[MODEL_REFUSING];
-	bool sampled = v->marks && busy + blocked + refusing + v->state[MODEL_IDLE] > 0;
+	double blocked = v->share[PUSHBACK_RECEIVE], refusing = v->self_share;
+	double busy = v->marks ? v->state[MODEL_BUSY] : 0;
 
-	if (!sampled) {
-		busy = 0;
-		blocked = v->share[PUSHBACK_RECEIVE];
-		refusing = v->self_share;
-	}
-	if (busy + blocked + refusing >= HALF) {
-		if (busy >= blocked && busy >= refusing)
-			return TOP_BUSY;
+	if (blocked + refusing >= HALF)
 		return blocked >= refusing ? TOP_BLOCKED : TOP_REFUSING;
-	}
+	if (busy >= HALF)
+		return TOP_BUSY;
 	if (v->rate[COUNTER_ACCEPTED] > 0 || v->rate[COUNTER_FORWARDED] > 0)
 		return TOP_FLOWING;
-	return sampled ? TOP_IDLE : TOP_UNKNOWN;
+	return v->marks && v->state[MODEL_IDLE] > 0 ? TOP_IDLE : TOP_UNKNOWN;
 }
 
 static void name_step(struct top_step *step, const struct record *record)
@@ -218,16 +211,22 @@ static void name_step(struct top_step *step, const struct record *record)
 	step->merged = 1;
 }
 
+static const struct hist *durations_of(const struct top_rows *r, const struct top_step *step, int d)
+{
+	struct running *running;
+
+	HASH_FIND(hh, r->running, &step->series, sizeof(step->series), running);
+	return running ? &running->hist[d] : NULL;
+}
+
 static void take_side(struct top_rows *r, struct top_step *step, const struct step_view *v, int d,
 		      uint64_t now)
 {
 	struct top_side *side = &step->side[d];
 	const struct record *record = v->record;
-	struct running *running;
 	uint64_t since = record->since[d];
 
-	HASH_FIND(hh, r->running, &step->series, sizeof(step->series), running);
-	side->durations = running ? &running->hist[d] : NULL;
+	side->durations = durations_of(r, step, d);
 	side->share = v->share[d];
 	side->spell_ns = v->spell_since[d] && v->spell_since[d] < now ? now - v->spell_since[d] : 0;
 	top_side_measure(side, since && since < now ? now - since : 0, record->open_partial[d]);
@@ -272,9 +271,11 @@ int top_rows_ended(struct top_rows *r, const struct record *record)
 	for (size_t i = 0; i < r->shown.step_count; i++) {
 		const struct top_step *last = &r->shown.steps[i];
 
+		if (memcmp(&last->key, &record->key, sizeof(record->key)) != 0)
+			continue;
 		/* The model samples this one; the record has it not. */
-		if (!memcmp(&last->key, &record->key, sizeof(record->key)))
-			step->counter[COUNTER_BUSY_TIME] = last->counter[COUNTER_BUSY_TIME];
+		step->counter[COUNTER_BUSY_TIME] = last->counter[COUNTER_BUSY_TIME];
+		step->series = last->series;
 	}
 	return 0;
 }
@@ -391,6 +392,15 @@ static void hand_over_ended(struct top_rows *r)
 	struct top_step *array = r->shown.ended;
 	size_t room = r->shown_ended_room;
 
+	for (size_t i = 0; i < r->ended_count; i++) {
+		for (int d = 0; d < 2; d++) {
+			struct top_side *side = &r->ended[i].side[d];
+
+			side->durations = durations_of(r, &r->ended[i], d);
+			top_side_measure(side, 0, false);
+		}
+	}
+
 	r->shown.ended = r->ended;
 	r->shown.ended_count = r->ended_count;
 	r->shown_ended_room = r->ended_room;
@@ -413,7 +423,6 @@ static void show_spare(struct top_rows *r)
 		r->shown_room[i] = r->spare_room[i];
 		r->spare_room[i] = room;
 	}
-	hand_over_ended(r);
 }
 
 static int make_snapshot(struct top_rows *r, const struct model *m, uint64_t now)
@@ -434,6 +443,7 @@ static int make_snapshot(struct top_rows *r, const struct model *m, uint64_t now
 	number_siblings(s);
 	top_snapshot_sort(s, r->scratch);
 	show_spare(r);
+	hand_over_ended(r);
 	return 0;
 }
 

@@ -81,7 +81,7 @@ struct top_snapshot {
 	size_t consumer_count;
 	struct top_step *steps; /* by consumer, in the order of consumers */
 	size_t step_count;
-	/* Steps that ended since the last one: state TOP_ENDED, no shares, rates or consumer. */
+	/* Steps that ended since the last one: state TOP_ENDED, no shares, rates, spells or consumer. */
 	struct top_step *ended;
 	size_t ended_count;
 };

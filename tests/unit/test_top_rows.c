@@ -120,6 +120,35 @@ static void test_states(void **state)
 	}
 }
 
+static const struct top_step *sampled_second(struct record *r, const struct model_mark *mark)
+{
+	for (uint64_t i = 0; i < 20; i++) {
+		model_sample_begin(model, now + i * 50 * MS);
+		model_sample(model, &r->key, mark);
+		model_sample_end(model);
+	}
+	return only(second(r, 1, false));
+}
+
+/* The thread is inside it all the time: busy, unless that is to be refused again and again. */
+static void test_busy_state(void **state)
+{
+	static const struct model_mark inside = { .inside = 1 << 3 | 1 }, outside;
+	struct record r = record_of(10, 1, "sink");
+
+	(void)state;
+	r.marks = true;
+	second(&r, 1, false);
+	assert_int_equal(sampled_second(&r, &inside)->state, TOP_BUSY);
+	assert_true(only(top_rows_snapshot(view))->busy > 0.8);
+	r.counter[COUNTER_RECEIVE_TIME] += 900 * MS;
+	assert_int_equal(sampled_second(&r, &inside)->state, TOP_BLOCKED);
+	sampled_second(&r, &outside);
+	assert_int_equal(sampled_second(&r, &outside)->state, TOP_IDLE);
+	second(&r, 1, false);
+	assert_int_equal(only(second(&r, 1, false))->state, TOP_UNKNOWN);
+}
+
 /* Percentiles are of the whole time of the view, the paused part included. */
 static void test_durations(void **state)
 {
@@ -207,6 +236,8 @@ static void test_ended(void **state)
 	assert_int_equal(s->step_count, 2);
 	assert_int_equal(s->ended_count, 0);
 	r[0].counter[COUNTER_ACCEPTED] = 7;
+	r[0].counter[COUNTER_SEND_EPISODES] = 1;
+	assert_int_equal(hist_add(&r[0].samples[PUSHBACK_SEND], MS, 1), 0);
 	r[0].dead = true;
 	s = second(r, 2, false);
 	assert_int_equal(only(s)->key.instance, 2);
@@ -214,6 +245,8 @@ static void test_ended(void **state)
 	assert_int_equal(s->ended[0].key.instance, 1);
 	assert_int_equal(s->ended[0].counter[COUNTER_ACCEPTED], 7);
 	assert_int_equal(s->ended[0].state, TOP_ENDED);
+	assert_int_equal(s->ended[0].side[PUSHBACK_SEND].durations->count, 1);
+	hist_free(&r[0].samples[PUSHBACK_SEND]);
 	s = second(&r[1], 1, false);
 	assert_int_equal(s->ended_count, 0);
 }
@@ -268,6 +301,7 @@ int main(void)
 		TEST(test_begins_empty),
 		TEST(test_a_step),
 		TEST(test_states),
+		TEST(test_busy_state),
 		TEST(test_durations),
 		TEST(test_durations_are_bounded),
 		TEST(test_open_episode_counts_for_longest),
