@@ -25,6 +25,10 @@ def commands():
                 yield line
 
 
+def is_look(line):
+    return line.split()[0] == "pushback" and line.split()[1] != "run"
+
+
 def shell(line, **options):
     environment = {**os.environ, "PATH": f"{BUILD}:{os.environ['PATH']}", "MAKEFLAGS": "", **options.pop("env", {})}
     return subprocess.run(
@@ -48,8 +52,8 @@ def test_the_two_commands_stand_first():
     assert list(commands())[:2] == TWO
 
 
-@pytest.mark.parametrize("line", [c for c in commands() if c.startswith("pushback")])
-def test_pushback(line, consumer):
+@pytest.mark.parametrize("line", [c for c in commands() if c.startswith("pushback run")])
+def test_pushback_run(line, consumer):
     """Attaches, or prints help; one that goes on is ended by SIGTERM and exits 0."""
     done = shell(f"exec timeout -s TERM -k 20 2 {line}", env={"PID": str(consumer.pid)})
     if line.endswith("--help"):
@@ -61,8 +65,17 @@ def test_pushback(line, consumer):
     assert consumer.poll() is None
 
 
+@pytest.mark.parametrize("line", [c for c in commands() if is_look(c)])
+def test_pushback_looks(line, consumer):
+    """The other verbs say what they see of the consumer, and end or are ended."""
+    done = shell(f"exec timeout -s TERM -k 20 8 {line}", env={"PID": str(consumer.pid)})
+    assert done.returncode == (124 if line == "pushback top" else 0), done.stdout + done.stderr
+    assert done.stderr == ""
+    assert "pushback-demo" in done.stdout, done.stdout
+
+
 def test_nothing_else_stands_there():
-    assert [c for c in commands() if not c.startswith("pushback run ") and c != "pushback run"] == TWO
+    assert [c for c in commands() if not c.startswith("pushback run") and not is_look(c)] == TWO
 
 
 def test_demo():
@@ -109,7 +122,8 @@ def test_metric_names():
 
 def test_options():
     """Every option that the README names exists."""
-    shown = shell("pushback run --help").stdout
+    verbs = ("run", "list", "top", "graph", "doctor")
+    shown = "".join(shell(f"pushback {verb} --help").stdout for verb in verbs)
     for option in set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", README)) - {"--consumer-group"}:
         assert option in shown, option
 
