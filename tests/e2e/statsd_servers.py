@@ -21,8 +21,8 @@ import subprocess
 import time
 import urllib.request
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-BUILD = pathlib.Path(os.environ.get("PUSHBACK_BUILD", ROOT / "build"))
+from program import BUILD, wait_until
+
 NPM = BUILD / "npm"
 STATSD = "statsd@0.9.0"
 
@@ -56,17 +56,6 @@ def install_statsd():
                 stderr=subprocess.STDOUT,
             )
     return script
-
-
-def wait_until(condition, timeout, what):
-    end = time.monotonic() + timeout
-    while True:
-        value = condition()
-        if value:
-            return value
-        if time.monotonic() > end:
-            raise TimeoutError(what)
-        time.sleep(0.02)
 
 
 class Server:
@@ -220,7 +209,7 @@ class Netdata(Server):
         )
         (self.directory / "netdata.conf").write_text(text)
         self.spawn(["netdata", "-D", "-c", self.directory / "netdata.conf"])
-        wait_until(self._is_up, 30, "netdata does not answer")
+        wait_until(self._is_up, "netdata does not answer", 30)
 
     def _is_up(self):
         self.check_alive()

@@ -16,7 +16,7 @@ import pytest
 import truth
 from agent import Agent
 from load import LONG, NS, Consumer, chain_errors, count_errors, run_json, sample_errors
-from program import DEMO, PROGS, PUSHBACK, ROOT, Program, run
+from program import DEMO, PROGS, PUSHBACK, ROOT, Program, run, wait_until
 
 OBSERVER = PROGS / "observer"
 BEAT = NS  # heartbeats, and the longest time between two looks at the clock
@@ -63,16 +63,9 @@ def observe(verb, times, how, processes):
         assert end["left"] == 0 and end["files"] == 0, end
         assert end["lost"] == 0, end
     for process in processes:
-        wait_let_go(process)
+        # It may take a moment if others watch the whole host.
+        wait_until(lambda: process.semaphore() == 0, f"a lost semaphore in {process.pid}", 20)
     return [line for line in lines if "pid" in line]
-
-
-def wait_let_go(process, timeout=20):
-    """Its semaphore goes back to 0; it may take a moment if others watch the whole host."""
-    end = time.monotonic() + timeout
-    while process.semaphore():
-        assert time.monotonic() < end, f"a lost semaphore: {process.semaphore()}"
-        time.sleep(0.05)
 
 
 # ---- First events ----
@@ -247,7 +240,7 @@ def test_library_that_is_opened_later(tmp_path, library, target):
             process.say("open it")
             process.wait_line("ready")
             if target == "pid":
-                wait_attached(process.pid, "libmany.so")
+                wait_until(lambda: semaphore_of(process.pid, "libmany.so"), "never attached")
             process.say("go")
             assert process.wait() == 0
             time.sleep(0.1)
@@ -255,16 +248,6 @@ def test_library_that_is_opened_later(tmp_path, library, target):
     # The host's own step is told of with the process only.
     host = [f"{process.pid}: host: no such step"] if target == "pid" else []
     assert many_errors(agent, process) == host
-
-
-def wait_attached(pid, name, timeout=10):
-    """Until the file's semaphore in that process is up."""
-    end = time.monotonic() + timeout
-    while time.monotonic() < end:
-        if semaphore_of(pid, name):
-            return
-        time.sleep(0.02)
-    raise AssertionError(f"{name} in {pid} is never attached")
 
 
 def semaphore_of(pid, name):
