@@ -223,8 +223,9 @@ def many_errors(agent, process, **tags):
 @pytest.fixture(scope="module")
 def library(tmp_path_factory):
     path = tmp_path_factory.mktemp("library") / "libmany.so"
-    flags = ["-O2", "-g", "-D_GNU_SOURCE", "-DMANY_LIBRARY", "-shared", "-fPIC", "-I", ROOT / "include"]
-    done = run(os.environ.get("CC", "gcc"), *flags, ROOT / "tests/progs/many.c", "-o", path)
+    flags = ["-O2", "-g", "-D_GNU_SOURCE", "-DMANY_LIBRARY", "-shared", "-fPIC"]
+    files = ["-I", ROOT / "include", ROOT / "tests/progs/many.c", "-o", path]
+    done = run(os.environ.get("CC", "gcc"), *flags, *files)
     assert done.returncode == 0, done.stderr
     return path
 

@@ -22,8 +22,8 @@ def commands():
 
 
 def shell(line, **environment):
-    path = f"{BUILD}:{os.environ['PATH']}"
-    return run("sh", "-c", line, cwd=ROOT, env=os.environ | {"PATH": path, "MAKEFLAGS": ""} | environment)
+    own = {"PATH": f"{BUILD}:{os.environ['PATH']}", "MAKEFLAGS": ""}
+    return run("sh", "-c", line, cwd=ROOT, env=os.environ | own | environment)
 
 
 @pytest.fixture(name="consumer")
