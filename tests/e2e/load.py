@@ -6,8 +6,7 @@ import os
 import signal
 
 import truth
-from agent import Agent  # noqa: F401 - a consumer under load is no use without
-from program import DEMO, Program, now, run  # noqa: F401
+from program import DEMO, Program, run
 
 # Longer runs and more of them, for a machine that has the time.
 LONG = os.environ.get("PUSHBACK_TEST_LONG", "") not in ("", "0")

@@ -42,6 +42,15 @@ def free_port(kind=socket.SOCK_DGRAM):
         return s.getsockname()[1]
 
 
+def npm_install(package):
+    options = ["--ignore-scripts", "--no-audit", "--no-fund", "--fetch-retries=1"]
+    argv = ["npm", "install", "--prefix", NPM, *options, package]
+    done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if done.returncode:
+        why = [line for line in done.stdout.splitlines() if "reason" in line or "code" in line]
+        raise RuntimeError(f"npm install {package} failed: {why or done.stdout}")
+
+
 def install_statsd():
     """The path of statsd's stats.js, installed under build/npm at first use."""
     script = NPM / "node_modules" / "statsd" / "stats.js"
@@ -49,12 +58,7 @@ def install_statsd():
     with open(NPM / ".lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not script.exists():
-            subprocess.run(
-                ["npm", "install", "--prefix", NPM, "--ignore-scripts", "--no-audit", "--no-fund", STATSD],
-                check=True,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-            )
+            npm_install(STATSD)
     return script
 
 

@@ -151,6 +151,10 @@ def test_path_truncated(tmp_path):
     complains(run("run", "--path", tmp_path / "cut"), FAILED, "truncated or damaged|no pushback probes")
 
 
+def test_pushback_itself_is_no_consumer():
+    complains(run("run", "--path", PUSHBACK), FAILED, "no pushback probes")
+
+
 def test_path_without_probes():
     complains(run("run", "--path", "/bin/true"), FAILED, "no pushback probes", "pushback.h")
 
