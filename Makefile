@@ -58,11 +58,11 @@ demo: all ## watch a consumer get into backpressure, 30 s
 test: ## build and run all tests; as root
 	$(Q)tools/need test
 	$(Q)$(MAKE) all progs $(UNITS)
-	$(Q)$(PYTHON) tests/run.py $(B)
+	$(Q)PUSHBACK_BUILD=$(abspath $(B)) $(PYTHON) tests/run.py $(B)
 
 test-long: all progs ## what takes too long for each day: 200 attaches, 1,000 schedules, all builds
 	$(Q)tools/need test
-	$(Q)PUSHBACK_TEST_LONG=1 PUSHBACK_RUNS=1000 $(PYTHON) -m pytest -q --durations=8 \
+	$(Q)PUSHBACK_BUILD=$(abspath $(B)) PUSHBACK_TEST_LONG=1 PUSHBACK_RUNS=1000 $(PYTHON) -m pytest -q --durations=8 \
 		tests/e2e/test_attach.py tests/e2e/test_exact.py tests/e2e/test_property.py
 	$(Q)$(PYTHON) tests/header/matrix.py --full
 
@@ -70,7 +70,7 @@ unit: $(UNITS) ## only the unit tests
 	$(Q)tests/run-unit $(UNITS)
 
 e2e: all progs ## only the end-to-end tests; ARGS='-k name' narrows
-	$(Q)$(PYTHON) -m pytest -q tests/e2e $(ARGS)
+	$(Q)PUSHBACK_BUILD=$(abspath $(B)) $(PYTHON) -m pytest -q tests/e2e $(ARGS)
 
 check: ## formatting, layering, headers alone, lengths
 	$(Q)tools/need test

@@ -5,7 +5,7 @@ import collections
 import signal
 import subprocess
 
-from program import BUILD, PUSHBACK, Program, now  # noqa: F401
+from program import PUSHBACK, Program, now
 from receiver import Receiver
 
 PREFIX = "streams.pipeline."

@@ -6,8 +6,7 @@ import os
 import signal
 
 import truth
-from agent import Agent  # noqa: F401 - a consumer under load is no use without
-from program import DEMO, Program, now, run  # noqa: F401
+from program import DEMO, Program, run
 
 # Longer runs and more of them, for a machine that has the time.
 LONG = os.environ.get("PUSHBACK_TEST_LONG", "") not in ("", "0")
@@ -114,9 +113,13 @@ def sample_errors(agent, steps, one_by_one=False, **tags):
 def sum_errors(name, direction, samples, durations_ns):
     """Their weights are those of the episodes that they stand for: a sum cannot be far off.
 
-    It is no exact one: of the folded episodes between two fires one is told, picked at random.
+    It is no exact one: of the folded episodes between two fires one is told, picked at random. A few
+    very long ones (the consumer was pre-empted) would decide it alone, and count as no more than the
+    95th percentile.
     """
-    have, want = sum(v * n for v, n in samples.items()), sum(durations_ns) / 1e6
+    most = sorted(durations_ns)[len(durations_ns) * 95 // 100] / 1e6
+    have = sum(min(v, most) * n for v, n in samples.items())
+    want = sum(min(d / 1e6, most) for d in durations_ns)
     if not want / 1.5 < have < want * 1.5:
         return [f"{name} {direction}: samples of {have:.1f} ms in all, in truth {want:.1f} ms"]
     return []

@@ -27,6 +27,15 @@ def run(*argv, timeout=60, **more):
     return subprocess.run(command, capture_output=True, text=True, timeout=timeout, **more)
 
 
+def wait_until(condition, what, timeout=10):
+    """The first value of condition() that is true; AssertionError(what) if none comes."""
+    end = time.monotonic() + timeout
+    while not (value := condition()):
+        assert time.monotonic() < end, what
+        time.sleep(0.02)
+    return value
+
+
 class Program:
     """A process of ours with its lines on stderr (or stdout) read as they come."""
 

@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: MIT
 """What the tests of the statsd sink share: its driver (tests/progs/sink_driver.c) and fixtures."""
 
+import random
 import subprocess
 import time
 
 import pytest
 
+from program import PROGS
 from receiver import Receiver
-from statsd_servers import BUILD
 
-DRIVER = BUILD / "tests" / "sink_driver"
+DRIVER = PROGS / "sink_driver"
 P = "streams.pipeline."
 AGENT = "pushback.agent."
 MS = 1_000_000
@@ -44,6 +45,16 @@ class Driver:
     def step(self, index, name, process="consumer", tags=""):
         texts = [name if isinstance(name, bytes) else name.encode(), process.encode(), tags.encode()]
         self.do("step", index, *[t.hex() or "-" for t in texts])
+
+    def steps(self, count):
+        """step0, step1 and so on."""
+        for i in range(count):
+            self.step(i, f"step{i}")
+
+    def each(self, count, verb, *words):
+        """The same of as many steps."""
+        for i in range(count):
+            self.do(verb, i, *words)
 
     def interval(self, last=False):
         self.do("drain")
@@ -81,6 +92,13 @@ def unused(address):
     found = probe.start(address)
     probe.stop(unlink=True)
     return found
+
+
+def seeded():
+    """Chance, with its seed printed."""
+    seed = random.randrange(1 << 32)
+    print("seed", seed)
+    return random.Random(seed)
 
 
 def lost(receiver, reason):

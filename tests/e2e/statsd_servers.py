@@ -21,8 +21,8 @@ import subprocess
 import time
 import urllib.request
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-BUILD = pathlib.Path(os.environ.get("PUSHBACK_BUILD", ROOT / "build"))
+from program import BUILD, wait_until
+
 NPM = BUILD / "npm"
 STATSD = "statsd@0.9.0"
 
@@ -42,6 +42,15 @@ def free_port(kind=socket.SOCK_DGRAM):
         return s.getsockname()[1]
 
 
+def npm_install(package):
+    options = ["--ignore-scripts", "--no-audit", "--no-fund", "--fetch-retries=1"]
+    argv = ["npm", "install", "--prefix", NPM, *options, package]
+    done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if done.returncode:
+        why = [line for line in done.stdout.splitlines() if "reason" in line or "code" in line]
+        raise RuntimeError(f"npm install {package} failed: {why or done.stdout}")
+
+
 def install_statsd():
     """The path of statsd's stats.js, installed under build/npm at first use."""
     script = NPM / "node_modules" / "statsd" / "stats.js"
@@ -49,24 +58,8 @@ def install_statsd():
     with open(NPM / ".lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not script.exists():
-            subprocess.run(
-                ["npm", "install", "--prefix", NPM, "--ignore-scripts", "--no-audit", "--no-fund", STATSD],
-                check=True,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-            )
+            npm_install(STATSD)
     return script
-
-
-def wait_until(condition, timeout, what):
-    end = time.monotonic() + timeout
-    while True:
-        value = condition()
-        if value:
-            return value
-        if time.monotonic() > end:
-            raise TimeoutError(what)
-        time.sleep(0.02)
 
 
 class Server:
@@ -220,7 +213,7 @@ class Netdata(Server):
         )
         (self.directory / "netdata.conf").write_text(text)
         self.spawn(["netdata", "-D", "-c", self.directory / "netdata.conf"])
-        wait_until(self._is_up, 30, "netdata does not answer")
+        wait_until(self._is_up, "netdata does not answer", 30)
 
     def _is_up(self):
         self.check_alive()

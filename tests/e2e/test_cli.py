@@ -10,16 +10,14 @@ import re
 import shutil
 import struct
 import subprocess
-import sys
 import time
 
 import pytest
 
-sys.path.insert(0, os.path.dirname(__file__))
-from agent import BUILD, PUSHBACK  # noqa: E402
-from receiver import Receiver  # noqa: E402
+import program
+from program import DEMO, PROGS, PUSHBACK
+from receiver import Receiver
 
-DEMO = BUILD / "pushback-demo"
 DONE, FAILED, USAGE, HOST = 0, 1, 2, 3
 
 
@@ -36,14 +34,13 @@ def held():
 
 def orphans():
     """Our programs that the kernel holds for no process: something was left behind."""
-    shown = subprocess.run(["bpftool", "-j", "prog", "list"], capture_output=True, text=True, check=True)
+    shown = program.run("bpftool", "-j", "prog", "list")
     ours = {p["id"] for p in json.loads(shown.stdout) if p.get("name", "").startswith("pushback_")}
     return ours - held()
 
 
 def run(*options, before=()):
-    command = [*before, PUSHBACK, *options]
-    return subprocess.run([str(c) for c in command], capture_output=True, text=True, timeout=30)
+    return program.run(*before, PUSHBACK, *options, timeout=30)
 
 
 def complains(done, status, *patterns):
@@ -154,6 +151,10 @@ def test_path_truncated(tmp_path):
     complains(run("run", "--path", tmp_path / "cut"), FAILED, "truncated or damaged|no pushback probes")
 
 
+def test_pushback_itself_is_no_consumer():
+    complains(run("run", "--path", PUSHBACK), FAILED, "no pushback probes")
+
+
 def test_path_without_probes():
     complains(run("run", "--path", "/bin/true"), FAILED, "no pushback probes", "pushback.h")
 
@@ -202,7 +203,7 @@ def test_no_permission(tmp_path):
         if path.stat().st_uid == 0 and path != path.parent and "pytest" in path.name:
             path.chmod(0o755)
     nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
-    done = subprocess.run([*nobody, copy, "run", "--path", demo], capture_output=True, text=True, timeout=30)
+    done = program.run(*nobody, copy, "run", "--path", demo, timeout=30)
     complains(done, HOST, "not allowed", "run as root|CAP_BPF")
 
 
@@ -214,7 +215,7 @@ def test_no_btf():
 
 def test_no_uprobes():
     hide = "mount -t tmpfs none /sys/bus/event_source/devices && exec \"$@\""
-    wrap = ["unshare", "-m", "sh", "-c", hide, "sh", BUILD / "tests/without_links"]
+    wrap = ["unshare", "-m", "sh", "-c", hide, "sh", PROGS / "without_links"]
     complains(run("run", "--path", DEMO, before=wrap), HOST, "no uprobes", "CONFIG_UPROBE")
 
 

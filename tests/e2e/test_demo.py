@@ -3,68 +3,25 @@
 
 import os
 import re
-import select
 import signal
-import subprocess
-import sys
-import time
 
 import pytest
 
-sys.path.insert(0, os.path.dirname(__file__))
-import truth  # noqa: E402
+import truth
+from load import Consumer
+from program import DEMO, Program, run, wait_until
 
-TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-DEMO = os.path.join(TOP, os.environ.get("B", "build"), "pushback-demo")
 CHAIN = ["decode", "filter", "transform", "batch", "sink"]
 PATIENCE = 20  # s until what must come is given up
 
-pytestmark = pytest.mark.skipif(not os.path.exists(DEMO), reason="pushback-demo is not built")
+
+def demo(*options):
+    return run(DEMO, *options, input="")
 
 
-def run(*options, stdin=""):
-    command = [DEMO, *options]
-    return subprocess.run(
-        command, input=stdin, capture_output=True, text=True, timeout=60, check=False
-    )
-
-
-class Running:
-    """A consumer that runs, ended with the test whatever happens."""
-
-    def __init__(self, *options):
-        self.process = subprocess.Popen(
-            [DEMO, *options], stdin=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0
-        )
-        self.text = ""
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.process.kill()
-        self.process.wait()
-        self.process.stdin.close()
-        self.process.stderr.close()
-
-    def tell(self, line):
-        self.process.stdin.write(line.encode() + b"\n")
-
-    def wait_for(self, text):
-        """What it wrote up to the end of the line with `text`; later calls begin after it."""
-        end = time.monotonic() + PATIENCE
-        while not (match := re.search(re.escape(text) + ".*\n", self.text)):
-            assert select.select([self.process.stderr], [], [], end - time.monotonic())[0], text
-            chunk = os.read(self.process.stderr.fileno(), 65536).decode()
-            assert chunk, f"it ended without '{text}': {self.text}"
-            self.text += chunk
-        seen, self.text = self.text[: match.end()], self.text[match.end() :]
-        return seen
-
-    def children(self):
-        pid = self.process.pid
-        with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
-            return [int(child) for child in file.read().split()]
+def children(it):
+    with open(f"/proc/{it.pid}/task/{it.pid}/children", encoding="ascii") as file:
+        return [int(child) for child in file.read().split()]
 
 
 def alive(pid):
@@ -73,13 +30,6 @@ def alive(pid):
             return file.read().rpartition(")")[2].split()[0] not in "ZX"
     except (FileNotFoundError, ProcessLookupError):
         return False
-
-
-def wait_until_gone(pid):
-    end = time.monotonic() + PATIENCE
-    while alive(pid):
-        assert time.monotonic() < end, f"process {pid} is still there"
-        time.sleep(0.01)
 
 
 def table(stderr):
@@ -101,8 +51,8 @@ def check_against_table(results, stderr):
 
 def check_runs(runs):
     """A rejected submit ends a run of ready polls, a ready poll one of rejected submits."""
-    rejected = [run for run in runs if run[3:] == ("s", truth.REJECTED)]
-    ready = [run for run in runs if run[3:] == ("p", 1)]
+    rejected = [run for run in runs if run[3:5] == ("s", truth.REJECTED)]
+    ready = [run for run in runs if run[3:5] == ("p", 1)]
     edges = sorted([(run[0], run[1], "s") for run in rejected] + [(*run[:2], "p") for run in ready])
     for (_, last, kind), (first, _, following) in zip(edges, edges[1:]):
         assert kind == following or last <= first
@@ -125,7 +75,7 @@ def check_runs(runs):
 )
 def test_what_a_step_hands_on_is_what_the_next_one_takes(tmp_path, slow):
     path = tmp_path / "truth.log"
-    done = run("--source", "memory", "--slow", slow, "--duration", "300ms", "--truth", str(path))
+    done = demo("--source", "memory", "--slow", slow, "--duration", "300ms", "--truth", str(path))
     assert done.returncode == 0, done.stderr
     log = truth.read(path)
     assert log.exit is not None and all(i.end for i in log.instances.values())
@@ -144,7 +94,7 @@ def test_what_a_step_hands_on_is_what_the_next_one_takes(tmp_path, slow):
 
 def test_a_refusal_is_kept_by_tasks_and_passed_back_by_pass_through_steps(tmp_path):
     path = tmp_path / "truth.log"
-    done = run(
+    done = demo(
         "--steps", "decode,filter,first=guard,batch,sink", "--source", "memory",
         "--slow", "sink:refuse:1ms", "--duration", "200ms", "--truth", str(path),
     )  # fmt: skip
@@ -161,8 +111,8 @@ def test_a_refusal_is_kept_by_tasks_and_passed_back_by_pass_through_steps(tmp_pa
 @pytest.mark.parametrize("count", [1, 997, 5003])
 def test_every_message_gets_through(tmp_path, count):
     path = tmp_path / "truth.log"
-    done = run("--source", "memory", "--slow", "sink:refuse:10us", "--batch", "5",
-               "--messages", str(count), "--truth", str(path))  # fmt: skip
+    done = demo("--source", "memory", "--slow", "sink:refuse:10us", "--batch", "5",
+                "--messages", str(count), "--truth", str(path))  # fmt: skip
     assert done.returncode == 0
     good = [i for i in range(count) if i % 997 != 996]
     kept = [i for i in good if i % 10 != 9]
@@ -177,13 +127,12 @@ def test_every_message_gets_through(tmp_path, count):
 
 def test_a_rebalance_ends_all_steps_and_makes_new_ones(tmp_path):
     path = tmp_path / "truth.log"
-    with Running("--source", "memory", "--slow", "sink:refuse:1h", "--truth", str(path)) as it:
-        it.wait_for("in backpressure")
-        it.tell("rebalance")
-        it.tell("pause")
-        it.wait_for("paused")
-        it.tell("quit")
-        assert it.process.wait(PATIENCE) == 0
+    with Consumer(path, "--slow", "sink:refuse:1h") as it:
+        it.wait_line("in backpressure")
+        it.say("rebalance")
+        it.pause()
+        it.say("quit")
+        assert it.wait(PATIENCE) == 0
     log = truth.read(path)
     results = truth.compute(log)
     assert [result["step"] for result in results] == CHAIN[::-1] * 2
@@ -195,16 +144,16 @@ def test_a_rebalance_ends_all_steps_and_makes_new_ones(tmp_path):
 
 def test_another_step_gets_slow_at_run_time(tmp_path):
     path = tmp_path / "truth.log"
-    with Running("--source", "memory", "--slow", "none", "--truth", str(path)) as it:
-        it.tell("transform:refuse:1h")
-        it.wait_for("slow is now transform, it refuses for 3600 s")
-        it.wait_for("in backpressure")
-        it.tell("nobody:refuse:1s")
-        it.wait_for("there is no step 'nobody'")
-        it.tell("what")
-        it.wait_for("'what' is no command")
-        it.tell("quit")
-        assert it.process.wait(PATIENCE) == 0
+    with Consumer(path, "--slow", "none") as it:
+        it.say("transform:refuse:1h")
+        it.wait_line("slow is now transform, it refuses for 3600 s")
+        it.wait_line("in backpressure")
+        it.say("nobody:refuse:1s")
+        it.wait_line("there is no step 'nobody'")
+        it.say("what")
+        it.wait_line("'what' is no command")
+        it.say("quit")
+        assert it.wait(PATIENCE) == 0
     merged = truth.merge(truth.compute(truth.read(path)))
     assert merged["transform"]["send"]["abandoned"] == 1
     assert merged["decode"]["send"]["abandoned"] == 1
@@ -213,18 +162,15 @@ def test_another_step_gets_slow_at_run_time(tmp_path):
 
 def test_no_step_is_called_in_a_pause(tmp_path):
     path = tmp_path / "truth.log"
-    with Running("--source", "memory", "--slow", "sink:refuse:1ms", "--truth", str(path)) as it:
-        it.wait_for("in backpressure")
-        it.tell("pause")
-        paused = int(it.wait_for("paused at").split()[-1])
-        it.tell("sink:refuse:2ms")
-        it.wait_for("slow is now sink")
-        it.tell("resume")
-        resumed = int(it.wait_for("resumed at").split()[-1])
-        it.tell("pause")
-        it.wait_for("paused at")
-        it.tell("quit")
-        assert it.process.wait(PATIENCE) == 0
+    with Consumer(path, "--slow", "sink:refuse:1ms") as it:
+        it.wait_line("in backpressure")
+        paused = it.pause()
+        it.say("sink:refuse:2ms")
+        it.wait_line("slow is now sink")
+        resumed = it.resume()
+        it.pause()
+        it.say("quit")
+        assert it.wait(PATIENCE) == 0
     runs = [run for i in truth.read(path).instances.values() for run in i.runs]
     assert any(last < paused for _, last, *_ in runs)
     assert any(first > resumed for first, *_ in runs)
@@ -235,19 +181,16 @@ def test_no_step_is_called_in_a_pause(tmp_path):
 @pytest.mark.parametrize("slow", ["sink:refuse:1ms", "sink:block:1h"])
 def test_it_ends_when_told_and_its_broker_with_it(tmp_path, how, slow):
     path = tmp_path / "truth.log"
-    with Running("--slow", slow, "--truth", str(path)) as it:
+    with Consumer(path, "--slow", slow, source="kafka") as it:
         if slow == "sink:refuse:1ms":
-            it.wait_for("in backpressure")
-        end = time.monotonic() + PATIENCE
-        while not (children := it.children()):
-            assert time.monotonic() < end
-            time.sleep(0.01)
+            it.wait_line("in backpressure")
+        brokers = wait_until(lambda: children(it), "it has no broker", PATIENCE)
         if how == "quit":
-            it.tell(how)
+            it.say(how)
         else:
-            it.process.send_signal(how)
-        assert it.process.wait(PATIENCE) == 0
-        assert not any(alive(child) for child in children)
+            it.signal(how)
+        assert it.process.wait(PATIENCE) == 0  # not of its last line: the broker writes there too
+        assert not any(alive(broker) for broker in brokers)
     log = truth.read(path)
     assert log.exit is not None
     if slow == "sink:refuse:1ms":
@@ -255,35 +198,30 @@ def test_it_ends_when_told_and_its_broker_with_it(tmp_path, how, slow):
 
 
 def test_killed_it_leaves_no_broker():
-    with Running() as it:
-        it.wait_for("in backpressure")
-        (broker,) = it.children()
+    with Program([DEMO]) as it:
+        it.wait_line("in backpressure")
+        (broker,) = children(it)
         assert alive(broker)
         it.process.kill()
         it.process.wait()
         try:
-            wait_until_gone(broker)
+            wait_until(lambda: not alive(broker), "the broker is still there", PATIENCE)
         finally:
             if alive(broker):
                 os.kill(broker, signal.SIGKILL)
 
 
 def test_a_broker_of_its_own_serves_a_consumer():
-    broker = subprocess.Popen([DEMO, "broker", "--rate", "5000"], stdout=subprocess.PIPE, text=True)
-    try:
-        address = broker.stdout.readline().strip()
-        assert re.fullmatch(r"127\.0\.0\.1:\d+", address)
-        done = run("--brokers", address, "--messages", "3000", "--slow", "none")
+    with Program([DEMO, "broker", "--rate", "5000"], "stdout") as broker:
+        address = broker.wait_line(r"^127\.0\.0\.1:\d+$")[0]
+        done = demo("--brokers", address, "--messages", "3000", "--slow", "none")
         assert done.returncode == 0
         # Which of the two partitions is ahead, and so how many garbled ones come, nobody knows.
         (invalid,) = re.findall("3000 messages in .* s, ([0-9]+) of them invalid", done.stderr)
         assert table(done.stderr)["decode"][0] == 3000 - int(invalid)
         assert int(invalid) > 0
-        broker.terminate()
+        broker.signal(signal.SIGTERM)
         assert broker.wait(PATIENCE) == 0
-    finally:
-        broker.kill()
-        broker.communicate()
 
 
 @pytest.mark.parametrize(
@@ -313,19 +251,19 @@ def test_a_broker_of_its_own_serves_a_consumer():
     ],
 )
 def test_wrong_usage_is_said_in_one_line(options, status, words):
-    done = run(*options)
+    done = demo(*options)
     assert done.returncode == status
     assert words in done.stderr and done.stderr.count("\n") == 1
 
 
 def test_no_kafka_there():
-    done = run("--brokers", "127.0.0.1:1")
+    done = demo("--brokers", "127.0.0.1:1")
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1 and "127.0.0.1:1: " in done.stderr
 
 
 def test_help_names_every_option():
-    done = run("--help")
+    done = demo("--help")
     assert done.returncode == 0 and done.stderr == ""
     for option in ("brokers", "source", "truth", "slow", "steps", "messages", "duration", "rate"):
         assert f"--{option} " in done.stdout

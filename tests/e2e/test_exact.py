@@ -12,19 +12,18 @@ import time
 import pytest
 
 import truth
+from agent import Agent
 from load import (
-    DEMO,
     LONG,
     TIMES,
-    Agent,
     Consumer,
     chain_errors,
     count_errors,
-    now,
     sample_errors,
     time_errors,
     value_of,
 )
+from program import DEMO, now
 
 SLOTS = [("100ms", 4), ("1ms", 3), ("10us", 1.2)]  # 10, 1,000, 100,000 freed slots a second
 SLOTS_IDS = ["10", "1000", "100000"]

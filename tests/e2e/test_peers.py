@@ -1,20 +1,15 @@
 # SPDX-License-Identifier: MIT
 """The probes are ordinary USDT: other tools list them and get their arguments."""
 
-import os
 import re
-import subprocess
-import sys
 
-sys.path.insert(0, os.path.dirname(__file__))
-from agent import BUILD  # noqa: E402
+from program import DEMO, Program, run
 
-DEMO = BUILD / "pushback-demo"
 PROBES = ["submit_return", "forward_return", "poll_return", "step_end"]
 
 
 def bpftrace(*options):
-    done = subprocess.run(["bpftrace", *options], capture_output=True, text=True, timeout=60)
+    done = run("bpftrace", *options)
     return done.stdout + done.stderr
 
 
@@ -25,16 +20,10 @@ def test_bpftrace_lists_them():
 
 def test_bpftrace_gets_the_arguments():
     """The one-liner of the header's manual: news by step name, the counts so far in the arguments."""
-    consumer = subprocess.Popen(
-        [DEMO, "--source", "memory", "--slow", "sink:refuse:1ms"], stdin=subprocess.PIPE, stderr=subprocess.DEVNULL
-    )
-    try:
-        script = "{ @fires[str(arg1), arg2] = count(); @accepted[str(arg1)] = max(arg3); }"
-        text = f"usdt:{DEMO}:pushback:submit_return {script} interval:s:3 {{ exit(); }}"
+    script = "{ @fires[str(arg1), arg2] = count(); @accepted[str(arg1)] = max(arg3); }"
+    text = f"usdt:{DEMO}:pushback:submit_return {script} interval:s:3 {{ exit(); }}"
+    with Program([DEMO, "--source", "memory", "--slow", "sink:refuse:1ms"]):
         shown = bpftrace("-e", text)
-    finally:
-        consumer.kill()
-        consumer.communicate()
     fires = {(n, int(o)): int(c) for n, o, c in re.findall(r"@fires\[(\w+), (\d)\]: (\d+)", shown)}
     accepted = {n: int(c) for n, c in re.findall(r"@accepted\[(\w+)\]: (\d+)", shown)}
     assert fires.get(("sink", 1)), shown

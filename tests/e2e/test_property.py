@@ -17,8 +17,9 @@ import time
 import traceback
 
 import model
-from agent import BUILD, Agent
+from agent import Agent
 from driver import ACCEPTED, INVALID, PLACES, PROPAGATED, REJECTED, Driver
+from program import BUILD
 
 RUNS = int(os.environ.get("PUSHBACK_RUNS", "70"))
 SEED = os.environ.get("PUSHBACK_SEED")

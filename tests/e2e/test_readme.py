@@ -3,17 +3,13 @@
 
 import os
 import re
-import subprocess
-import sys
 
 import pytest
 
-sys.path.insert(0, os.path.dirname(__file__))
-from agent import BUILD, ROOT  # noqa: E402
+from program import BUILD, DEMO, ROOT, Program, run
 
 README = (ROOT / "README.md").read_text()
 TWO = ["make demo", "make test"]  # the second one is what runs this; the first has a test below
-PATIENCE = 60
 
 
 def commands():
@@ -29,23 +25,15 @@ def is_look(line):
     return line.split()[0] == "pushback" and line.split()[1] != "run"
 
 
-def shell(line, **options):
-    environment = {**os.environ, "PATH": f"{BUILD}:{os.environ['PATH']}", "MAKEFLAGS": "", **options.pop("env", {})}
-    return subprocess.run(
-        ["sh", "-c", line], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=PATIENCE, **options
-    )
+def shell(line, **environment):
+    own = {"PATH": f"{BUILD}:{os.environ['PATH']}", "MAKEFLAGS": ""}
+    return run("sh", "-c", line, cwd=ROOT, env=os.environ | own | environment)
 
 
 @pytest.fixture(name="consumer")
 def a_consumer():
-    child = subprocess.Popen(
-        [BUILD / "pushback-demo", "--source", "memory", "--slow", "sink:refuse:1ms"],
-        stdin=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-    )
-    yield child
-    child.kill()
-    child.communicate()
+    with Program([DEMO, "--source", "memory", "--slow", "sink:refuse:1ms"]) as child:
+        yield child
 
 
 def test_the_two_commands_stand_first():
@@ -55,20 +43,20 @@ def test_the_two_commands_stand_first():
 @pytest.mark.parametrize("line", [c for c in commands() if c.startswith("pushback run")])
 def test_pushback_run(line, consumer):
     """Attaches, or prints help; one that goes on is ended by SIGTERM and exits 0."""
-    done = shell(f"exec timeout -s TERM -k 20 2 {line}", env={"PID": str(consumer.pid)})
+    done = shell(f"exec timeout -s TERM -k 20 2 {line}", PID=str(consumer.pid))
     if line.endswith("--help"):
         assert done.returncode == 0 and done.stdout.startswith("pushback run - ")
         return
     # timeout(1) says 124 for what it ended; --preserve-status is not in the README's line.
     assert done.returncode in (0, 124), done.stderr
     assert done.stderr.startswith("pushback: watching ") and done.stderr.count("\n") == 1, done.stderr
-    assert consumer.poll() is None
+    assert consumer.process.poll() is None
 
 
 @pytest.mark.parametrize("line", [c for c in commands() if is_look(c)])
 def test_pushback_looks(line, consumer):
     """The other verbs say what they see of the consumer, and end or are ended."""
-    done = shell(f"exec timeout -s TERM -k 20 8 {line}", env={"PID": str(consumer.pid)})
+    done = shell(f"exec timeout -s TERM -k 20 8 {line}", PID=str(consumer.pid))
     assert done.returncode == (124 if line == "pushback top" else 0), done.stdout + done.stderr
     assert done.stderr == ""
     assert "pushback-demo" in done.stdout, done.stdout
@@ -102,8 +90,9 @@ def test_make_install(tmp_path):
     assert done.returncode == 0, done.stderr
     assert os.access(tmp_path / "usr/local/bin/pushback", os.X_OK)
     source = '#include <pushback.h>\nint main(void) { return 0; }\n'
-    compiler = ["gcc", f"-I{tmp_path}/usr/local/include", "-x", "c", "-", "-o", str(tmp_path / "a.out")]
-    subprocess.run(compiler, input=source, text=True, check=True)
+    compiler = ["gcc", f"-I{tmp_path}/usr/local/include", "-x", "c", "-", "-o", tmp_path / "a.out"]
+    done = run(*compiler, input=source)
+    assert done.returncode == 0, done.stderr
 
 
 def test_make_help():
@@ -142,7 +131,8 @@ def test_snippet_compiles(tmp_path):
     """
     (tmp_path / "snippet.c").write_text(around + snippet)
     flags = ["-std=c11", "-Wall", "-Wextra", "-Werror", f"-I{ROOT}/include", "-c", "-o", "/dev/null"]
-    subprocess.run(["gcc", *flags, tmp_path / "snippet.c"], check=True)
+    done = run("gcc", *flags, tmp_path / "snippet.c")
+    assert done.returncode == 0, done.stderr
 
 
 def test_links():

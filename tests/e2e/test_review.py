@@ -16,7 +16,7 @@ import pytest
 
 from agent import PREFIX
 from driver import ACCEPTED, copy_new
-from program import PROGS, PUSHBACK, Program, run
+from program import PROGS, PUSHBACK, Program, run, wait_until
 from scene import one
 
 HONEST = 23
@@ -83,10 +83,8 @@ def test_a_step_that_was_refused_leaves_nothing_in_the_kernel(scene):
         agent = scene.attach("--path", scene.directory / "hostile")
         lie(liar)
         assert agent.receiver.wait_for(lambda r: agent.lost().get("process_full"))
-    end = time.monotonic() + 10
-    while any(left := [entries(agent, name) for name in ("places", "processes", "steps")]):
-        assert time.monotonic() < end, left
-        time.sleep(0.1)
+    for name in ("places", "processes", "steps"):
+        wait_until(lambda: entries(agent, name) == 0, f"{name} are left")
     agent.end()
 
 
@@ -109,10 +107,7 @@ def test_a_file_that_has_probes_now_and_had_none_before(scene):
     d.library_file.write_bytes(with_probes)
     assert d.library_file.stat().st_ino == inode
     d.dlopen()
-    end = time.monotonic() + 10
-    while not d.semaphore("library"):
-        assert time.monotonic() < end, "it is never looked at again"
-        time.sleep(0.1)
+    wait_until(lambda: d.semaphore("library"), "it is never looked at again")
     agent.end()
 
 

@@ -5,13 +5,12 @@ tests/progs/sink_driver feeds it; strict receivers and real servers say what arr
 """
 
 import collections
-import random
 import subprocess
 
 import pytest
 
 from receiver import Receiver
-from sink_driver import AGENT, DRIVER, MS, P, Driver, address, lost, receiver, weight  # noqa: F401
+from sink_driver import AGENT, DRIVER, MS, P, Driver, address, lost, receiver, seeded, weight  # noqa: F401
 from statsd_servers import Etsy, Netdata
 
 
@@ -19,9 +18,7 @@ from statsd_servers import Etsy, Netdata
 
 
 def test_all_metrics_of_many_steps_add_up(address, receiver):
-    seed = random.randrange(1 << 32)
-    print("seed", seed)
-    rng = random.Random(seed)
+    rng = seeded()
     plain = ["send_backpressure", "receive_backpressure", "send_backpressure_abandoned",
              "receive_backpressure_partial", "send_backpressure_folded", "submit_accepted",
              "submit_forwarded"]  # fmt: skip
@@ -174,9 +171,7 @@ def test_the_agent_tells_about_itself(receiver):
 
 
 def test_names_cannot_inject_anything(receiver):
-    seed = random.randrange(1 << 32)
-    print("seed", seed)
-    rng = random.Random(seed)
+    rng = seeded()
     names = [b"x:1|c\nadmin.metric:1|c|#a:b", b"|#,@:\n=;", b"\n", b"\xff" * 127, b"a\tb\rc", b"%s%n"]
     names += [bytes(rng.randrange(1, 256) for _ in range(rng.randrange(1, 128))) for _ in range(300)]
     with Driver(receiver.start("udp://127.0.0.1:0")) as d:

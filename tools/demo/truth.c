@@ -10,6 +10,7 @@
 #include <pushback.h>
 
 #include "clock.h"
+#include "put.h"
 #include "truth.h"
 
 #define BUFFER_SIZE (1u << 20)
@@ -52,17 +53,9 @@ static char *log_reserve(size_t size)
 	return out.buffer + out.used;
 }
 
-static char *put_number(char *at, uint64_t number, char after)
+static char *put_field(char *at, uint64_t number, char after)
 {
-	char digits[20];
-	size_t n = 0;
-
-	do {
-		digits[n++] = (char)('0' + number % 10);
-		number /= 10;
-	} while (number);
-	while (n)
-		*at++ = digits[--n];
+	at = put_number(at, number);
 	*at++ = after;
 	return at;
 }
@@ -75,15 +68,15 @@ static void run_flush(const struct truth_step *step, enum truth_kind kind)
 	if (!run->count)
 		return;
 	at = log_reserve(RECORD_SIZE);
-	at = put_number(at, step->id, ' ');
+	at = put_field(at, step->id, ' ');
 	*at++ = "sfp"[kind];
 	*at++ = ' ';
-	at = put_number(at, run->outcome, ' ');
-	at = put_number(at, run->count, ' ');
-	at = put_number(at, run->first - out.base, ' ');
-	at = put_number(at, run->last - run->first, run->late > TRUTH_PROMPT ? ' ' : '\n');
+	at = put_field(at, run->outcome, ' ');
+	at = put_field(at, run->count, ' ');
+	at = put_field(at, run->first - out.base, ' ');
+	at = put_field(at, run->last - run->first, run->late > TRUTH_PROMPT ? ' ' : '\n');
 	if (run->late > TRUTH_PROMPT)
-		at = put_number(at, run->late, '\n');
+		at = put_field(at, run->late, '\n');
 	out.used = (size_t)(at - out.buffer);
 }
 
