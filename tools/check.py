@@ -47,7 +47,7 @@ ONLY = {
 # Pure files: no libbpf, no I/O, no clock.
 PURE = r"model(_\w+)?|hist|metrics|verdict|text|top_(rows|merge|order|keys)"
 PURE_MAY = {"stdbool.h", "stddef.h", "stdint.h", "stdlib.h", "string.h", "errno.h", "limits.h", "float.h", "math.h",
-            "uthash.h"}
+            "inttypes.h", "uthash.h"}
 # Pure ones that make sentences: with snprintf and nothing else of stdio.
 SENTENCES = {"verdict"}
 # What faces a consumer's data or the kernel does not print.

@@ -385,6 +385,23 @@ static void test_a_split_goes_on_where_the_oldest_is(void **state)
 	assert_int_equal(series_full(s), 550 * MS);
 }
 
+/* Its head dies: only one of the two that are left goes on as what it was. */
+static void test_a_consumer_is_inherited_once(void **state)
+{
+	struct stand *s = *state;
+
+	s->count = 3;
+	hands_on(&s->r[1], PLACE(2), 0);
+	hands_on(&s->r[1], PLACE(3), 0);
+	SECOND(s, 400, 0, 0);
+	s->r[1].dead = true;
+	SECOND(s, 100, 0, 50);
+	assert_int_equal(consumer_count(s->m), 2);
+	assert_int_equal(consumer_at(s->m, 0)->full_ns, 500 * MS);
+	assert_int_equal(consumer_at(s->m, 1)->full_ns, 50 * MS);
+	assert_int_equal(series_full(s), 550 * MS);
+}
+
 /* The sum of several under one name, as with steps. */
 static void test_series_are_by_name(void **state)
 {
@@ -430,6 +447,7 @@ int main(void)
 		TEST(test_consumers_merge),
 		TEST(test_an_older_step_joins),
 		TEST(test_a_split_goes_on_where_the_oldest_is),
+		TEST(test_a_consumer_is_inherited_once),
 		TEST(test_series_are_by_name),
 	};
 

@@ -190,6 +190,13 @@ static void test_busy_behind_the_bottleneck(void **state)
 							 "behind it sink is busy 96 % of the time");
 	busy(s, 3, 0.4);
 	assert_string_equal(says(s, VERDICT_BOTTLENECK), "parse is the bottleneck: 97 % self time");
+	/* What closes a cycle leads to what is before it. */
+	s->edge[3] = (struct edge_view){ .from = &s->step[1], .to = &s->step[0] };
+	s->consumer.edge_count = STEPS;
+	busy(s, 3, 0);
+	busy(s, 0, 0.96);
+	assert_string_equal(says(s, VERDICT_BOTTLENECK), "parse is the bottleneck: 97 % self time");
+	busy(s, 0, 0);
 	/* On another branch it is not behind it. */
 	busy(s, 3, 0.96);
 	s->edge[2].from = &s->step[0];
