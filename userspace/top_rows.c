@@ -307,7 +307,9 @@ static void take_consumer(struct top_rows *r, struct top_snapshot *s, const stru
 
 		take_step(r, step, v->steps[i], now);
 		step->consumer = s->consumer_count;
-		step->at_fault = v->steps[i] == verdict.step || v->steps[i] == verdict.other;
+		/* Of a bottleneck the other one is only said to be busy behind it. */
+		step->at_fault = v->steps[i] == verdict.step ||
+				 (verdict.kind == VERDICT_UNCLEAR && v->steps[i] == verdict.other);
 		if (!i || step->key.instance < c->instance)
 			c->instance = step->key.instance;
 	}
