@@ -2,6 +2,7 @@
 /*
  * sampler.h - enter marks, seen 20 times a second in the memory of the consumers
  *
+ * Less often where that would take more than 2 % of a core.
  * One process_vm_readv(2) a process and sample (of at most 1,024 steps), whether it is on a CPU or
  * not. Knows its steps from the records of the last drain. Not thread-safe.
  */
@@ -26,7 +27,7 @@ void sampler_end(struct sampler *s);
 
 /* When the next sample is due; jittered, so that no consumer's own period hides from it. */
 uint64_t sampler_due(const struct sampler *s);
-/* Looks at all of them and tells the model. What cannot be read is passed over. */
+/* Looks at all of them and tells the model, as of `now` (the present). What cannot be read is passed over. */
 void sampler_run(struct sampler *s, struct model *m, uint64_t now);
 
 #endif /* SAMPLER_H */
