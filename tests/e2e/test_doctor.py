@@ -17,8 +17,9 @@ import time
 
 import pytest
 
-from agent import BUILD, PUSHBACK, Agent
+from agent import Agent
 from driver import Driver
+from program import BUILD, PUSHBACK
 
 DONE, FAILED, USAGE, HOST = 0, 1, 2, 3
 PROGS = BUILD / "tests"

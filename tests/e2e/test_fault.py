@@ -1,6 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""Which step is at fault: self time on real chains, one step of which is slow."""
+"""Which step is at fault: self time and the verdict on real chains, a step of which is slow.
 
+PUSHBACK_TEST_LONG=1: a spell of a minute.
+"""
+
+import contextlib
+import json
 import shutil
 import time
 
@@ -8,8 +13,8 @@ import pytest
 
 import truth
 from agent import Agent
-from load import Consumer, count_errors, time_errors
-from program import DEMO, now
+from load import LONG, Consumer, count_errors, time_errors
+from program import DEMO, PUSHBACK, Program
 
 CHAIN = ("decode", "filter", "transform", "batch", "sink")
 BRANCHES = "decode,split=broadcast,left=sink/transform,right=sink"
@@ -67,3 +72,116 @@ def test_on_one_branch(tmp_path, demo, slow, every):
     options = ("--steps", BRANCHES, "--slow", f"{slow}:refuse:{every}")
     seen = watch(demo, tmp_path / "log", *options)
     check_fault(*seen, slow)
+
+
+# ---- The verdict ----
+
+
+class Top(Program):
+    """`pushback top --json`, a refresh at a time."""
+
+    def __init__(self, *options):
+        super().__init__([PUSHBACK, "top", "--json", *options], output="stdout")
+        self._next = None
+
+    def refresh(self, timeout=20):
+        """{step: object} of the next whole refresh."""
+        rows = []
+        while True:
+            row = self._next or json.loads(self.wait_line(r"^.*$", timeout)[0])
+            self._next = None
+            if rows and row["time"] != rows[0]["time"]:
+                self._next = row
+                return {r["step"]: r for r in rows}
+            rows.append(row)
+
+
+def verdict(steps):
+    (one,) = {json.dumps(row["verdict"]) for row in steps.values()}
+    return json.loads(one)
+
+
+@contextlib.contextmanager
+def looking(demo, log, *options):
+    with Consumer(log, *options, program=demo) as consumer:
+        time.sleep(0.3)
+        with Top("--pid", consumer.pid) as top:
+            top.refresh()  # its first second is not a whole one
+            yield consumer, top
+        consumer.end()
+
+
+def wait_verdict(top, refreshes, pattern_kind, step):
+    """Within so many refreshes; the steps then."""
+    seen = []
+    for _ in range(refreshes):
+        steps = top.refresh()
+        seen.append(verdict(steps))
+        at_fault = [name for name, row in steps.items() if row["at_fault"]]
+        if seen[-1] and seen[-1]["kind"] == pattern_kind and at_fault == [step]:
+            return steps
+    raise AssertionError(seen)
+
+
+@pytest.mark.parametrize("slow", CHAIN)
+def test_the_verdict_at_each_position(tmp_path, demo, slow):
+    with looking(demo, tmp_path / "log", "--slow", f"{slow}:refuse:500us") as (_, top):
+        wait_verdict(top, 3, "bottleneck", slow)
+
+
+@pytest.mark.parametrize("slow", ["decode", "transform", "sink"])
+def test_slow_by_blocking_is_named_as_busy(tmp_path, demo, slow):
+    """It refuses nobody: only where the thread is shows it."""
+    with looking(demo, tmp_path / "log", "--slow", f"{slow}:block:5ms") as (_, top):
+        steps = wait_verdict(top, 3, "busiest", slow)
+        assert steps[slow]["state"] == "busy"
+        assert all(row["state"] != "busy" for name, row in steps.items() if name != slow)
+        shares = [(row["busy"] or 0) for name, row in steps.items() if name != slow]
+        assert steps[slow]["busy"] > 0.8 and max(shares) < 0.2, steps
+
+
+def test_the_verdict_follows_within_two_refreshes(tmp_path, demo):
+    with looking(demo, tmp_path / "log", "--slow", "sink:refuse:500us") as (consumer, top):
+        wait_verdict(top, 3, "bottleneck", "sink")
+        for slow in ("decode", "batch", "filter", "sink"):
+            consumer.say(f"{slow}:refuse:500us")
+            consumer.wait_line("slow is now")
+            top.refresh()  # the one that was under way
+            wait_verdict(top, 2, "bottleneck", slow)
+
+
+def test_two_equally_slow(tmp_path, demo):
+    options = ("--steps", "decode,split=broadcast,left=sink/right=sink")
+    slow = ("--slow", "left:refuse:1ms", "--slow", "+right:refuse:1ms")
+    with looking(demo, tmp_path / "log", *options, *slow) as (_, top):
+        seen = [verdict(top.refresh()) for _ in range(4)]
+        assert all(v["kind"] == "unclear" for v in seen[1:]), seen
+        assert all("left" in v["text"] and "right" in v["text"] for v in seen[1:]), seen
+
+
+def test_stuck_since(tmp_path, demo):
+    """At 1,000 slots a second each episode is a millisecond; the spell is all of it."""
+    seconds = 60 if LONG else 6
+    with Consumer(tmp_path / "log", "--slow", "none", program=demo) as consumer:
+        with Top("--pid", consumer.pid) as top:
+            top.refresh()
+            consumer.say("sink:refuse:1ms")
+            consumer.wait_line("slow is now")
+            began = time.monotonic()
+            while time.monotonic() < began + seconds:
+                steps = top.refresh()
+            lasted = time.monotonic() - began
+            spell = steps["sink"]["send_backpressure_spell"] / 1000
+            assert lasted - 2 < spell <= lasted + 1, (spell, lasted)
+        consumer.end()
+
+
+def test_pressure_is_what_the_truth_says(tmp_path, demo):
+    """full: decode refuses, nothing gets in. some: any of them does; at least as much as each."""
+    agent, steps, wall = watch(demo, tmp_path / "log", "--slow", "sink:refuse:1ms")
+    (seen,) = agent.pressure().values()
+    full, some = seen.counters["pressure_full_time"], seen.counters["pressure_some_time"]
+    slack = (0.01 * wall + steps["decode"]["send"]["slack_ns"]) / 1e6
+    assert abs(full - steps["decode"]["send"]["time_ns"] / 1e6) <= slack, (full, steps["decode"])
+    times = [step["send"]["time_ns"] / 1e6 for step in steps.values()]
+    assert max(times) - slack <= some <= min(sum(times), wall / 1e6) + slack, (some, times)

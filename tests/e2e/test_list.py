@@ -15,9 +15,10 @@ import time
 
 import pytest
 
-from agent import BUILD, PUSHBACK, Agent
+from agent import Agent
+from program import BUILD, PUSHBACK, Program
 from driver import Driver, copy_new
-from load import Program
+
 
 DONE, FAILED, USAGE, HOST = 0, 1, 2, 3
 SPINNER = BUILD / "tests" / "spinner"
