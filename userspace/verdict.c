@@ -13,6 +13,8 @@
 #define SELF_SOME 0.02
 #define SELF_MUCH 0.10
 #define BUSY_MOST 0.50
+/* Behind a bottleneck; a thread that spins through its chain is inside any step half of the time. */
+#define BUSY_BEHIND 0.80
 /*
  * Of the chain's self time. With 2/3 a step has at least twice as much as the next one; two that are
  * equally slow have half each, give or take what a second's noise makes of it.
@@ -104,7 +106,7 @@ static struct verdict by_self(const struct consumer_view *c, struct verdict v)
 		return v;
 	}
 	v.kind = VERDICT_BOTTLENECK;
-	if (busy && busy_of(busy) >= BUSY_MOST && is_behind(c, busy, v.step, &left)) {
+	if (busy && busy_of(busy) >= BUSY_BEHIND && is_behind(c, busy, v.step, &left)) {
 		v.other = busy;
 		v.other_share = busy_of(busy);
 	}

@@ -207,7 +207,8 @@ def test_thousand_steps_in_fifty_processes(tmp_path):
     for process in processes:
         errors += many_errors(agent, process)
     assert not errors, "\n".join(errors[:20])
-    assert not agent.lost(), agent.lost()
+    # They hand on at random: to more steps than are kept.
+    assert set(agent.lost()) <= {"nexts_full"}, agent.lost()
 
 
 def many_errors(agent, process, **tags):

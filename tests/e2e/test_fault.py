@@ -176,6 +176,24 @@ def test_stuck_since(tmp_path, demo):
         consumer.end()
 
 
+def test_busy_time_is_what_it_blocked_for(tmp_path, demo):
+    agent, steps, wall = watch(demo, tmp_path / "log", "--slow", "sink:block:5ms")
+    seen = agent.counters()
+    busy = {step: seen[step]["step_busy_time"] for step in CHAIN}
+    blocked = steps["sink"]["accepted"] * 5
+    # By samples: of 60, with a chance of nearly 1 each. More than 5 ms it blocks on a busy machine.
+    assert blocked - 0.1 * wall / 1e6 <= busy["sink"] <= wall / 1e6, (busy, blocked)
+    assert sum(busy.values()) <= wall / 1e6 and sum(busy.values()) - busy["sink"] < 0.1 * wall / 1e6, busy
+
+
+def test_depth(tmp_path, demo):
+    agent, _, _ = watch(demo, tmp_path / "log", "--slow", "sink:refuse:100ms", "--concurrency", "7")
+    series = {step: s.gauges for (step, _), s in agent.series().items()}
+    assert series["sink"]["queue_capacity"] == 7 and 6 <= series["sink"]["queue_depth"] <= 7, series
+    assert series["transform"]["queue_depth"] == 1, series
+    assert "queue_depth" not in series["filter"] and "step_busy_time" in agent.counters()["filter"]
+
+
 def test_pressure_is_what_the_truth_says(tmp_path, demo):
     """full: decode refuses, nothing gets in. some: any of them does; at least as much as each."""
     agent, steps, wall = watch(demo, tmp_path / "log", "--slow", "sink:refuse:1ms")
