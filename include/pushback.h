@@ -742,12 +742,23 @@ PUSHBACK_INLINE uint64_t pushback_next_bit(const struct pushback_step *s,
 	return 1ull << ((uint64_t)(mixed * 2654435761u) * PUSHBACK_NEXT_BITS >> 32);
 }
 
-PUSHBACK_INLINE void pushback_next_second(struct pushback_step *s, uint64_t now)
+/* Only a forward's own site can tell it: where nobody listens, this is not tried for ever. */
+PUSHBACK_COLD unsigned int pushback_next_news(struct pushback_step *s,
+					      const struct pushback_step *next,
+					      enum pushback_site site, uint64_t now)
 {
-	uint64_t second = now >> 30 << PUSHBACK_NEXT_BITS;
+	uint64_t second = now >> 30 << PUSHBACK_NEXT_BITS, bit;
 
 	if (s->nexts >> PUSHBACK_NEXT_BITS << PUSHBACK_NEXT_BITS != second)
 		s->nexts = second;
+	bit = pushback_next_bit(s, next);
+	if (s->nexts & bit)
+		return 0;
+	if (pushback_armed(site))
+		return PUSHBACK_UNTOLD;
+	if (now - s->watch_since >= PUSHBACK_BEAT_NS)
+		s->nexts |= bit;
+	return 0;
 }
 
 /* Fires, or keeps it for the next return. */
@@ -761,8 +772,6 @@ PUSHBACK_COLD void pushback_tell(struct pushback_step *s, enum pushback_site sit
 		/* Later on it is somebody attached to other sites only: no clock at each return. */
 		if (now - s->watch_since < PUSHBACK_BEAT_NS || now - s->fired < PUSHBACK_BEAT_NS)
 			s->countdown = s->look_every = 1;
-		else if (next)
-			s->nexts |= pushback_next_bit(s, next);
 		return;
 	}
 	s->state &= ~PUSHBACK_UNTOLD;
@@ -812,7 +821,8 @@ PUSHBACK_COLD void pushback_news(struct pushback_step *s, enum pushback_site sit
 	if (edge)
 		tell |= pushback_turn(s, direction, edge == PUSHBACK_OPENS, now);
 	pushback_look(s, edge, now);
-	pushback_next_second(s, now);
+	if (next)
+		tell |= pushback_next_news(s, next, site, now);
 	if (!tell && now - s->fired >= PUSHBACK_BEAT_NS)
 		tell = PUSHBACK_BEAT;
 	if (!tell)
@@ -960,10 +970,8 @@ PUSHBACK_INLINE void pushback_forward_return(struct pushback_step *s, int outcom
 	pushback_enter_watch(s);
 	next = pushback_called == s ? NULL : pushback_called;
 	pushback_called = NULL;
-	if (PUSHBACK_UNLIKELY(next && !(s->nexts & pushback_next_bit(s, next)))) {
-		s->state |= PUSHBACK_UNTOLD;
+	if (PUSHBACK_UNLIKELY(next && !(s->nexts & pushback_next_bit(s, next))))
 		s->countdown = 1;
-	}
 	pushback_counted(s, PUSHBACK_FORWARD_RETURN, outcome,
 			 pushback_count(s, PUSHBACK_RECEIVE, outcome), next);
 }

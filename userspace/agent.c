@@ -417,7 +417,9 @@ enum exit_status agent_run(struct agent *a, struct sink *const *sinks, size_t co
 {
 	uint64_t interval = a->options->interval_ns;
 	uint64_t period = interval < SECOND_NS ? interval : SECOND_NS;
-	uint64_t now = now_ns(), next_drain = now + period, next_flush = now + interval;
+	uint64_t now = now_ns(), next_flush = now + interval;
+	/* The first one soon: samples are taken of the steps that a drain has shown. */
+	uint64_t next_drain = now + earlier(period, POLL_NS);
 	bool end = false, failed = false;
 
 	a->sinks = sinks;

@@ -28,7 +28,7 @@ def demo(tmp_path):
     return shutil.copy(DEMO, tmp_path / "demo")
 
 
-def watch(demo, log, *options, seconds=3):
+def watch(demo, log, *options, seconds=2):
     """(what the agent said, the truth by step, ns) of a consumer that was already slow."""
     with Consumer(log, *options, program=demo) as consumer:
         time.sleep(0.5)
@@ -143,7 +143,7 @@ def test_slow_by_blocking_is_named_as_busy(tmp_path, demo, slow):
 def test_the_verdict_follows_within_two_refreshes(tmp_path, demo):
     with looking(demo, tmp_path / "log", "--slow", "sink:refuse:500us") as (consumer, top):
         wait_verdict(top, 3, "bottleneck", "sink")
-        for slow in ("decode", "batch", "filter", "sink"):
+        for slow in ("decode", "batch", "sink"):
             consumer.say(f"{slow}:refuse:500us")
             consumer.wait_line("slow is now")
             top.refresh()  # the one that was under way
@@ -181,7 +181,7 @@ def test_busy_time_is_what_it_blocked_for(tmp_path, demo):
     seen = agent.counters()
     busy = {step: seen[step]["step_busy_time"] for step in CHAIN}
     blocked = steps["sink"]["accepted"] * 5
-    # By samples: of 60, with a chance of nearly 1 each. More than 5 ms it blocks on a busy machine.
+    # By some 60 samples, from the first drain on. It blocks for more than 5 ms on a busy machine.
     assert blocked - 0.1 * wall / 1e6 <= busy["sink"] <= wall / 1e6, (busy, blocked)
     assert sum(busy.values()) <= wall / 1e6 and sum(busy.values()) - busy["sink"] < 0.1 * wall / 1e6, busy
 
@@ -191,7 +191,7 @@ def test_depth(tmp_path, demo):
     series = {step: s.gauges for (step, _), s in agent.series().items()}
     assert series["sink"]["queue_capacity"] == 7 and 6 <= series["sink"]["queue_depth"] <= 7, series
     assert series["transform"]["queue_depth"] == 1, series
-    assert "queue_depth" not in series["filter"] and "step_busy_time" in agent.counters()["filter"]
+    assert "queue_depth" not in series["filter"], series
 
 
 def test_pressure_is_what_the_truth_says(tmp_path, demo):

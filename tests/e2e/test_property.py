@@ -21,7 +21,7 @@ from agent import Agent
 from driver import ACCEPTED, INVALID, PLACES, PROPAGATED, REJECTED, Driver
 from program import BUILD
 
-RUNS = int(os.environ.get("PUSHBACK_RUNS", "70"))
+RUNS = int(os.environ.get("PUSHBACK_RUNS", "50"))
 SEED = os.environ.get("PUSHBACK_SEED")
 THREADS = 4
 STEPS = 6

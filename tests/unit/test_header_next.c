@@ -112,6 +112,32 @@ static void where_nobody_listens_it_is_not_tried_for_ever(void **state)
 	for (i = 0; i < 1000; i++)
 		hand_on(&b);
 	assert_true(a.look_every > 32);
+	/* Nor does another site tell it in place of that one. */
+	observer_forget();
+	for (i = 0; i < 1000; i++) {
+		hand_on(&b);
+		pushback_submit_return(&a, ACCEPTED);
+	}
+	assert_in_range(told(NULL), 0, 1);
+}
+
+/* In its first second it might only be late: that is waited for, and costs no fires elsewhere. */
+static void a_forward_site_that_comes_late(void **state)
+{
+	unsigned int i;
+
+	(void)state;
+	observer_raise(1);
+	observer_arm(1u << PUSHBACK_SUBMIT_RETURN);
+	for (i = 0; i < 1000; i++) {
+		hand_on(&b);
+		pushback_submit_return(&a, ACCEPTED);
+	}
+	assert_int_equal(told(NULL), 1);
+	observer_arm(OBSERVER_ALL);
+	for (i = 0; i < 1000; i++)
+		hand_on(&b);
+	assert_int_equal(told(&b), 1);
 }
 
 static void unknown_and_itself_are_no_news(void **state)
@@ -153,6 +179,7 @@ int main(void)
 		TEST(each_one_is_told_once_a_second),
 		TEST(a_quiet_consumer_tells_it_too),
 		TEST(all_of_many_are_told_in_a_while),
+		TEST(a_forward_site_that_comes_late),
 		TEST(where_nobody_listens_it_is_not_tried_for_ever),
 		TEST(unknown_and_itself_are_no_news),
 		TEST(an_enter_mark_is_remembered),
