@@ -349,12 +349,27 @@ static __always_inline void copy_step(struct pb_step *e, const char *first, __u6
 		lose(PB_LOSS_READ, 1);
 }
 
+/* The slot of a next step that lives no more, as after a rebalance of what is behind this one. */
+static __always_inline __u32 forget_next(const struct pb_step *e, const struct pb_step_key *key)
+{
+	struct pb_place_key place_key = { .process = key->process };
+	__u32 i;
+
+	for (i = 0; i < PB_MAX_NEXT; i++) {
+		place_key.place = e->next[i].place;
+		if (!bpf_map_lookup_elem(&places, &place_key))
+			break;
+	}
+	return i;
+}
+
 /* Whom it hands messages to. A later observer has of the struct whom it was told with last. */
-static __noinline int learn_next(struct pb_step *e, __u64 place, __u64 refused)
+static __noinline int learn_next(struct pb_step *e, const struct pb_step_key *key, __u64 place,
+				 __u64 refused)
 {
 	__u32 i;
 
-	if (!e || !place)
+	if (!e || !key || !place)
 		return 0;
 	for (i = 0; i < PB_MAX_NEXT; i++) {
 		if (!e->next[i].place)
@@ -364,16 +379,23 @@ static __noinline int learn_next(struct pb_step *e, __u64 place, __u64 refused)
 			return 0;
 		}
 	}
-	lose(PB_LOSS_NEXT_FULL, 1);
+	i = forget_next(e, key);
+	if (i < PB_MAX_NEXT) {
+		e->next[i].place = place;
+		e->next[i].refusals = refused;
+	} else {
+		lose(PB_LOSS_NEXT_FULL, 1);
+	}
 	return 0;
 }
 
-static __always_inline void learn_order(struct pb_step *e, struct pt_regs *ctx, __u32 probe)
+static __always_inline void learn_order(struct pb_step *e, const struct pb_step_key *key,
+					struct pt_regs *ctx, __u32 probe)
 {
 	__u32 value = PT_REGS_PARM3(ctx);
 
 	if (probe == PB_PROBE_FORWARD_RETURN)
-		learn_next(e, PT_REGS_PARM6(ctx),
+		learn_next(e, key, PT_REGS_PARM6(ctx),
 			   value == PUSHBACK_REJECTED || value == PUSHBACK_PROPAGATED);
 }
 
@@ -427,9 +449,9 @@ int pushback_event(struct pt_regs *ctx)
 	if (is_new) {
 		name_step(e, task);
 		set_baseline(e, cookie, PT_REGS_PARM3(ctx), now);
-		learn_next(e, e->now.next, 0);
+		learn_next(e, &key, e->now.next, 0);
 	}
-	learn_order(e, ctx, cookie & 0xff);
+	learn_order(e, &key, ctx, cookie & 0xff);
 	sample(e, &key, PUSHBACK_SEND);
 	sample(e, &key, PUSHBACK_RECEIVE);
 	e->event_ns = now;

@@ -169,6 +169,7 @@ static int open_signals(struct agent *a, char *why)
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGQUIT);
 	a->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (a->signals >= 0)
 		return 0;

@@ -43,6 +43,8 @@ static void block_signals(bool hangup)
 	sigaddset(&set, SIGINT);
 	if (hangup && !is_ignored(SIGHUP))
 		sigaddset(&set, SIGHUP);
+	if (hangup)
+		sigaddset(&set, SIGQUIT);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);
 }

@@ -16,6 +16,7 @@
 #include "discover.h"
 #include "msg.h"
 #include "top_json.h"
+#include "top_pipe.h"
 #include "top_plain.h"
 #include "top_screen.h"
 
@@ -24,7 +25,8 @@ struct settings {
 	bool json;
 };
 
-#define SECOND_NS 1000000000u
+#define SECOND_NS     1000000000u
+#define ONCE_LEAST_NS 2500000000u
 
 /* Of plain lines: less than the 80 that everything has, and what the narrowest table needs. */
 #define WIDTH_USUAL 79
@@ -37,7 +39,7 @@ struct settings {
 static const struct option options[] = {
 	AGENT_OPTIONS_TARGETS,
 	AGENT_OPTIONS_INTERVAL("refresh every TIME (1s); at least 100ms"),
-	AGENT_OPTIONS_ONCE("wait one interval (1s or more), print a table, exit"),
+	AGENT_OPTIONS_ONCE("wait one interval (2.5s or more), print a table, exit"),
 	{ .name = "json", .kind = OPTION_FLAG, .offset = AT(json),
 	  .help = "one object per line, per step and refresh" },
 	AGENT_OPTIONS_REST,
@@ -142,6 +144,11 @@ static enum exit_status show(struct agent *agent, const struct settings *s, char
 		return EXIT_FAILED;
 	}
 	status = agent_run(agent, &sink, 1, why);
+	if (!status && ferror(stdout) && !top_pipe_is_closed(stdout)) {
+		snprintf(why, ATTACH_WHY_SIZE,
+			 "cannot write to standard output: is the disk full?");
+		status = EXIT_FAILED;
+	}
 	/* First of all: to let go of many files takes a while. */
 	sink->ops->free(sink);
 	return status;
@@ -194,9 +201,12 @@ static int run(int argc, char **argv)
 		status = err == -EINVAL ? EXIT_USAGE : EXIT_FAILED;
 	} else if (!err) {
 		msg_set_verbose(s.agent.verbose);
-		/* Shares are of a second: nothing is known before. */
-		if (s.agent.once && s.agent.interval_ns < SECOND_NS)
-			s.agent.interval_ns = SECOND_NS;
+		/*
+		 * Shares are of a second, and beside another observer a step may be known a second
+		 * late, by its heartbeat.
+		 */
+		if (s.agent.once && s.agent.interval_ns < ONCE_LEAST_NS)
+			s.agent.interval_ns = ONCE_LEAST_NS;
 		status = start(&s);
 	}
 	opts_free(&verb_top, &s);

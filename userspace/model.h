@@ -75,7 +75,10 @@ struct edge_view {
 	bool estimated;
 };
 
-/* Averages over 10, 60 and 300 s, as Linux has them for pressure stall information; 0 to 1. */
+/*
+ * Averages over 10, 60 and 300 s, as Linux has them for pressure stall information, or over as long as
+ * it was watched; 0 to 1.
+ */
 enum { MODEL_AVG10, MODEL_AVG60, MODEL_AVG300, MODEL_AVGS };
 
 struct consumer_view {

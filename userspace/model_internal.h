@@ -57,8 +57,9 @@ struct pressure {
 	uint64_t second[2];  /* since the last judgement */
 	uint64_t judged_at;
 	double share[2];
-	double average[2][MODEL_AVGS];
-	struct tally dead; /* of those that died in this drain */
+	double average[2][MODEL_AVGS]; /* as if all had been well before; see weight */
+	double weight[MODEL_AVGS];     /* the part of a window that was watched */
+	struct tally dead;             /* of those that died in this drain */
 	/* The last sample that showed: some step refuses; a head does; one is driven and does not. */
 	uint64_t some_seen, head_refuses, head_flows, full_seen;
 };

@@ -198,6 +198,8 @@ static void judge(struct pressure *p, uint64_t now)
 
 	if (elapsed < MODEL_JUDGED)
 		return;
+	for (int k = 0; k < MODEL_AVGS; k++)
+		p->weight[k] += (1 - p->weight[k]) * -expm1(-(double)elapsed / windows[k]);
 	for (int i = SOME; i <= FULL; i++) {
 		double share = p->second[i] < elapsed ? (double)p->second[i] / (double)elapsed : 1;
 
@@ -229,8 +231,9 @@ static struct consumer_view view_of(const struct model *m, const struct consumer
 	};
 
 	for (int k = 0; k < MODEL_AVGS; k++) {
-		view.some[k] = p->average[SOME][k];
-		view.full[k] = p->average[FULL][k];
+		/* Of the time before it was watched nobody knows that it was good. */
+		view.some[k] = p->weight[k] > 0 ? p->average[SOME][k] / p->weight[k] : 0;
+		view.full[k] = p->weight[k] > 0 ? p->average[FULL][k] / p->weight[k] : 0;
 	}
 	return view;
 }

@@ -9,7 +9,7 @@
 #include "model_internal.h"
 
 #define MARK_BITS 3ULL /* the rest of a mark is its thread */
-/* Edges that the walks of one sample go along, for each mark: nobody's thicket holds up the others. */
+/* Edges that the walks of one thread go along, for each mark: nobody's thicket holds up the others. */
 #define WALK_MOST 64
 
 void model_sample_begin(struct model *m, uint64_t now)
@@ -136,7 +136,6 @@ static struct step *innermost(struct model *m, struct step *const *steps, size_t
 
 static void find_busy(struct model *m)
 {
-	m->walk_left = m->marked_count * WALK_MOST;
 	if (m->marked_count)
 		qsort(m->marked, m->marked_count, sizeof(*m->marked), by_thread);
 	for (size_t first = 0, count; first < m->marked_count; first += count) {
@@ -145,6 +144,7 @@ static void find_busy(struct model *m)
 		for (count = 1; first + count < m->marked_count; count++)
 			if (compare_threads(m->marked[first], m->marked[first + count]))
 				break;
+		m->walk_left = count * WALK_MOST;
 		step = innermost(m, &m->marked[first], count);
 		step->busy = m->sample;
 	}

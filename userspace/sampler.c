@@ -10,8 +10,9 @@
 #define PERIOD_NS 50000000ull
 #define JITTER_NS 20000000ull /* either way */
 /* Thousands of steps take their time: at most this part of a core. */
-#define PART  50
-#define BATCH 1024 /* IOV_MAX: one call takes no more */
+#define PART      50
+#define BATCH     1024 /* IOV_MAX: one call takes no more */
+#define GONE_MOST 4
 
 /* What is read of a step, in one piece. */
 struct piece {
@@ -131,35 +132,63 @@ static void tell(struct model *m, const struct target *target, const struct piec
 		model_sample(m, &target->key, &mark);
 }
 
-/*
- * As many of one process as one call takes; how many of the targets are done with. A read ends at the
- * first step whose memory is gone: that one is passed over.
- */
-static size_t look(struct sampler *s, struct model *m, const struct target *targets, size_t count)
+/* The targets of one process, which stand together. */
+static size_t count_same(const struct target *targets, size_t count)
 {
-	pid_t pid = (pid_t)targets->key.process.tgid;
-	size_t n = 0, whole;
+	size_t n = 1;
+
+	while (n < count && targets[n].key.process.tgid == targets->key.process.tgid)
+		n++;
+	return n;
+}
+
+/* As many as one call takes; how many were read, up to the first whose memory is gone. -errno. */
+static ssize_t look(struct sampler *s, struct model *m, const struct target *targets, size_t count)
+{
+	size_t n = count < BATCH ? count : BATCH, i;
 	ssize_t got;
 
-	while (n < count && n < BATCH && (pid_t)targets[n].key.process.tgid == pid) {
-		s->from[n].iov_base = (void *)(uintptr_t)(targets[n].place + PIECE_AT);
-		n++;
-	}
-	got = process_vm_readv(pid, s->to, n, s->from, n, 0);
-	whole = got > 0 ? (size_t)got / sizeof(struct piece) : 0;
-	for (size_t i = 0; i < whole; i++)
+	for (i = 0; i < n; i++)
+		s->from[i].iov_base = (void *)(uintptr_t)(targets[i].place + PIECE_AT);
+	got = process_vm_readv((pid_t)targets->key.process.tgid, s->to, n, s->from, n, 0);
+	if (got < 0)
+		return errno == EFAULT ? 0 : -errno;
+	got /= (ssize_t)sizeof(struct piece);
+	for (i = 0; i < (size_t)got; i++)
 		tell(m, &targets[i], &s->pieces[i]);
-	return whole < n ? whole + 1 : n;
+	return got;
+}
+
+/* Each step whose memory is gone costs a call: of a process with many of them the rest is passed over. */
+static void look_at_process(struct sampler *s, struct model *m, const struct target *targets,
+			    size_t count)
+{
+	unsigned int gone = 0;
+	size_t done = 0;
+
+	while (done < count && gone < GONE_MOST) {
+		ssize_t n = look(s, m, targets + done, count - done);
+
+		if (n < 0)
+			return;
+		done += (size_t)n;
+		if ((size_t)n < BATCH && done < count) {
+			gone++;
+			done++;
+		}
+	}
 }
 
 void sampler_run(struct sampler *s, struct model *m, uint64_t now)
 {
 	uint64_t took, period;
-	size_t done = 0;
+	size_t done, count;
 
 	model_sample_begin(m, now);
-	while (done < s->count)
-		done += look(s, m, &s->targets[done], s->count - done);
+	for (done = 0; done < s->count; done += count) {
+		count = count_same(&s->targets[done], s->count - done);
+		look_at_process(s, m, &s->targets[done], count);
+	}
 	model_sample_end(m);
 	took = clock_ns() - now;
 	period = took * PART > PERIOD_NS ? took * PART : PERIOD_NS;

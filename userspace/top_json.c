@@ -152,6 +152,16 @@ static json_t *rates_object(const struct top_step *step)
 	return object;
 }
 
+/* Where the last second went, by samples: these add up to 1, but for what is not known to be idle. */
+static json_t *split_object(const struct top_step *step)
+{
+	return json_pack("{s:o,s:o,s:o,s:o}", "busy",
+			 if_known(step->marks, rounded(step->split[MODEL_BUSY])), "blocked",
+			 rounded(step->split[MODEL_BLOCKED]), "refusing",
+			 rounded(step->split[MODEL_REFUSING]), "idle",
+			 if_known(step->marks, rounded(step->split[MODEL_IDLE])));
+}
+
 /* What a step does now, which one that has ended has no more. */
 static bool set_present(json_t *object, const struct top_step *step, bool measured)
 {
@@ -163,6 +173,7 @@ static bool set_present(json_t *object, const struct top_step *step, bool measur
 	       set(object, "blocked", if_known(measured, rounded(receive->share))) &&
 	       set(object, "self", if_known(measured, rounded(step->self))) &&
 	       set(object, "busy", if_known(measured && step->marks, rounded(step->busy))) &&
+	       set(object, "split", if_known(measured, split_object(step))) &&
 	       set(object, "per_second", if_known(measured, rates_object(step))) &&
 	       set_gauges(object, step) &&
 	       set(object, "at_fault", json_boolean(measured && step->at_fault));

@@ -19,6 +19,8 @@
 	"  state              refusing, blocked, busy, flowing, idle, ended, or null\n" \
 	"  refusing, blocked, self, busy\n" \
 	"                     shares\n" \
+	"  split              {busy, blocked, refusing, idle}: the first of them that held,\n" \
+	"                     by samples; with enter marks they add up to 1\n" \
 	"  send_backpressure, send_backpressure_time, submit_accepted, ...\n" \
 	"                     every counter of `pushback run`, since first sight\n" \
 	"  send_backpressure_spell, receive_backpressure_spell\n" \

@@ -243,6 +243,7 @@ static void take_step(struct top_rows *r, struct top_step *step, const struct st
 	step->self = v->self_share;
 	step->marks = v->marks;
 	step->busy = v->state[MODEL_BUSY];
+	memcpy(step->split, v->state, sizeof(step->split));
 	memcpy(step->rate, v->rate, sizeof(step->rate));
 	memcpy(step->counter, v->record->counter, sizeof(step->counter));
 	step->has_depth = v->has_depth;

@@ -46,8 +46,9 @@ struct top_step {
 	enum top_state state;
 	bool at_fault; /* the verdict names it */
 	struct top_side side[2];
-	double self; /* share of the last second */
-	double busy; /* likewise; without `marks` not known */
+	double self;                /* share of the last second */
+	double busy;                /* likewise; without `marks` not known */
+	double split[MODEL_STATES]; /* the last second by samples, see step_view.state */
 	bool marks;
 	double rate[COUNTERS];      /* a second, in the last second */
 	uint64_t counter[COUNTERS]; /* since first sight; ns or counts */

@@ -41,7 +41,8 @@ const char *top_words_empty(const struct top_snapshot *s, const struct top_view 
 		return "No step, process or pid matches the filter.";
 	if (!s->now)
 		return "Measuring the first second.";
-	return "No step has been called yet. See pushback list for what has probes.";
+	return "No step has returned since this began: idle, asleep or inside a call? "
+	       "See pushback doctor --pid.";
 }
 
 void top_words_verdict(const struct top_layout *l, const struct top_snapshot *s,

@@ -332,7 +332,7 @@ def test_names_cannot_drive_the_terminal(tmp_path):
     with Driver(tmp_path) as d:
         d.init(0, name)
         with top(tmp_path, "--path", d.file, "--path", d.library_file, width=120) as t:
-            t.wait_for("No step has been called")
+            t.wait_for("No step has returned")
             d.submit(0, REJECTED)
             t.wait_for(r"\?\[31m\?\]0;title\?\?\?\?\?\?+2J\u6d41")
             assert not CONTROL.search("".join(t.screen()))
@@ -425,7 +425,7 @@ def test_pipe_is_closed(consumer, options, interval):
 def test_nothing_to_see(tmp_path, demo):
     done = run(PUSHBACK, "top", "--path", demo, "--once")
     assert done.returncode == 0
-    assert "No step has been called yet" in done.stdout
+    assert "No step has returned since this began" in done.stdout
     done = run(PUSHBACK, "top", "--path", demo, "--once", "--json")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
@@ -516,6 +516,7 @@ def test_json_keys(consumer):
     assert 0.8 < sink["refusing"] <= 1 and 0.8 < sink["self"] <= 1 and sink["blocked"] == 0
     assert [o["at_fault"] for o in objects].count(True) == 1
     assert [o["level"] for o in objects] == [0, 1, 2, 3, 4]
+    assert all(abs(sum(o["split"].values()) - 1) < 0.01 for o in objects), objects
     assert len({o["consumer"] for o in objects}) == 1
     documented = set(re.findall(r"[a-z_]{4,}", run(PUSHBACK, "top", "--help").stdout))
     assert {key for key in sink if not key.startswith(("send_", "receive_"))} - documented <= {"pid", "step_busy_time", "submit_forwarded", "self"}
