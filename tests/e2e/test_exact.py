@@ -25,7 +25,7 @@ from load import (
 )
 from program import DEMO, now
 
-SLOTS = [("100ms", 4), ("1ms", 3), ("10us", 1.2)]  # 10, 1,000, 100,000 freed slots a second
+SLOTS = [("100ms", 4), ("1ms", 3), ("10us", 1)]  # 10, 1,000, 100,000 freed slots a second
 SLOTS_IDS = ["10", "1000", "100000"]
 FACTOR = 5 if LONG else 1
 
