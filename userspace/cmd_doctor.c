@@ -112,14 +112,17 @@ static int open_target(const struct settings *s, struct doctor_target **target, 
 	return 1;
 }
 
-static enum exit_status examine(const struct settings *s)
+static enum exit_status examine(const void *settings)
 {
+	const struct settings *s = settings;
 	struct report report = { .json = s->json };
 	struct doctor_target *target;
 	char why[WHY_SIZE], line[WHY_SIZE];
 	int err = open_target(s, &target, why);
 	bool safe;
 
+	signal(SIGPIPE, SIG_IGN);
+	msg_set_verbose(s->verbose);
 	/* What we may not look into is a finding; what is not there is an error. */
 	if (err < 0 && err != -EPERM) {
 		msg_error("%s", msg_safe(line, sizeof(line), why));
@@ -138,8 +141,10 @@ static enum exit_status examine(const struct settings *s)
 	return sum_up(&report);
 }
 
-static int check(const struct settings *s, char *why, size_t why_size)
+static int check(const void *settings, char *why, size_t why_size)
 {
+	const struct settings *s = settings;
+
 	if (s->pids.count + s->files.count <= 1)
 		return 0;
 	snprintf(why, why_size, "one target at a time: give one --pid or one FILE");
@@ -149,22 +154,8 @@ static int check(const struct settings *s, char *why, size_t why_size)
 static int run(int argc, char **argv)
 {
 	struct settings s = { .for_ns = 3000000000u };
-	char why[WHY_SIZE] = "out of memory";
-	int err = opts_parse(&verb_doctor, argc, argv, &s, why, sizeof(why));
-	int status = EXIT_DONE;
 
-	if (!err)
-		err = check(&s, why, sizeof(why));
-	if (err < 0) {
-		msg_error("%s", why);
-		status = err == -EINVAL ? EXIT_USAGE : EXIT_FAILED;
-	} else if (!err) {
-		signal(SIGPIPE, SIG_IGN);
-		msg_set_verbose(s.verbose);
-		status = examine(&s);
-	}
-	opts_free(&verb_doctor, &s);
-	return status;
+	return cmd_start(&verb_doctor, argc, argv, &s, check, examine);
 }
 
 const struct verb verb_doctor = {

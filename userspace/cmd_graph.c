@@ -81,8 +81,9 @@ static void keep(struct sink *sink)
 
 static const struct sink_ops ops = { .name = "graph", .flush = flush, .free = keep };
 
-static enum exit_status start(const struct settings *s)
+static enum exit_status start(const void *settings)
 {
+	const struct settings *s = settings;
 	struct agent_options agent_options = agent_settings_options(&s->agent);
 	struct graph_sink graph = { .sink.ops = &ops, .settings = s };
 	struct sink *sink = &graph.sink;
@@ -90,6 +91,7 @@ static enum exit_status start(const struct settings *s)
 	struct agent *agent = NULL;
 	enum exit_status status;
 
+	msg_set_verbose(s->agent.verbose);
 	agent_settings_prepare(true);
 	status = agent_new(&agent, &agent_options, why);
 	if (!status)
@@ -107,8 +109,10 @@ static enum exit_status start(const struct settings *s)
 	return status;
 }
 
-static int check(const struct settings *s, char *why, size_t why_size)
+static int check(const void *settings, char *why, size_t why_size)
 {
+	const struct settings *s = settings;
+
 	if (s->dot && s->json) {
 		snprintf(why, why_size, "--dot or --json, not both");
 		return -EINVAL;
@@ -119,21 +123,8 @@ static int check(const struct settings *s, char *why, size_t why_size)
 static int run(int argc, char **argv)
 {
 	struct settings s = { .agent = { .interval_ns = 3000000000u, .once = true } };
-	char why[ATTACH_WHY_SIZE] = "out of memory";
-	int err = opts_parse(&verb_graph, argc, argv, &s, why, sizeof(why));
-	int status = EXIT_DONE;
 
-	if (!err)
-		err = check(&s, why, sizeof(why));
-	if (err < 0) {
-		msg_error("%s", why);
-		status = err == -EINVAL ? EXIT_USAGE : EXIT_FAILED;
-	} else if (!err) {
-		msg_set_verbose(s.agent.verbose);
-		status = start(&s);
-	}
-	opts_free(&verb_graph, &s);
-	return status;
+	return cmd_start(&verb_graph, argc, argv, &s, check, start);
 }
 
 const struct verb verb_graph = {

@@ -326,27 +326,29 @@ static enum exit_status list_files(const struct settings *s)
 	return status;
 }
 
+static int check(const void *settings, char *why, size_t why_size)
+{
+	const struct settings *s = settings;
+
+	if (!s->files.count || !s->pids.count)
+		return 0;
+	snprintf(why, why_size,
+		 "give files or --pid, not both: files are not looked for in processes");
+	return -EINVAL;
+}
+
+static enum exit_status list(const void *settings)
+{
+	const struct settings *s = settings;
+
+	return s->files.count ? list_files(s) : list_processes(s);
+}
+
 static int run(int argc, char **argv)
 {
 	struct settings s = { 0 };
-	char why[WHY_SIZE] = "out of memory";
-	int err = opts_parse(&verb_list, argc, argv, &s, why, sizeof(why));
-	int status = EXIT_DONE;
 
-	if (!err && s.files.count && s.pids.count) {
-		snprintf(why, sizeof(why),
-			 "give files or --pid, not both: files are not looked "
-			 "for in processes");
-		err = -EINVAL;
-	}
-	if (err < 0) {
-		complain(why);
-		status = err == -EINVAL ? EXIT_USAGE : EXIT_FAILED;
-	} else if (!err) {
-		status = s.files.count ? list_files(&s) : list_processes(&s);
-	}
-	opts_free(&verb_list, &s);
-	return status;
+	return cmd_start(&verb_list, argc, argv, &s, check, list);
 }
 
 const struct verb verb_list = {

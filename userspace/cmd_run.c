@@ -52,8 +52,10 @@ static const struct option options[] = {
 };
 /* clang-format on */
 
-static int check(const struct settings *s, char *why, size_t why_size)
+static int check(const void *settings, char *why, size_t why_size)
 {
+	const struct settings *s = settings;
+
 	if (s->histogram != STATSD_DISTRIBUTION && s->format != STATSD_DOGSTATSD) {
 		snprintf(why, why_size, "--histogram-type is for --format dogstatsd only");
 		return -EINVAL;
@@ -76,8 +78,9 @@ static enum exit_status watch_and_send(struct agent *agent, struct sink *sink,
 	return status;
 }
 
-static enum exit_status start(const struct settings *s)
+static enum exit_status start(const void *settings)
 {
+	const struct settings *s = settings;
 	struct agent_options options = agent_settings_options(&s->agent);
 	struct statsd_options statsd = {
 		.address = s->statsd,
@@ -91,6 +94,7 @@ static enum exit_status start(const struct settings *s)
 	enum exit_status status;
 	struct sink *sink;
 
+	msg_set_verbose(s->agent.verbose);
 	options.tag_from = s->tag_from.items;
 	agent_settings_prepare(false);
 	sink = sink_statsd_new(&statsd, why, sizeof(why));
@@ -115,21 +119,8 @@ static int run(int argc, char **argv)
 		.statsd = "udp://127.0.0.1:8125",
 		.prefix = "streams.pipeline",
 	};
-	char why[ATTACH_WHY_SIZE] = "out of memory";
-	int err = opts_parse(&verb_run, argc, argv, &s, why, sizeof(why));
-	int status = EXIT_DONE;
 
-	if (!err)
-		err = check(&s, why, sizeof(why));
-	if (err < 0) {
-		msg_error("%s", why);
-		status = err == -EINVAL ? EXIT_USAGE : EXIT_FAILED;
-	} else if (!err) {
-		msg_set_verbose(s.agent.verbose);
-		status = start(&s);
-	}
-	opts_free(&verb_run, &s);
-	return status;
+	return cmd_start(&verb_run, argc, argv, &s, check, start);
 }
 
 const struct verb verb_run = {

@@ -162,15 +162,30 @@ static void say_ended(const struct option_pids *pids, const uint64_t *started)
 			msg_info("process %d has ended", pids->items[i]);
 }
 
-static enum exit_status start(const struct settings *s)
+static int check(const void *settings, char *why, size_t why_size)
 {
+	const struct settings *s = settings;
+
+	return agent_settings_check(&s->agent, why, why_size);
+}
+
+static enum exit_status start(const void *settings)
+{
+	const struct settings *s = settings;
 	struct agent_options options = agent_settings_options(&s->agent);
 	uint64_t *started = calloc(s->agent.pids.count + 1, sizeof(*started));
 	char why[ATTACH_WHY_SIZE] = "out of memory";
 	struct agent *agent = NULL;
 	enum exit_status status = EXIT_FAILED;
 
+	msg_set_verbose(s->agent.verbose);
 	options.tag_from = tag_from;
+	/*
+	 * Shares are of a second, and beside another observer a step may be known a second late, by
+	 * its heartbeat.
+	 */
+	if (options.once && options.interval_ns < ONCE_LEAST_NS)
+		options.interval_ns = ONCE_LEAST_NS;
 	for (size_t i = 0; started && i < s->agent.pids.count; i++)
 		started[i] = discover_start_time(s->agent.pids.items[i]);
 	agent_settings_prepare(true);
@@ -190,27 +205,8 @@ static enum exit_status start(const struct settings *s)
 static int run(int argc, char **argv)
 {
 	struct settings s = { .agent.interval_ns = SECOND_NS };
-	char why[ATTACH_WHY_SIZE] = "out of memory";
-	int err = opts_parse(&verb_top, argc, argv, &s, why, sizeof(why));
-	int status = EXIT_DONE;
 
-	if (!err)
-		err = agent_settings_check(&s.agent, why, sizeof(why));
-	if (err < 0) {
-		msg_error("%s", why);
-		status = err == -EINVAL ? EXIT_USAGE : EXIT_FAILED;
-	} else if (!err) {
-		msg_set_verbose(s.agent.verbose);
-		/*
-		 * Shares are of a second, and beside another observer a step may be known a second
-		 * late, by its heartbeat.
-		 */
-		if (s.agent.once && s.agent.interval_ns < ONCE_LEAST_NS)
-			s.agent.interval_ns = ONCE_LEAST_NS;
-		status = start(&s);
-	}
-	opts_free(&verb_top, &s);
-	return status;
+	return cmd_start(&verb_top, argc, argv, &s, check, start);
 }
 
 const struct verb verb_top = {

@@ -111,14 +111,14 @@ def looking(demo, log, *options):
         consumer.end()
 
 
-def wait_verdict(top, refreshes, pattern_kind, step):
+def wait_verdict(top, refreshes, kind, step):
     """Within so many refreshes; the steps then."""
     seen = []
     for _ in range(refreshes):
         steps = top.refresh()
         seen.append(verdict(steps))
         at_fault = [name for name, row in steps.items() if row["at_fault"]]
-        if seen[-1] and seen[-1]["kind"] == pattern_kind and at_fault == [step]:
+        if seen[-1] and seen[-1]["kind"] == kind and at_fault == [step]:
             return steps
     raise AssertionError(seen)
 

@@ -250,7 +250,7 @@ def test_names_stay_names(tmp_path, name):
                 time.sleep(0.005)
             dot.wait()
     label = [line for line in dot.lines if "label" in line and "accepted" in line]
-    assert len(label) == 1 and label[0].isprintable() is not None
+    assert len(label) == 1, dot.lines
     assert all(32 <= ord(c) < 127 or c == "\t" for line in dot.lines for c in line), dot.lines
 
 

@@ -16,9 +16,9 @@ import time
 import pytest
 
 from agent import Agent
-from program import BUILD, PUSHBACK, Program
+from container import CONTAINER, container
 from driver import Driver, copy_new
-
+from program import BUILD, PUSHBACK, Program
 
 DONE, FAILED, USAGE, HOST = 0, 1, 2, 3
 SPINNER = BUILD / "tests" / "spinner"
@@ -212,34 +212,12 @@ def test_hostile_names(tmp_path):
 
 def test_container(tmp_path):
     """Its id: 12 digits of it on the screen."""
-    name = "docker-" + "5678901234abcdef" * 4 + ".scope"
-    root = tmp_path / "cgroup"
-    root.mkdir()
-    subprocess.run(["mount", "-t", "cgroup2", "none", root], check=True)
-    try:
-        (root / name).mkdir()
-        with spinner(tmp_path) as process:
-            (root / name / "cgroup.procs").write_text(str(process.pid))
-            [o] = of(process)
-            [row] = table(run("--pid", str(process.pid)).stdout)
-        assert o["container"] == "5678901234abcdef" * 4
-        assert row["CONTAINER"] == "5678901234ab"
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            remove_group(root / name)
-        subprocess.run(["umount", root], check=True)
-
-
-def remove_group(path):
-    """The kernel may still be busy with the process that was in it."""
-    end = time.monotonic() + 10
-    while True:
-        try:
-            return path.rmdir()
-        except OSError:
-            if time.monotonic() > end:
-                raise
-            time.sleep(0.01)
+    with container(tmp_path) as put, spinner(tmp_path) as process:
+        put(process.pid)
+        [o] = of(process)
+        [row] = table(run("--pid", str(process.pid)).stdout)
+        assert o["container"] == CONTAINER
+        assert row["CONTAINER"] == CONTAINER[:12]
 
 
 def test_skipped_notes(tmp_path):

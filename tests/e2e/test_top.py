@@ -241,7 +241,7 @@ def test_a_crowd(tmp_path):
             t.wait_for(r"^crowd x200 (.*\n)+\*step9 +200 refusing")
             t.keys("m", "End")
             wait_selected(t, ">step9")
-            t.wait_for(rf"^crowd\[\d+\]: (?!step9 is the bottleneck)")
+            t.wait_for(r"^crowd\[\d+\]: (?!step9 is the bottleneck)")
             t.keys("s", "Escape", "Home")
             wait_selected(t, r"\* +\d+ (crowd +)?step9 +refusing")
             t.keys("q")

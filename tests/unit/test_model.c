@@ -7,37 +7,8 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "model.h"
-#include "records.h"
+#include "begun.h"
 #include "step_series.h"
-
-#define START (1000 * SEC)
-
-static int setup(void **state)
-{
-	struct model *m = model_new();
-
-	*state = m;
-	if (!m)
-		return -1;
-	model_begin(m, START);
-	model_end(m);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	model_free(*state);
-	return 0;
-}
-
-static void drain(struct model *m, uint64_t now, const struct record *records, size_t count)
-{
-	model_begin(m, now);
-	for (size_t i = 0; i < count; i++)
-		assert_int_equal(model_record(m, &records[i], ""), 0);
-	model_end(m);
-}
 
 static const struct series *only_series(const struct model *m)
 {
@@ -149,7 +120,7 @@ static void test_counters_never_shrink(void **state)
 	for (unsigned int i = 0; i < 5; i++) {
 		for (int c = 0; c < COUNTER_BUSY_TIME; c++)
 			r.counter[c] = told[i] * (uint64_t)(c + 1);
-		drain(m, START + (i + 1) * SEC, &r, 1);
+		drain_all(m, START + (i + 1) * SEC, &r, 1);
 		for (int c = 0; c < COUNTER_BUSY_TIME; c++) {
 			assert_int_equal(only_series(m)->counter[c], shown[i] * (uint64_t)(c + 1));
 			assert_int_equal(only_step(m)->record->counter[c],
@@ -166,7 +137,7 @@ static void test_own_counters_are_not_taken(void **state)
 
 	for (int c = COUNTER_BUSY_TIME; c < COUNTERS; c++)
 		r.counter[c] = 5 * SEC;
-	drain(m, START + SEC, &r, 1);
+	drain_all(m, START + SEC, &r, 1);
 	for (int c = COUNTER_BUSY_TIME; c < COUNTERS; c++) {
 		assert_int_equal(only_series(m)->counter[c], 0);
 		assert_int_equal(only_step(m)->record->counter[c], 0);
@@ -181,18 +152,18 @@ static void test_rates_are_of_the_last_second(void **state)
 
 	r.counter[COUNTER_ACCEPTED] = 500;
 	r.counter[COUNTER_SEND_TIME] = 250 * MS;
-	drain(m, START + SEC / 2, &r, 1);
+	drain_all(m, START + SEC / 2, &r, 1);
 	assert_true(only_step(m)->rate[COUNTER_ACCEPTED] == 0);
 	r.counter[COUNTER_ACCEPTED] = 3000;
 	r.counter[COUNTER_SEND_TIME] = 500 * MS;
-	drain(m, START + 2 * SEC, &r, 1);
+	drain_all(m, START + 2 * SEC, &r, 1);
 	assert_true(only_step(m)->rate[COUNTER_ACCEPTED] == 1500);
 	assert_true(only_step(m)->rate[COUNTER_SEND_TIME] == 250 * MS);
 	assert_true(only_step(m)->rate[COUNTER_FORWARDED] == 0);
 	/* What is open goes on, told or not. */
 	r.since[PUSHBACK_SEND] = START + 2 * SEC;
-	drain(m, START + 3 * SEC, &r, 1);
-	drain(m, START + 4 * SEC, NULL, 0);
+	drain_all(m, START + 3 * SEC, &r, 1);
+	drain_all(m, START + 4 * SEC, NULL, 0);
 	assert_true(only_step(m)->rate[COUNTER_SEND_TIME] == SEC);
 	assert_true(only_step(m)->rate[COUNTER_ACCEPTED] == 0);
 }
@@ -203,12 +174,12 @@ static void test_queue_gauges_are_the_largest(void **state)
 	struct record r[3] = { record_of(1, 1, "sink"), record_of(1, 2, "sink"),
 			       record_of(1, 3, "sink") };
 
-	drain(m, START + SEC, r, 3);
+	drain_all(m, START + SEC, r, 3);
 	assert_false(only_series(m)->has_depth);
 	r[0].depth = 70;
 	r[1].depth = 9;
 	r[1].capacity = 80;
-	drain(m, START + 2 * SEC, r, 3);
+	drain_all(m, START + 2 * SEC, r, 3);
 	assert_true(only_series(m)->has_depth);
 	assert_int_equal(only_series(m)->gauge[GAUGE_QUEUE_DEPTH], 70);
 	assert_int_equal(only_series(m)->gauge[GAUGE_QUEUE_CAPACITY], 80);
@@ -217,11 +188,11 @@ static void test_queue_gauges_are_the_largest(void **state)
 	assert_false(model_steps(m, &(size_t){ 0 })[2].has_depth);
 	/* Empty is a depth too, once it was told; without a record it is as it was. */
 	r[0].depth = 0;
-	drain(m, START + 3 * SEC, r, 1);
+	drain_all(m, START + 3 * SEC, r, 1);
 	assert_true(model_steps(m, &(size_t){ 0 })[0].has_depth);
 	assert_int_equal(only_series(m)->gauge[GAUGE_QUEUE_DEPTH], 9);
 	r[1].dead = true;
-	drain(m, START + 4 * SEC, &r[1], 1);
+	drain_all(m, START + 4 * SEC, &r[1], 1);
 	assert_true(only_series(m)->has_depth);
 	assert_int_equal(only_series(m)->gauge[GAUGE_QUEUE_DEPTH], 0);
 	assert_int_equal(only_series(m)->gauge[GAUGE_QUEUE_CAPACITY], 0);
@@ -234,7 +205,7 @@ static void test_counters_never_wrap(void **state)
 
 	r[0].counter[COUNTER_SEND] = UINT64_MAX - 1;
 	r[1].counter[COUNTER_SEND] = 5;
-	drain(m, START + SEC, r, 2);
+	drain_all(m, START + SEC, r, 2);
 	assert_true(only_series(m)->counter[COUNTER_SEND] == UINT64_MAX);
 }
 
@@ -245,16 +216,16 @@ static void test_dead_instances_stay_in(void **state)
 
 	r[0].counter[COUNTER_SEND] = 10;
 	r[1].counter[COUNTER_SEND] = 1;
-	drain(m, START + SEC, r, 2);
+	drain_all(m, START + SEC, r, 2);
 	r[0].counter[COUNTER_SEND] = 15;
 	r[0].dead = true;
-	drain(m, START + 2 * SEC, r, 2);
+	drain_all(m, START + 2 * SEC, r, 2);
 	assert_int_equal(only_series(m)->counter[COUNTER_SEND], 16);
 	assert_int_equal(only_series(m)->gauge[GAUGE_INSTANCES], 1);
 	assert_int_equal(only_step(m)->record->key.instance, 2);
 	model_next_interval(m);
 	r[1].counter[COUNTER_SEND] = 3;
-	drain(m, START + 3 * SEC, &r[1], 1);
+	drain_all(m, START + 3 * SEC, &r[1], 1);
 	assert_int_equal(only_series(m)->counter[COUNTER_SEND], 18);
 }
 
@@ -265,7 +236,7 @@ static void test_late_records_are_ignored(void **state)
 
 	r.counter[COUNTER_SEND] = 10;
 	r.dead = true;
-	drain(m, START + SEC, &r, 1);
+	drain_all(m, START + SEC, &r, 1);
 	r.counter[COUNTER_SEND] = 99;
 	model_begin(m, START + 2 * SEC);
 	r.dead = false;
@@ -286,10 +257,10 @@ static void test_key_is_free_again_later(void **state)
 
 	r.counter[COUNTER_SEND] = 10;
 	r.dead = true;
-	drain(m, START + SEC, &r, 1);
-	drain(m, START + 2 * SEC, NULL, 0);
+	drain_all(m, START + SEC, &r, 1);
+	drain_all(m, START + 2 * SEC, NULL, 0);
 	r.dead = false;
-	drain(m, START + 3 * SEC, &r, 1);
+	drain_all(m, START + 3 * SEC, &r, 1);
 	assert_int_equal(step_count(m), 1);
 	assert_int_equal(only_series(m)->counter[COUNTER_SEND], 20);
 }
@@ -300,7 +271,7 @@ static void test_series_is_forgotten_after_it_was_seen_empty(void **state)
 	struct record r = record_of(1, 1, "sink");
 	uint64_t id;
 
-	drain(m, START + SEC, &r, 1);
+	drain_all(m, START + SEC, &r, 1);
 	id = only_series(m)->id;
 	model_next_interval(m);
 	r.dead = true;
@@ -315,7 +286,7 @@ static void test_series_is_forgotten_after_it_was_seen_empty(void **state)
 	assert_int_equal(series_count(m), 0);
 	assert_null(consumer_series(m));
 	r = record_of(1, 2, "sink");
-	drain(m, START + 3 * SEC, &r, 1);
+	drain_all(m, START + 3 * SEC, &r, 1);
 	assert_true(only_series(m)->id > id);
 }
 
@@ -329,7 +300,7 @@ static void test_step_that_is_dead_at_first_sight(void **state)
 	r.counter[COUNTER_SEND_EPISODES] = 2;
 	r.rest_ns[PUSHBACK_SEND] = 7000;
 	r.settle = r.dead = true;
-	drain(m, START + SEC, &r, 1);
+	drain_all(m, START + SEC, &r, 1);
 	assert_int_equal(only_series(m)->counter[COUNTER_SEND], 3);
 	assert_int_equal(only_series(m)->durations[PUSHBACK_SEND].count, 2);
 	assert_int_equal(only_series(m)->gauge[GAUGE_INSTANCES], 0);
@@ -343,10 +314,10 @@ static void test_first_record_decides_the_series(void **state)
 	struct model *m = *state;
 	struct record r = record_of(1, 1, "sink");
 
-	drain(m, START + SEC, &r, 1);
+	drain_all(m, START + SEC, &r, 1);
 	strcpy(r.process, "renamed");
 	r.counter[COUNTER_SEND] = 4;
-	drain(m, START + 2 * SEC, &r, 1);
+	drain_all(m, START + 2 * SEC, &r, 1);
 	assert_string_equal(only_series(m)->process, "consumer");
 	assert_int_equal(only_series(m)->counter[COUNTER_SEND], 4);
 }
@@ -362,7 +333,7 @@ static void test_steps_are_in_order(void **state)
 
 	r[3].key.process.start_time++; /* the pid came again */
 	r[4].key.process.exec_id++;
-	drain(m, START + SEC, r, 6);
+	drain_all(m, START + SEC, r, 6);
 	views = model_steps(m, &count);
 	assert_int_equal(count, 6);
 	for (int i = 0; i < 6; i++) {
@@ -392,7 +363,7 @@ static uint64_t reconcile(struct model *m, uint64_t samples, uint64_t closed, bo
 	r.counter[COUNTER_RECEIVE_EPISODES] = closed;
 	r.rest_ns[PUSHBACK_RECEIVE] = 2 * MS;
 	r.settle = settle;
-	drain(m, START + SEC, &r, 1);
+	drain_all(m, START + SEC, &r, 1);
 	assert_int_equal(r.samples[PUSHBACK_RECEIVE].count, samples);
 	hist_free(&r.samples[PUSHBACK_RECEIVE]);
 	assert_int_equal(only_step(m)->record->samples[PUSHBACK_RECEIVE].count, 0);
@@ -443,7 +414,7 @@ static void test_trimming_spares_rare_durations(void **state)
 	add(&r.samples[PUSHBACK_SEND], MS, 10);
 	add(&r.samples[PUSHBACK_SEND], 2 * SEC, 1);
 	r.counter[COUNTER_SEND_EPISODES] = 8;
-	drain(m, START + SEC, &r, 1);
+	drain_all(m, START + SEC, &r, 1);
 	h = &only_series(m)->durations[PUSHBACK_SEND];
 	assert_int_equal(h->size, 2);
 	assert_int_equal(h->values[0].count, 7);
@@ -466,7 +437,7 @@ static void test_durations_are_of_the_interval(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begun_setup, begun_teardown)
 	static const struct CMUnitTest tests[] = {
 		TEST(test_empty),
 		TEST(test_same_names_are_one_series),

@@ -8,29 +8,9 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "model.h"
 #include "pipeline.h"
 
-#define START (1000 * SEC)
-#define SIZE  1024
-
-static int setup(void **state)
-{
-	struct model *m = model_new();
-
-	*state = m;
-	if (!m)
-		return -1;
-	model_begin(m, START);
-	model_end(m);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	model_free(*state);
-	return 0;
-}
+#define SIZE 1024
 
 static void add_text(char text[SIZE], const char *before, uint64_t number)
 {
@@ -389,7 +369,7 @@ static void test_more_than_there_were_is_cut_down(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begun_setup, begun_teardown)
 	static const struct CMUnitTest tests[] = {
 		TEST(test_shapes),
 		TEST(test_what_is_behind_the_end_is_nothing),

@@ -17,7 +17,6 @@
 #include "seed.h"
 #include "step_series.h"
 
-#define START     (10000 * SEC)
 #define STEPS     400 /* ever, in one run */
 #define SAMPLES   64  /* between two drains */
 #define PLACES    12

@@ -8,57 +8,12 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "model.h"
-#include "pipeline.h"
+#include "stand.h"
 #include "step_series.h"
-
-#define START (1000 * SEC)
-#define TICK  (50 * MS)
-#define STEPS 4
-
-struct stand {
-	struct model *m;
-	uint64_t now;
-	struct record r[STEPS + 1]; /* by instance */
-	struct model_mark mark[STEPS + 1];
-	int count;
-};
-
-static struct stand stand;
 
 static int setup(void **state)
 {
-	*state = &stand;
-	stand = (struct stand){ .m = model_new(), .now = START, .count = 2 };
-	if (!stand.m)
-		return -1;
-	for (uint64_t i = 1; i <= STEPS; i++)
-		stand.r[i] = placed(1, i);
-	model_begin(stand.m, START);
-	model_end(stand.m);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	model_free(((struct stand *)*state)->m);
-	return 0;
-}
-
-static void drain(struct stand *s)
-{
-	drain_all(s->m, s->now, &s->r[1], (size_t)s->count);
-}
-
-static void ticks(struct stand *s, int count)
-{
-	for (int i = 0; i < count; i++) {
-		s->now += TICK;
-		model_sample_begin(s->m, s->now);
-		for (int k = 1; k <= s->count; k++)
-			model_sample(s->m, &s->r[k].key, &s->mark[k]);
-		model_sample_end(s->m);
-	}
+	return stand_setup(state, 2);
 }
 
 /* A second goes by in which step i refuses for ms[i - 1], driven or not; then the drain. */
@@ -67,7 +22,7 @@ static void second(struct stand *s, const unsigned int *ms)
 	s->now = START + ((s->now - START) / SEC + 1) * SEC;
 	for (int i = 1; i <= s->count; i++)
 		s->r[i].counter[COUNTER_SEND_TIME] += ms[i - 1] * MS;
-	drain(s);
+	stand_drain(s);
 }
 #define SECOND(s, ...) second(s, (const unsigned int[]){ __VA_ARGS__ })
 
@@ -97,7 +52,7 @@ static void test_one_head_is_exact(void **state)
 	assert_near(consumer_at(s->m, 0)->full_share, 0.3);
 	assert_near(consumer_at(s->m, 0)->some_share, 0.7);
 	s->mark[1].refusing = s->mark[2].refusing = true;
-	ticks(s, 19);
+	stand_samples(s, 19);
 	SECOND(s, 123, 0);
 	assert_times(s, 823, 423);
 	SECOND(s, 0, 0);
@@ -116,27 +71,27 @@ static void test_some_is_by_samples_within_bounds(void **state)
 
 	hands_on(&s->r[1], PLACE(2), 0);
 	SECOND(s, 0, 0);
-	ticks(s, 1); /* from here on there is a sample before */
+	stand_samples(s, 1); /* from here on there is a sample before */
 	s->mark[1].refusing = true;
-	ticks(s, 6);
+	stand_samples(s, 6);
 	s->mark[1].refusing = false;
 	s->mark[2].refusing = true;
-	ticks(s, 6);
+	stand_samples(s, 6);
 	s->mark[2].refusing = false;
 	SECOND(s, 400, 400);
 	assert_times(s, 600, 400);
 	/* Less than one of them alone: too few samples. */
 	s->mark[2].refusing = true;
-	ticks(s, 1);
+	stand_samples(s, 1);
 	SECOND(s, 0, 500);
 	assert_times(s, 1100, 400);
 	/* More than both together; than the time that went by. */
-	ticks(s, 19);
+	stand_samples(s, 19);
 	s->mark[2].refusing = false;
 	SECOND(s, 100, 50);
 	assert_times(s, 1250, 500);
 	s->mark[2].refusing = true;
-	ticks(s, 80);
+	stand_samples(s, 80);
 	s->mark[2].refusing = false;
 	s->now = START + 5 * SEC - 1;
 	SECOND(s, 900, 900);
@@ -159,15 +114,15 @@ static void test_full_with_several_heads(void **state)
 	/* Both refuse, half of it at the same time; in the rest the other one goes on. */
 	s->r[1].marks = s->r[2].marks = true;
 	SECOND(s, 0, 0, 0);
-	ticks(s, 1);
+	stand_samples(s, 1);
 	s->mark[1].refusing = s->mark[2].refusing = true;
-	ticks(s, 5);
+	stand_samples(s, 5);
 	s->mark[2].refusing = false;
 	s->mark[2].inside = 1;
-	ticks(s, 5);
+	stand_samples(s, 5);
 	s->mark[1].refusing = false;
 	s->mark[2].inside = 0;
-	ticks(s, 5);
+	stand_samples(s, 5);
 	s->r[1].counter[COUNTER_ACCEPTED]++;
 	s->r[2].counter[COUNTER_ACCEPTED]++;
 	SECOND(s, 500, 250, 0);
@@ -184,18 +139,18 @@ static void test_heads_without_marks(void **state)
 	hands_on(&s->r[2], PLACE(3), 0);
 	s->r[2].counter[COUNTER_ACCEPTED]++;
 	SECOND(s, 0, 0, 0);
-	ticks(s, 1);
+	stand_samples(s, 1);
 	s->mark[1].refusing = true;
-	ticks(s, 10);
+	stand_samples(s, 10);
 	s->r[2].counter[COUNTER_ACCEPTED]++;
 	SECOND(s, 500, 0, 0);
 	assert_times(s, 500, 0);
 	/* It has nothing to do any more. */
 	SECOND(s, 0, 0, 0);
 	s->mark[1].refusing = false;
-	ticks(s, 1);
+	stand_samples(s, 1);
 	s->mark[1].refusing = true;
-	ticks(s, 10);
+	stand_samples(s, 10);
 	s->r[2].counter[COUNTER_SEND]++;
 	SECOND(s, 600, 0, 0);
 	assert_times(s, 1100, 500);
@@ -234,7 +189,7 @@ static void test_silent_steps_go_on(void **state)
 	assert_times(s, 3100, 3100);
 	/* It had gone on for less than it seemed. */
 	s->r[1].since[PUSHBACK_SEND] = s->now;
-	drain(s);
+	stand_drain(s);
 	s->count = 0;
 	SECOND(s, 0);
 	assert_times(s, 4100, 4100);
@@ -263,7 +218,7 @@ static void test_averages_decay_as_linux_has_it(void **state)
 		for (int k = 0; k < 4; k++) {
 			s->now += SEC / 4;
 			s->r[1].counter[COUNTER_SEND_TIME] += (uint64_t)(share * SEC / 4);
-			drain(s);
+			stand_drain(s);
 		}
 		for (int k = 0; k < MODEL_AVGS; k++) {
 			double keeps = exp(-1 / window[k]);
@@ -279,7 +234,7 @@ static void test_averages_decay_as_linux_has_it(void **state)
 	assert_times(s, 22500, 22500);
 	/* A long gap: of ten minutes nothing is left. */
 	s->now += 600 * SEC;
-	drain(s);
+	stand_drain(s);
 	assert_true(consumer_at(s->m, 0)->full[MODEL_AVG10] < 1e-20);
 	assert_true(consumer_at(s->m, 0)->full[MODEL_AVG300] < 0.02);
 	assert_true(consumer_at(s->m, 0)->full[MODEL_AVG300] > 0);
@@ -436,7 +391,7 @@ static void test_series_are_by_name(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, stand_teardown)
 	static const struct CMUnitTest tests[] = {
 		TEST(test_one_head_is_exact),
 		TEST(test_some_is_by_samples_within_bounds),

@@ -7,51 +7,17 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "model.h"
-#include "pipeline.h"
+#include "stand.h"
 #include "step_series.h"
 
-#define START  (1000 * SEC)
-#define TICK   (50 * MS)
-#define STEPS  8
 #define SUBMIT 1ULL
 #define POLL   2ULL
 #define THREAD 0x7f0000001000ULL
 #define OTHER  0x7f0000002000ULL
 
-struct stand {
-	struct model *m;
-	uint64_t now;
-	struct record r[STEPS + 1]; /* by instance */
-	struct model_mark mark[STEPS + 1];
-	int count;
-};
-
-static struct stand stand;
-
 static int setup(void **state)
 {
-	*state = &stand;
-	stand = (struct stand){ .m = model_new(), .now = START, .count = 3 };
-	if (!stand.m)
-		return -1;
-	for (uint64_t i = 1; i <= STEPS; i++)
-		stand.r[i] = placed(1, i);
-	model_begin(stand.m, START);
-	model_end(stand.m);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	model_free(((struct stand *)*state)->m);
-	return 0;
-}
-
-/* A drain of the first `count` steps. */
-static void drain(struct stand *s)
-{
-	drain_all(s->m, s->now, &s->r[1], (size_t)s->count);
+	return stand_setup(state, 3);
 }
 
 /* Chain of all. */
@@ -59,19 +25,7 @@ static void chain(struct stand *s)
 {
 	for (int i = 1; i < s->count; i++)
 		hands_on(&s->r[i], PLACE(i + 1), 0);
-	drain(s);
-}
-
-/* `ticks` samples of the marks as they are. */
-static void samples(struct stand *s, int ticks)
-{
-	for (int i = 0; i < ticks; i++) {
-		s->now += TICK;
-		model_sample_begin(s->m, s->now);
-		for (int k = 1; k <= s->count; k++)
-			model_sample(s->m, &s->r[k].key, &s->mark[k]);
-		model_sample_end(s->m);
-	}
+	stand_drain(s);
 }
 
 /* In ticks. */
@@ -104,23 +58,23 @@ static void test_the_innermost_is_busy(void **state)
 
 	chain(s);
 	s->mark[1].inside = s->mark[2].inside = s->mark[3].inside = THREAD | SUBMIT;
-	samples(s, 1);
+	stand_samples(s, 1);
 	/* The first one begins the time. */
 	assert_busy(s, 0, 0, 0);
-	samples(s, 4);
+	stand_samples(s, 4);
 	assert_busy(s, 0, 0, 4);
 	/* In submit of one and in poll of the other is the same thread. */
 	s->mark[3].inside = 0;
 	s->mark[2].inside = THREAD | POLL;
-	samples(s, 3);
+	stand_samples(s, 3);
 	assert_busy(s, 0, 3, 4);
 	/* Not next to it, but behind it all the same. */
 	s->mark[3].inside = THREAD | SUBMIT;
 	s->mark[2].inside = 0;
-	samples(s, 1);
+	stand_samples(s, 1);
 	assert_busy(s, 0, 3, 5);
 	s->mark[3].inside = 0;
-	samples(s, 1);
+	stand_samples(s, 1);
 	assert_busy(s, 1, 3, 5);
 	assert_int_equal(step_series(s->m, &(size_t){ 0 })[0]->counter[COUNTER_BUSY_TIME], TICK);
 }
@@ -132,10 +86,10 @@ static void test_order_is_by_edges_not_by_age(void **state)
 
 	hands_on(&s->r[3], PLACE(2), 0);
 	hands_on(&s->r[2], PLACE(1), 0);
-	drain(s);
+	stand_drain(s);
 	for (int i = 1; i <= 3; i++)
 		s->mark[i].inside = THREAD | SUBMIT;
-	samples(s, 3);
+	stand_samples(s, 3);
 	assert_busy(s, 2, 0, 0);
 }
 
@@ -146,7 +100,7 @@ static void test_each_thread_has_its_own(void **state)
 	chain(s);
 	s->mark[1].inside = THREAD | SUBMIT;
 	s->mark[2].inside = s->mark[3].inside = OTHER | POLL;
-	samples(s, 3);
+	stand_samples(s, 3);
 	assert_busy(s, 2, 0, 2);
 }
 
@@ -160,10 +114,10 @@ static void test_each_process_has_its_own(void **state)
 	s->r[2].key.process.tgid = 2;
 	s->r[2].place = PLACE(1);
 	hands_on(&s->r[2], PLACE(2), 0);
-	drain(s);
+	stand_drain(s);
 	for (int i = 1; i <= 3; i++)
 		s->mark[i].inside = THREAD | SUBMIT;
-	samples(s, 3);
+	stand_samples(s, 3);
 	assert_busy(s, 2, 0, 2);
 }
 
@@ -174,21 +128,21 @@ static void test_unknown_order(void **state)
 
 	hands_on(&s->r[1], PLACE(2), 0);
 	hands_on(&s->r[1], PLACE(3), 0);
-	drain(s);
+	stand_drain(s);
 	s->mark[1].inside = s->mark[3].inside = THREAD | SUBMIT;
-	samples(s, 2);
+	stand_samples(s, 2);
 	assert_busy(s, 0, 0, 1);
 	s->mark[2].inside = THREAD | SUBMIT;
-	samples(s, 2);
+	stand_samples(s, 2);
 	assert_busy(s, 0, 2, 1);
 	/* A new mark of the same step is later. */
 	s->mark[3].inside = THREAD | POLL;
-	samples(s, 1);
+	stand_samples(s, 1);
 	assert_busy(s, 0, 2, 2);
 	s->mark[1].inside = s->mark[2].inside = s->mark[3].inside = 0;
-	samples(s, 1);
+	stand_samples(s, 1);
 	s->mark[2].inside = s->mark[3].inside = THREAD | SUBMIT;
-	samples(s, 2);
+	stand_samples(s, 2);
 	assert_busy(s, 0, 4, 2);
 }
 
@@ -197,16 +151,16 @@ static void test_a_missing_sample_makes_a_mark_new(void **state)
 {
 	struct stand *s = *state;
 
-	drain(s);
+	stand_drain(s);
 	s->mark[1].inside = THREAD | SUBMIT;
-	samples(s, 1);
+	stand_samples(s, 1);
 	s->mark[2].inside = THREAD | SUBMIT;
-	samples(s, 2);
+	stand_samples(s, 2);
 	assert_busy(s, 0, 2, 0);
 	s->now += TICK;
 	sample(s->m, s->now, &(struct sampled){ &s->r[2], s->mark[2] }, 1);
 	assert_busy(s, 0, 3, 0);
-	samples(s, 1);
+	stand_samples(s, 1);
 	assert_busy(s, 1, 3, 0);
 }
 
@@ -217,10 +171,10 @@ static void test_cycles_end(void **state)
 	hands_on(&s->r[1], PLACE(2), 0);
 	hands_on(&s->r[2], PLACE(3), 0);
 	hands_on(&s->r[3], PLACE(1), 0);
-	drain(s);
+	stand_drain(s);
 	for (int i = 1; i <= 3; i++)
 		s->mark[i].inside = THREAD | SUBMIT;
-	samples(s, 3);
+	stand_samples(s, 3);
 	assert_busy(s, 0, 0, 2);
 }
 
@@ -236,15 +190,15 @@ static void test_states_in_their_order(void **state)
 	s->mark[1] = (struct model_mark){ .refusing = true, .blocked = true };
 	s->mark[2] = (struct model_mark){ .refusing = true };
 	s->mark[3] = (struct model_mark){ THREAD | POLL, true, true };
-	samples(s, 11);
+	stand_samples(s, 11);
 	s->mark[1].inside = THREAD | SUBMIT; /* 3 is behind it */
 	s->mark[2].refusing = false;
 	s->mark[3].blocked = false;
-	samples(s, 5);
+	stand_samples(s, 5);
 	s->mark[3].inside = 0;
-	samples(s, 4);
+	stand_samples(s, 4);
 	s->now += TICK;
-	drain(s);
+	stand_drain(s);
 	assert_state(s, 1, MODEL_BLOCKED, 15 / 19.0);
 	assert_state(s, 1, MODEL_BUSY, 4 / 19.0);
 	assert_state(s, 2, MODEL_REFUSING, 10 / 19.0);
@@ -258,7 +212,7 @@ static void test_states_in_their_order(void **state)
 			 15 * TICK / 1.05 + 0.5);
 	/* A second without a sample: nothing is known. */
 	s->now += SEC;
-	drain(s);
+	stand_drain(s);
 	for (int k = 0; k < MODEL_STATES; k++)
 		assert_state(s, 1, (enum model_state)k, 0);
 }
@@ -269,13 +223,13 @@ static void test_marks_are_known_by_record_or_sample(void **state)
 	size_t count;
 
 	s->r[1].marks = true;
-	drain(s);
+	stand_drain(s);
 	assert_true(step_series(s->m, &count)[0]->has_marks);
 	assert_false(step_series(s->m, &count)[1]->has_marks);
 	s->mark[2].inside = THREAD | SUBMIT;
-	samples(s, 1);
+	stand_samples(s, 1);
 	s->mark[2].inside = 0;
-	drain(s);
+	stand_drain(s);
 	assert_true(step_series(s->m, &count)[1]->has_marks);
 	assert_false(step_series(s->m, &count)[2]->has_marks);
 	assert_true(step_numbered(s->m, 2)->marks);
@@ -289,14 +243,14 @@ static void test_a_gap_counts_for_a_second_at_most(void **state)
 
 	chain(s);
 	s->mark[1].inside = THREAD | SUBMIT;
-	samples(s, 1);
+	stand_samples(s, 1);
 	s->now += 3600 * SEC;
-	samples(s, 1);
+	stand_samples(s, 1);
 	assert_busy(s, SEC / TICK, 0, 0);
 	s->now -= SEC;
-	samples(s, 1);
+	stand_samples(s, 1);
 	assert_busy(s, SEC / TICK, 0, 0);
-	samples(s, 1);
+	stand_samples(s, 1);
 	assert_busy(s, SEC / TICK + 1, 0, 0);
 }
 
@@ -311,7 +265,7 @@ static void test_what_is_not_known_is_passed_over(void **state)
 	/* Before there is any step, and before any sample has begun. */
 	model_sample(s->m, &s->r[1].key, &twice[0].mark);
 	model_sample_end(s->m);
-	samples(s, 2);
+	stand_samples(s, 2);
 	chain(s);
 	/* Its second mark in one sample is not taken. */
 	for (int i = 0; i < 2; i++)
@@ -324,7 +278,7 @@ static void test_what_is_not_known_is_passed_over(void **state)
 	assert_int_equal(model_record(s->m, &s->r[4], ""), 0);
 	s->count = 4;
 	s->mark[1].inside = s->mark[4].inside = THREAD | SUBMIT;
-	samples(s, 2);
+	stand_samples(s, 2);
 	model_end(s->m);
 	assert_int_equal(busy(s, 4), 0);
 	assert_int_equal(step_series(s->m, &(size_t){ 0 })[0]->counter[COUNTER_BUSY_TIME],
@@ -368,7 +322,7 @@ static void test_thickets(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, stand_teardown)
 	static const struct CMUnitTest tests[] = {
 		TEST(test_the_innermost_is_busy),
 		TEST(test_order_is_by_edges_not_by_age),

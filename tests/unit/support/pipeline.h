@@ -3,14 +3,9 @@
 #ifndef PIPELINE_H
 #define PIPELINE_H
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdio.h>
-#include <cmocka.h>
 
-#include "model.h"
-#include "records.h"
+#include "begun.h"
 
 /* Steps have places of their own; 0 is none. */
 #define PLACE(instance) (0x1000 * (uint64_t)(instance))
@@ -37,15 +32,6 @@ static inline void hands_on(struct record *from, uint64_t place, uint64_t refusa
 	assert_true(i < PB_MAX_NEXT);
 	from->next[i].place = place;
 	from->next[i].refusals = refusals;
-}
-
-static inline void drain_all(struct model *m, uint64_t now, const struct record *records,
-			     size_t count)
-{
-	model_begin(m, now);
-	for (size_t i = 0; i < count; i++)
-		assert_int_equal(model_record(m, &records[i], ""), 0);
-	model_end(m);
 }
 
 static inline const struct consumer_view *consumer_at(const struct model *m, size_t i)

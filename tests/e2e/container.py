@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: MIT
+"""A process in what looks like a container: a cgroup of its own, named as container runtimes do."""
+
+import contextlib
+import subprocess
+import time
+
+CONTAINER = "5678901234abcdef" * 4
+
+
+@contextlib.contextmanager
+def container(directory):
+    """A function that puts a process into it. All of them must have ended in the end."""
+    root = directory / "cgroup"
+    group = root / f"docker-{CONTAINER}.scope"
+    root.mkdir()
+    subprocess.run(["mount", "-t", "cgroup2", "none", root], check=True)
+    try:
+        group.mkdir()
+        try:
+            yield lambda pid: (group / "cgroup.procs").write_text(str(pid))
+        finally:
+            remove_group(group)
+    finally:
+        subprocess.run(["umount", root], check=True)
+
+
+def remove_group(path):
+    """The kernel may still be busy with the process that was in it."""
+    end = time.monotonic() + 10
+    while True:
+        try:
+            return path.rmdir()
+        except OSError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.01)
