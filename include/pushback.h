@@ -729,17 +729,19 @@ PUSHBACK_COLD void pushback_fire_at(enum pushback_site site, struct pushback_ste
 /*
  * A forward to a step that was not told in this second is news: that is how observers learn the order
  * of steps. `nexts` has the second in its high bits, below them one for each step that was told; the
- * second decides which, so that no two share one for long.
+ * second decides which, so that no two share one for long. Steps often lie in an array: it takes two
+ * rounds, or else neighbours that share one go on to share the next.
  */
 #define PUSHBACK_NEXT_BITS 48
 
 PUSHBACK_INLINE uint64_t pushback_next_bit(const struct pushback_step *s,
 					   const struct pushback_step *next)
 {
-	uint32_t mixed =
-		(uint32_t)((uintptr_t)next >> 6) ^ (uint32_t)(s->nexts >> PUSHBACK_NEXT_BITS);
+	uint32_t second = (uint32_t)(s->nexts >> PUSHBACK_NEXT_BITS);
+	uint32_t mixed = ((uint32_t)((uintptr_t)next >> 6) + second * 2654435769u) * 2246822507u;
 
-	return 1ull << ((uint64_t)(mixed * 2654435761u) * PUSHBACK_NEXT_BITS >> 32);
+	mixed = (mixed ^ mixed >> 15) * 3266489909u;
+	return 1ull << ((uint64_t)mixed * PUSHBACK_NEXT_BITS >> 32);
 }
 
 /* Only a forward's own site can tell it: where nobody listens, this is not tried for ever. */
