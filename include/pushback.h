@@ -56,7 +56,7 @@
  *                             come and go; at process exit it may be left out on Linux 6.16 and later.
  *   pushback_submit_enter,
  *   pushback_poll_enter       optional: this thread is inside the step now (finds steps that block
- *                             instead of refusing).
+ *                             instead of refusing, and makes sure of the order of steps).
  *   pushback_depth            optional: how full the step's queue is.
  *
  *   None of them allocates (but for one page a process and object at the first watched return),

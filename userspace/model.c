@@ -200,7 +200,7 @@ static void take_record(struct model *m, struct step *step, const struct record 
 		model_add(&series->counter[i], next.counter[i] - last);
 	}
 	memset(next.samples, 0, sizeof(next.samples));
-	m->changed |= has_moved(&step->record, &next);
+	m->changed |= has_moved(&step->record, &next) || (next.marks && !step->marks);
 	step->record = next;
 	step->recorded = m->now;
 	step->marks |= next.marks;

@@ -6,6 +6,7 @@
  *	model_series.c    series by (step, process, tags): durations, gauges, what is forgotten when
  *	model_judge.c     a step's last second: shares, rates, spells
  *	model_pipeline.c  places -> edges -> consumers and levels; only when one of them has changed
+ *	model_cycles.c    edges that are none
  *	model_edges.c     refusals on each edge
  *	model_sample.c    samples of the enter marks: who is busy
  *	model_pressure.c  some and full of each consumer, and their averages
@@ -93,6 +94,9 @@ struct step {
 	enum visit visit;
 	struct step *came_from;
 	unsigned int slot;
+	/* model_cycles.c */
+	size_t number, low;       /* in the order of the search; the first that it leads back to */
+	const struct step *cycle; /* one for all that lie on a cycle together */
 
 	/* model_sample.c */
 	struct model_mark mark;
@@ -205,6 +209,11 @@ void model_judge(struct step *step, uint64_t now);
 
 /* Edges, levels, consumers of the living steps; `living` is in order. */
 void model_arrange(struct model *m);
+
+/* ---- model_cycles.c ---- */
+
+/* Takes those edges out of `to` that a step without enter marks has only by mistake. */
+void model_drop_false_edges(struct model *m);
 
 /* ---- model_edges.c ---- */
 

@@ -68,9 +68,14 @@ static void resolve(const struct model *m, struct step *step)
 		if (to && is_known(step, i, to))
 			to = NULL;
 		step->to[i] = to;
-		if (to)
-			to->callers++;
 	}
+}
+
+static void count_callers(const struct step *step)
+{
+	for (int i = 0; i < PB_MAX_NEXT; i++)
+		if (step->to[i])
+			step->to[i]->callers++;
 }
 
 static void find_edges(struct model *m)
@@ -85,10 +90,12 @@ static void find_edges(struct model *m)
 		step->back = 0;
 		step->level = 0;
 		step->over = step;
-		step->visit = VISIT_NOT;
 	}
 	for (size_t i = 0; i < m->living_count; i++)
 		resolve(m, m->living[i]);
+	model_drop_false_edges(m);
+	for (size_t i = 0; i < m->living_count; i++)
+		count_callers(m->living[i]);
 }
 
 /* ---- Consumers: what hangs together ---- */
@@ -154,13 +161,15 @@ static size_t visit(struct model *m, struct step *step, size_t left)
 }
 
 /*
- * Heads first, so that a cycle is cut where one comes to it from a head; one that nobody comes to is
- * cut at its oldest step.
+ * Steps with enter marks may really hand on in a cycle. Heads first, so that it is cut where one comes
+ * to it from a head; one that nobody comes to is cut at its oldest step.
  */
 static void find_levels(struct model *m)
 {
 	size_t left = m->living_count;
 
+	for (size_t i = 0; i < m->living_count; i++)
+		m->living[i]->visit = VISIT_NOT;
 	for (size_t i = 0; i < m->living_count; i++)
 		if (!m->living[i]->callers)
 			left = visit(m, m->living[i], left);

@@ -39,6 +39,7 @@ void model_sample(struct model *m, const struct pb_step_key *key, const struct m
 	m->sampled[m->sampled_count++] = step;
 	if (!mark->inside)
 		return;
+	m->changed |= !step->marks;
 	step->marks = true;
 	step->entry->series.has_marks = true;
 	m->marked[m->marked_count++] = step;

@@ -121,6 +121,32 @@ def test_refusals_are_counted_on_each_edge(tmp_path):
     assert not any(e["estimated"] for e in seen["edges"])
 
 
+TAIL_IN_SUBMIT = [
+    ("forward", 2, ACCEPTED),
+    *hand_on(1, 2, ACCEPTED),
+    *hand_on(0, 1, ACCEPTED),
+    ("submit", 0, ACCEPTED),
+]
+# The head refuses meanwhile; nobody says that a poll has ended.
+TAIL_IN_POLL = [
+    *hand_on(1, 2, ACCEPTED),
+    *hand_on(0, 1, ACCEPTED),
+    ("submit", 0, ACCEPTED),
+    ("submit", 0, REJECTED),
+    ("forward", 2, REJECTED),
+    ("submit", 0, REJECTED),
+    ("forward", 2, ACCEPTED),
+]
+
+
+@pytest.mark.parametrize("script", [TAIL_IN_SUBMIT, TAIL_IN_POLL], ids=["submit", "poll"])
+def test_the_last_step_hands_on_to_something_unwatched(tmp_path, script):
+    """Without enter marks it finds there whose submit returned last: the head's. That is no edge."""
+    (seen,), _ = scripted(tmp_path, ["head", "middle", "tail"], script)
+    assert levels(seen) == {"head": 0, "middle": 1, "tail": 2}
+    assert set(edges(seen)) == {("head", "middle"), ("middle", "tail")}
+
+
 def test_propagated_refusals_go_to_who_passed_them_on(tmp_path):
     """left never refuses itself, right passes on what its sink refuses: only sampled, but clear."""
     script = [

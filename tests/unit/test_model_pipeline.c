@@ -48,25 +48,40 @@ static const char *text_of(const struct model *m)
 }
 
 /* Steps 1 to `count` of one process, with edges as "1>2 2>3". */
-static const char *shape(struct model *m, int count, const char *edges)
+static const char *shape(struct model *m, int count, const char *edges, bool marks)
 {
 	struct record r[16];
 	int from, to, length;
 
-	for (int i = 0; i < count; i++)
+	for (int i = 0; i < count; i++) {
 		r[i] = placed(1, (uint64_t)i + 1);
+		r[i].marks = marks;
+	}
 	for (; sscanf(edges, " %d>%d%n", &from, &to, &length) == 2; edges += length)
 		hands_on(&r[from - 1], PLACE(to), 0);
 	drain_all(m, START + SEC, r, (size_t)count);
 	return text_of(m);
 }
 
+struct shape {
+	int steps;
+	const char *edges, *text;
+};
+
+static void check_shapes(const struct shape *table, size_t count, bool marks)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct model *m = model_new();
+
+		assert_non_null(m);
+		assert_string_equal(shape(m, table[i].steps, table[i].edges, marks), table[i].text);
+		model_free(m);
+	}
+}
+
 static void test_shapes(void **state)
 {
-	static const struct {
-		int steps;
-		const char *edges, *text;
-	} table[] = {
+	static const struct shape table[] = {
 		{ 1, "", "1.0" },
 		{ 3, "1>2 2>3", "1.0 2.1 3.2 1>2 2>3" },
 		/* As arroyo builds them: the last step first. */
@@ -82,12 +97,6 @@ static void test_shapes(void **state)
 		{ 4, "4>1 4>3 4>2 3>1 2>3", "4.0 2.1 3.2 1.3 4>2 4>3 4>1 2>3 3>1" },
 		/* Two heads. */
 		{ 4, "2>3 1>3 3>4", "1.0 2.0 3.1 4.2 1>3 2>3 3>4" },
-		/* Cycles: cut at the oldest, but where one comes to them from a head. */
-		{ 2, "1>2 2>1", "1.0 2.1 1>2 2>1" },
-		{ 3, "2>3 3>1 1>2", "1.0 2.1 3.2 1>2 2>3 3>1" },
-		{ 4, "4>2 2>3 3>1 1>2", "4.0 2.1 3.2 1.3 4>2 2>3 3>1 1>2" },
-		/* What is behind a cycle is behind it, though older. */
-		{ 4, "2>3 3>2 3>1 1>4", "2.0 3.1 1.2 4.3 2>3 3>2 3>1 1>4" },
 		/* Never itself; not twice. */
 		{ 2, "1>1 1>2 1>2", "1.0 2.1 1>2" },
 		/* Not known. */
@@ -95,13 +104,61 @@ static void test_shapes(void **state)
 	};
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
-		struct model *m = model_new();
+	check_shapes(table, sizeof(table) / sizeof(table[0]), false);
+	check_shapes(table, sizeof(table) / sizeof(table[0]), true);
+}
 
-		assert_non_null(m);
-		assert_string_equal(shape(m, table[i].steps, table[i].edges), table[i].text);
-		model_free(m);
-	}
+/* Cut at the oldest, but where one comes to them from a head. */
+static void test_cycles_of_steps_with_marks(void **state)
+{
+	static const struct shape table[] = {
+		{ 2, "1>2 2>1", "1.0 2.1 1>2 2>1" },
+		{ 3, "2>3 3>1 1>2", "1.0 2.1 3.2 1>2 2>3 3>1" },
+		{ 4, "4>2 2>3 3>1 1>2", "4.0 2.1 3.2 1.3 4>2 2>3 3>1 1>2" },
+		/* What is behind a cycle is behind it, though older. */
+		{ 4, "2>3 3>2 3>1 1>4", "2.0 3.1 1.2 4.3 2>3 3>2 3>1 1>4" },
+	};
+
+	(void)state;
+	check_shapes(table, sizeof(table) / sizeof(table[0]), true);
+}
+
+/* Who hands on to something without probes took its caller for its next step. */
+static void test_false_edges_without_marks(void **state)
+{
+	static const struct shape table[] = {
+		/* The last of a chain: inner ones return first. */
+		{ 2, "2>1 1>2", "2.0 1.1 2>1" },
+		{ 4, "4>3 3>2 2>1 1>4", "4.0 3.1 2.2 1.3 4>3 3>2 2>1" },
+		/* In the middle: the step before it hands on to something watched and something not. */
+		{ 3, "3>2 2>1 2>3", "3.0 2.1 1.2 3>2 2>1" },
+		/* Two branches, both with such an end. */
+		{ 3, "3>1 3>2 1>3 2>3", "3.0 1.1 2.1 3>1 3>2" },
+		/* Shared by two, who take turns. */
+		{ 3, "2>1 3>1 1>2 1>3", "2.0 3.0 1.1 2>1 3>1" },
+		/* Another consumer's of the same process has no part in it. */
+		{ 5, "2>1 1>2 3>4 4>5", "2.0 1.1 2>1 | 3.0 4.1 5.2 3>4 4>5" },
+		/* What is behind a cycle is behind it, though younger. */
+		{ 4, "2>1 1>2 1>3 3>4", "2.0 1.1 3.2 4.3 2>1 1>3 3>4" },
+	};
+
+	(void)state;
+	check_shapes(table, sizeof(table) / sizeof(table[0]), false);
+}
+
+/* Marks that come late: until then such an edge was none. */
+static void test_marks_that_come_late(void **state)
+{
+	struct model *m = *state;
+	struct record r[2] = { placed(1, 1), placed(1, 2) };
+
+	hands_on(&r[0], PLACE(2), 0);
+	hands_on(&r[1], PLACE(1), 0);
+	drain_all(m, START + SEC, r, 2);
+	assert_string_equal(text_of(m), "2.0 1.1 2>1");
+	r[0].marks = r[1].marks = true;
+	drain_all(m, START + 2 * SEC, r, 2);
+	assert_string_equal(text_of(m), "1.0 2.1 1>2 2>1");
 }
 
 /* A list ends with its first 0. */
@@ -372,6 +429,9 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begun_setup, begun_teardown)
 	static const struct CMUnitTest tests[] = {
 		TEST(test_shapes),
+		TEST(test_cycles_of_steps_with_marks),
+		TEST(test_false_edges_without_marks),
+		TEST(test_marks_that_come_late),
 		TEST(test_what_is_behind_the_end_is_nothing),
 		TEST(test_edges_stay_in_their_process),
 		TEST(test_order_is_learned_as_it_shows),

@@ -80,7 +80,23 @@ static bool has_edge(size_t from, size_t to)
 }
 
 static bool edge[STEPS][STEPS]; /* of living ones */
+static bool way[STEPS][STEPS];  /* along edges, the false ones included */
 static size_t oldest[STEPS];    /* of the consumer */
+
+static void find_ways(void)
+{
+	memcpy(way, edge, sizeof(way));
+	for (size_t via = 0; via < step_total; via++)
+		for (size_t i = 0; i < step_total; i++)
+			for (size_t k = 0; way[i][via] && k < step_total; k++)
+				way[i][k] |= way[via][k];
+}
+
+/* In a cycle, from an older step without marks to a younger one. */
+static bool is_false(size_t from, size_t to)
+{
+	return way[to][from] && !steps[from].r.marks && from < to;
+}
 
 static void naive_graph(void)
 {
@@ -91,6 +107,10 @@ static void naive_graph(void)
 		for (size_t k = 0; k < step_total; k++)
 			edge[i][k] = lives(i) && has_edge(i, k);
 	}
+	find_ways();
+	for (size_t i = 0; i < step_total; i++)
+		for (size_t k = 0; k < step_total; k++)
+			edge[i][k] = edge[i][k] && !is_false(i, k);
 	while (more) {
 		more = false;
 		for (size_t i = 0; i < step_total; i++) {
@@ -196,6 +216,7 @@ static void random_step(struct seed *s, uint64_t before)
 	*step = (struct naive_step){ .judged_at = before };
 	step->r = placed(1 + (uint32_t)seed_below(s, PROCESSES), ++step_total);
 	step->r.place = PLACE(1 + seed_below(s, PLACES));
+	step->r.marks = seed_chance(s, 60);
 	changed = true;
 }
 
@@ -256,7 +277,8 @@ static void random_samples(struct seed *s, struct model *m, uint64_t *now)
 
 			if (seed_chance(s, 10))
 				continue;
-			mark.inside = seed_chance(s, 60) ? steps[i].mark.inside
+			mark.inside = !steps[i].r.marks    ? 0
+				      : seed_chance(s, 60) ? steps[i].mark.inside
 				      : seed_chance(s, 50)
 					      ? 0
 					      : seed_below(s, 3) * 64 + 64 + seed_below(s, 2);
