@@ -14,7 +14,7 @@ import pytest
 import truth
 from agent import Agent
 from load import LONG, Consumer, count_errors, time_errors
-from program import DEMO, PUSHBACK, Program
+from program import DEMO, PUSHBACK, Program, wait_until
 
 CHAIN = ("decode", "filter", "transform", "batch", "sink")
 BRANCHES = "decode,split=broadcast,left=sink/transform,right=sink"
@@ -154,9 +154,16 @@ def test_two_equally_slow(tmp_path, demo):
     options = ("--steps", "decode,split=broadcast,left=sink/right=sink")
     slow = ("--slow", "left:refuse:1ms", "--slow", "+right:refuse:1ms")
     with looking(demo, tmp_path / "log", *options, *slow) as (_, top):
-        seen = [verdict(top.refresh()) for _ in range(4)]
-        assert all(v["kind"] == "unclear" for v in seen[1:]), seen
-        assert all("left" in v["text"] and "right" in v["text"] for v in seen[1:]), seen
+        # On a busy machine one of them may have most of a second; never for long.
+        unclear = 0
+        for _ in range(12):
+            seen = verdict(top.refresh())
+            unclear += seen["kind"] == "unclear"
+            assert "left" in seen["text"] or "right" in seen["text"] or not unclear, seen
+            if unclear == 4:
+                break
+        assert unclear == 4, seen
+        assert "left" in seen["text"] and "right" in seen["text"], seen
 
 
 def test_stuck_since(tmp_path, demo):
@@ -187,11 +194,25 @@ def test_busy_time_is_what_it_blocked_for(tmp_path, demo):
 
 
 def test_depth(tmp_path, demo):
-    agent, _, _ = watch(demo, tmp_path / "log", "--slow", "sink:refuse:100ms", "--concurrency", "7")
-    series = {step: s.gauges for (step, _), s in agent.series().items()}
-    assert series["sink"]["queue_capacity"] == 7 and 6 <= series["sink"]["queue_depth"] <= 7, series
-    assert series["transform"]["queue_depth"] == 1, series
-    assert "queue_depth" not in series["filter"], series
+    """A gauge is of one moment, and in some of them a slot has just been freed: it is waited for."""
+
+    def queues(agent):
+        series = {step: s.gauges for (step, _), s in agent.series().items()}
+        assert "queue_depth" not in series.get("filter", {}), series
+        assert series.get("sink", {"queue_depth": 0})["queue_depth"] <= 7, series
+        return {
+            step: (gauges["queue_depth"], gauges["queue_capacity"])
+            for step, gauges in series.items()
+            if "queue_depth" in gauges
+        }
+
+    options = ("--slow", "sink:refuse:100ms", "--concurrency", "7")
+    with Consumer(tmp_path / "log", *options, program=demo) as consumer:
+        with Agent("--pid", consumer.pid, interval="200ms") as agent:
+            wait_until(lambda: queues(agent).get("sink") == (7, 7), "the sink is full")
+            wait_until(lambda: queues(agent).get("transform") == (1, 1), "transform carries one")
+            assert set(queues(agent)) == {"decode", "transform", "batch", "sink"}
+        consumer.end()
 
 
 def test_pressure_is_what_the_truth_says(tmp_path, demo):
