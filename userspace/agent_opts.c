@@ -46,7 +46,6 @@ static void block_signals(bool hangup)
 	if (hangup)
 		sigaddset(&set, SIGQUIT);
 	sigprocmask(SIG_BLOCK, &set, NULL);
-	signal(SIGPIPE, SIG_IGN);
 }
 
 /* A link or two per file or site; hosts have many, and what is usual is 1,024. */

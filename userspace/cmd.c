@@ -3,10 +3,27 @@
 
 #include <errno.h>
 #include <stddef.h>
+#include <stdio.h>
+#include <string.h>
 
 #include "msg.h"
+#include "output.h"
 
 #define WHY_SIZE 4608 /* a path, and what is wrong with it */
+
+int cmd_end(int result)
+{
+	int err = result < 0 ? result : output_end(stdout);
+
+	if (!err || err == -EPIPE)
+		return result < 0 ? EXIT_DONE : result;
+	if (err == -ENOMEM)
+		msg_error("out of memory");
+	else
+		msg_error("cannot write to standard output: %s",
+			  err == -EIO ? "is the disk full?" : strerror(-err));
+	return EXIT_FAILED;
+}
 
 int cmd_start(const struct verb *verb, int argc, char **argv, void *settings, cmd_check *check,
 	      cmd_body *body)
@@ -24,5 +41,5 @@ int cmd_start(const struct verb *verb, int argc, char **argv, void *settings, cm
 		status = body(settings);
 	}
 	opts_free(verb, settings);
-	return status;
+	return cmd_end(status);
 }

@@ -14,13 +14,20 @@ extern const struct verb verb_doctor;
 
 /* What cannot stand together: 0, or -EINVAL with one line in `why`. */
 typedef int cmd_check(const void *settings, char *why, size_t why_size);
-typedef enum exit_status cmd_body(const void *settings);
+/* An exit status, or -errno where its output failed; that is said by who calls it. */
+typedef int cmd_body(const void *settings);
 
 /*
  * What each verb's run() does: parses into `settings`, checks (NULL: nothing to check), calls `body`,
- * frees lists. Says what is wrong; returns an exit status.
+ * frees lists, ends the output. Says what is wrong; returns an exit status.
  */
 int cmd_start(const struct verb *verb, int argc, char **argv, void *settings, cmd_check *check,
 	      cmd_body *body);
+
+/*
+ * The exit status of a program whose body came to `result`, as cmd_body: it failed as well if its
+ * output could not be written, which is said. A reader that has gone is no failure.
+ */
+int cmd_end(int result);
 
 #endif /* CMD_H */

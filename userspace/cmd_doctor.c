@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* cmd_doctor.c - `pushback doctor`: why it will or won't work here, and on this target */
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -87,17 +86,16 @@ static void tell(const struct finding *f, void *context)
 		report->err = err;
 }
 
-static enum exit_status sum_up(const struct report *r)
+/* As cmd_body. A reader that has gone does not change what was found. */
+static int sum_up(const struct report *r)
 {
 	size_t warnings = r->count[FINDING_WARNING], failures = r->count[FINDING_FAILURE];
 
 	if (!r->json)
 		printf("%zu ok, %zu warning%s, %zu failure%s\n", r->count[FINDING_OK], warnings,
 		       warnings == 1 ? "" : "s", failures, failures == 1 ? "" : "s");
-	if (r->err || fflush(stdout)) {
-		msg_error("cannot write the findings: %s", strerror(r->err ? -r->err : errno));
-		return EXIT_FAILED;
-	}
+	if (r->err && r->err != -EPIPE)
+		return r->err;
 	return failures ? EXIT_HOST : EXIT_DONE;
 }
 
@@ -112,7 +110,7 @@ static int open_target(const struct settings *s, struct doctor_target **target, 
 	return 1;
 }
 
-static enum exit_status examine(const void *settings)
+static int examine(const void *settings)
 {
 	const struct settings *s = settings;
 	struct report report = { .json = s->json };
@@ -121,7 +119,6 @@ static enum exit_status examine(const void *settings)
 	int err = open_target(s, &target, why);
 	bool safe;
 
-	signal(SIGPIPE, SIG_IGN);
 	msg_set_verbose(s->verbose);
 	/* What we may not look into is a finding; what is not there is an error. */
 	if (err < 0 && err != -EPERM) {

@@ -81,7 +81,7 @@ static void keep(struct sink *sink)
 
 static const struct sink_ops ops = { .name = "graph", .flush = flush, .free = keep };
 
-static enum exit_status start(const void *settings)
+static int start(const void *settings)
 {
 	const struct settings *s = settings;
 	struct agent_options agent_options = agent_settings_options(&s->agent);
@@ -101,12 +101,8 @@ static enum exit_status start(const void *settings)
 	else if (!graph.consumers)
 		msg_info("no step returned in that time: is the consumer running? see pushback "
 			 "list");
-	if (!status && graph.err && graph.err != -EPIPE) {
-		msg_error("cannot write: %s", strerror(-graph.err));
-		status = EXIT_FAILED;
-	}
 	agent_free(agent);
-	return status;
+	return status ? (int)status : graph.err;
 }
 
 static int check(const void *settings, char *why, size_t why_size)

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "cmd.h"
+#include "denied.h"
 #include "elfnote_text.h"
 #include "exit_status.h"
 #include "inventory.h"
@@ -65,23 +66,17 @@ static void complain(const char *why)
 	msg_error("%s", msg_safe(line, sizeof(line), why));
 }
 
-static enum exit_status failed_to_write(int err)
-{
-	msg_error("cannot write the list: %s", strerror(-err));
-	return EXIT_FAILED;
-}
-
 /* ---- Processes ---- */
 
-static const char *why_unknown(int err)
+static json_t *why_unknown(int err)
 {
 	switch (err) {
 	case -EACCES:
-		return "not allowed to read its memory: run as root, or with CAP_SYS_PTRACE";
+		return json_sprintf("not allowed to read its memory: %s", denied_why());
 	case -ENOENT:
-		return "no semaphore of its probes is mapped";
+		return json_string("no semaphore of its probes is mapped");
 	default:
-		return strerror(-err);
+		return json_string(strerror(-err));
 	}
 }
 
@@ -96,8 +91,7 @@ static json_t *row_object(const struct inventory_row *row)
 			 "build_id", elfnote_json_build_id(row->note), "probes",
 			 elfnote_json_probes(row->note), "skipped", elfnote_json_skipped(row->note),
 			 "watched", known ? json_boolean(row->semaphore) : json_null(),
-			 "watched_unknown",
-			 known ? json_null() : json_string(why_unknown(row->semaphore)));
+			 "watched_unknown", known ? json_null() : why_unknown(row->semaphore));
 }
 
 static int write_row_objects(const struct inventory *inventory)
@@ -145,6 +139,28 @@ static int write_row_table(const struct inventory *inventory)
 	return err;
 }
 
+/* One line for all of it. */
+static void say_what_was_passed_over(const struct inventory *inventory)
+{
+	char line[512] = "";
+	size_t size = 0;
+
+	if (inventory->denied)
+		size += (size_t)snprintf(
+			line, sizeof(line), ", %zu process%s may not be looked into (%s)",
+			inventory->denied, inventory->denied > 1 ? "es" : "", denied_why());
+	if (inventory->unopened)
+		size += (size_t)snprintf(line + size, sizeof(line) - size,
+					 ", %zu mapped file%s could not be opened",
+					 inventory->unopened, inventory->unopened > 1 ? "s" : "");
+	if (inventory->unreadable)
+		snprintf(line + size, sizeof(line) - size,
+			 ", %zu mapped file%s truncated or damaged", inventory->unreadable,
+			 inventory->unreadable > 1 ? "s are" : " is");
+	if (*line)
+		msg_warn("this may not be all: %s", line + 2);
+}
+
 /* An empty list is an answer, an incomplete one must not look complete. */
 static void say_what_is_missing(const struct inventory *inventory, const struct settings *s)
 {
@@ -155,19 +171,7 @@ static void say_what_is_missing(const struct inventory *inventory, const struct 
 		msg_info("no process with pushback probes%s: start a consumer that is built with "
 			 "include/pushback.h",
 			 inventory->denied ? " that we may look into" : "");
-	if (inventory->denied)
-		msg_warn("not allowed to look into %zu process%s: %s", inventory->denied,
-			 inventory->denied > 1 ? "es" : "",
-			 geteuid() ? "run as root, or with CAP_SYS_PTRACE"
-				   : "this needs CAP_SYS_PTRACE, which root lacks here, or a "
-				     "security module forbids it");
-	if (inventory->unopened)
-		msg_warn(
-			"%zu mapped file%s could not be opened: not known whether probes are there",
-			inventory->unopened, inventory->unopened > 1 ? "s" : "");
-	if (inventory->unreadable)
-		msg_warn("%zu mapped file%s truncated or damaged", inventory->unreadable,
-			 inventory->unreadable > 1 ? "s are" : " is");
+	say_what_was_passed_over(inventory);
 }
 
 static bool is_first(const struct option_pids *pids, size_t index)
@@ -201,7 +205,7 @@ static enum exit_status look_into(struct inventory *inventory, const struct opti
 	return status;
 }
 
-static enum exit_status list_processes(const struct settings *s)
+static int list_processes(const struct settings *s)
 {
 	struct inventory inventory = { 0 };
 	enum exit_status status = EXIT_DONE;
@@ -213,16 +217,14 @@ static enum exit_status list_processes(const struct settings *s)
 		err = inventory_add_all(&inventory);
 	if (err) {
 		msg_error("cannot look through /proc: %s", strerror(-err));
-		status = EXIT_FAILED;
-	} else {
-		err = s->json ? write_row_objects(&inventory) : write_row_table(&inventory);
-		if (err)
-			status = failed_to_write(err);
-		else if (!status || inventory.count)
-			say_what_is_missing(&inventory, s);
+		inventory_free(&inventory);
+		return EXIT_FAILED;
 	}
+	err = s->json ? write_row_objects(&inventory) : write_row_table(&inventory);
+	if (!err && (!status || inventory.count))
+		say_what_is_missing(&inventory, s);
 	inventory_free(&inventory);
-	return status;
+	return err ? err : (int)status;
 }
 
 /* ---- Files ---- */
@@ -292,7 +294,8 @@ static int write_file_text(const char *path, const struct elfnote *note)
 	return write_sites(note);
 }
 
-static enum exit_status list_file(const char *path, bool json)
+/* As cmd_body. */
+static int list_file(const char *path, bool json)
 {
 	struct elfnote note = { 0 };
 	char why[WHY_SIZE];
@@ -311,16 +314,20 @@ static enum exit_status list_file(const char *path, bool json)
 		return EXIT_FAILED;
 	}
 	err = json ? write_file_object(path, &note) : write_file_text(path, &note);
-	return err ? failed_to_write(err) : EXIT_DONE;
+	return err ? err : EXIT_DONE;
 }
 
-static enum exit_status list_files(const struct settings *s)
+static int list_files(const struct settings *s)
 {
-	enum exit_status status = EXIT_DONE;
+	int status = EXIT_DONE;
 	size_t i;
 
 	for (i = 0; i < s->files.count; i++) {
-		if (list_file(s->files.items[i], s->json))
+		int result = list_file(s->files.items[i], s->json);
+
+		if (result < 0)
+			return result;
+		if (result)
 			status = EXIT_FAILED;
 	}
 	return status;
@@ -337,7 +344,7 @@ static int check(const void *settings, char *why, size_t why_size)
 	return -EINVAL;
 }
 
-static enum exit_status list(const void *settings)
+static int list(const void *settings)
 {
 	const struct settings *s = settings;
 

@@ -78,7 +78,7 @@ static enum exit_status watch_and_send(struct agent *agent, struct sink *sink,
 	return status;
 }
 
-static enum exit_status start(const void *settings)
+static int start(const void *settings)
 {
 	const struct settings *s = settings;
 	struct agent_options options = agent_settings_options(&s->agent);

@@ -16,7 +16,6 @@
 #include "discover.h"
 #include "msg.h"
 #include "top_json.h"
-#include "top_pipe.h"
 #include "top_plain.h"
 #include "top_screen.h"
 
@@ -144,11 +143,6 @@ static enum exit_status show(struct agent *agent, const struct settings *s, char
 		return EXIT_FAILED;
 	}
 	status = agent_run(agent, &sink, 1, why);
-	if (!status && ferror(stdout) && !top_pipe_is_closed(stdout)) {
-		snprintf(why, ATTACH_WHY_SIZE,
-			 "cannot write to standard output: is the disk full?");
-		status = EXIT_FAILED;
-	}
 	/* First of all: to let go of many files takes a while. */
 	sink->ops->free(sink);
 	return status;
@@ -169,7 +163,7 @@ static int check(const void *settings, char *why, size_t why_size)
 	return agent_settings_check(&s->agent, why, why_size);
 }
 
-static enum exit_status start(const void *settings)
+static int start(const void *settings)
 {
 	const struct settings *s = settings;
 	struct agent_options options = agent_settings_options(&s->agent);

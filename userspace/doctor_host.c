@@ -11,6 +11,7 @@
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
 
+#include "denied.h"
 #include "doctor_judge.h"
 #include "doctor_own.h"
 #include "doctor_read.h"
@@ -139,6 +140,26 @@ static void check_ptrace_scope(const struct host *h, struct finding *f)
 		doctor_judge_ptrace_scope(f, scope, h->effective);
 }
 
+/* As `pushback list` sees it. */
+static void check_denied(struct finding *f)
+{
+	size_t all, denied;
+	int err = denied_count(&all, &denied);
+
+	if (err) {
+		finding_warn(f, "cannot be looked through (%s)", strerror(-err));
+		finding_advise(f, "mount /proc");
+	} else if (denied) {
+		finding_warn(f,
+			     "shows the processes of others, but %zu of %zu may not be looked "
+			     "into, so consumers there are not found",
+			     denied, all);
+		finding_advise(f, "%s", denied_why());
+	} else {
+		finding_ok(f, "shows the processes of others");
+	}
+}
+
 /* The first process is another user's, and always there. */
 static void check_proc(const struct host *h, struct finding *f)
 {
@@ -146,7 +167,7 @@ static void check_proc(const struct host *h, struct finding *f)
 
 	(void)h;
 	if (!stat("/proc/1", &st)) {
-		finding_ok(f, "shows the processes of others");
+		check_denied(f);
 		return;
 	}
 	finding_warn(f, "hides the processes of others (%s), so their consumers are not found",

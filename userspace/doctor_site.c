@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/uio.h>
 
+#include "denied.h"
 #include "proc_maps.h"
 #include "pushback.h"
 #include "semaphore.h"
@@ -105,7 +106,7 @@ void doctor_sites_judge(struct finding *f, const struct doctor_sites *s)
 		finding_warn(f, "its memory cannot be read (%s)",
 			     strerror(s->err ? -s->err : -s->semaphore));
 		if (is_denied)
-			finding_advise(f, "run as root, or with CAP_SYS_PTRACE");
+			finding_advise(f, "%s", denied_why());
 	} else if (s->others) {
 		finding_fail(f,
 			     "%zu of %zu sites are neither nop nor breakpoint: its code is not "

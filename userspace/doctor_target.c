@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "denied.h"
 #include "doctor_hits.h"
 #include "doctor_process.h"
 #include "doctor_site.h"
@@ -201,7 +202,7 @@ static void check_namespaces(struct finding *f, const struct doctor_target *t)
 
 		if (is_ours < 0) {
 			finding_warn(f, "cannot be told (%s)", strerror(-is_ours));
-			finding_advise(f, "run as root, or with CAP_SYS_PTRACE");
+			finding_advise(f, "%s", denied_why());
 			return;
 		}
 		if (!is_ours)
@@ -230,8 +231,8 @@ static void check_processes(struct finding *f, const struct doctor_target *t)
 		return;
 	finding_add(f, "; not looked into: %zu", t->skipped);
 	if (!t->pids_count)
-		finding_advise(f, "start the consumer; to look into all processes takes root, or "
-				  "CAP_SYS_PTRACE");
+		finding_advise(f, "start the consumer; to look into all processes, %s",
+			       denied_why());
 }
 
 static void check_probes(struct finding *f, const struct doctor_file *file)
@@ -291,7 +292,7 @@ static void check_mapping(struct finding *f, const struct doctor_target *t,
 	if (fd == -EACCES || fd == -EPERM) {
 		finding_warn(f, "%s cannot be compared with the file on disk (%s)", file->path,
 			     strerror(-fd));
-		finding_advise(f, "run as root, or with CAP_SYS_PTRACE");
+		finding_advise(f, "%s", denied_why());
 	} else if (fd < 0) {
 		finding_warn(f, "%s is not on disk any more", file->path);
 		finding_advise(f, "--pid and --all see it, --path does not");
@@ -377,7 +378,7 @@ static void tell_no_probes(const struct examination *e)
 	finding_advise(&f, "build it with include/pushback.h");
 	if (e->t->skipped) {
 		finding_add(&f, "; %zu of its files could not be opened", e->t->skipped);
-		finding_advise(&f, "run as root, or build it with include/pushback.h");
+		finding_advise(&f, "%s, or build it with include/pushback.h", denied_why());
 	}
 	tell(e, &f);
 }

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+#include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -28,28 +30,67 @@ static void help(FILE *out)
 	fprintf(out, "\npushback VERB --help says more; pushback --version.\n");
 }
 
-int main(int argc, char **argv)
+static const struct verb *find(const char *name)
 {
-	char name[64];
 	size_t i;
 
+	for (i = 0; i < VERBS; i++) {
+		if (!strcmp(name, verbs[i]->name))
+			return verbs[i];
+	}
+	return NULL;
+}
+
+static enum exit_status no_verb(const char *name)
+{
+	char safe[64];
+
+	msg_error("'%s' is no verb: see pushback --help", msg_safe(safe, sizeof(safe), name));
+	return EXIT_USAGE;
+}
+
+/* `topics`: what to help with, none or one. */
+static enum exit_status show_help(char *const *topics)
+{
+	const struct verb *verb;
+
+	if (!topics[0]) {
+		help(stdout);
+		return EXIT_DONE;
+	}
+	if (topics[1]) {
+		msg_error("one verb at a time: pushback help VERB");
+		return EXIT_USAGE;
+	}
+	verb = find(topics[0]);
+	if (!verb)
+		return no_verb(topics[0]);
+	opts_help(verb, stdout);
+	return EXIT_DONE;
+}
+
+static bool is_help(const char *word)
+{
+	return !strcmp(word, "help") || !strcmp(word, "--help") || !strcmp(word, "-h");
+}
+
+int main(int argc, char **argv)
+{
+	const struct verb *verb;
+
+	/* A reader that goes is an error of writing, not our death. */
+	signal(SIGPIPE, SIG_IGN);
 	msg_set_verbose(false);
 	if (argc < 2) {
 		help(stderr);
 		return EXIT_USAGE;
 	}
-	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help")) {
-		help(stdout);
-		return EXIT_DONE;
-	}
+	if (is_help(argv[1]))
+		return cmd_end(show_help(argv + 2));
 	if (!strcmp(argv[1], "--version")) {
 		puts("pushback " PUSHBACK_TOOL_VERSION);
-		return EXIT_DONE;
+		return cmd_end(EXIT_DONE);
 	}
-	for (i = 0; i < VERBS; i++) {
-		if (!strcmp(argv[1], verbs[i]->name))
-			return verbs[i]->run(argc - 1, argv + 1);
-	}
-	msg_error("'%s' is no verb: see pushback --help", msg_safe(name, sizeof(name), argv[1]));
-	return EXIT_USAGE;
+	verb = find(argv[1]);
+	return verb ? verb->run(argc - 1, argv + 1) : (int)no_verb(argv[1]);
 }

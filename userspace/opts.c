@@ -99,6 +99,14 @@ static int add_pid(struct option_pids *list, const char *value, char *why, size_
 	return 0;
 }
 
+static int too_short(const struct option *o, const char *value, char *why, size_t why_size)
+{
+	bool seconds = o->least >= 1000000000;
+
+	return wrong(why, why_size, "--%s %s is too short: at least %g%s", o->name, value,
+		     (double)o->least / (seconds ? 1e9 : 1e6), seconds ? "s" : "ms");
+}
+
 static int set_duration(const struct option *o, const char *value, uint64_t *out, char *why,
 			size_t why_size)
 {
@@ -112,8 +120,7 @@ static int set_duration(const struct option *o, const char *value, uint64_t *out
 			     "as 10s",
 			     o->name, value);
 	if (*out < o->least)
-		return wrong(why, why_size, "--%s %s is too short: at least %gms", o->name, value,
-			     (double)o->least / 1e6);
+		return too_short(o, value, why, why_size);
 	return 0;
 }
 
@@ -175,6 +182,24 @@ static int not_known(const struct verb *verb, const char *argument, char *why, s
 		     argument, verb->name, verb->name);
 }
 
+/* What it would take instead: its first options with a value, two at most. */
+static int not_understood(const struct verb *verb, const char *argument, char *why, size_t why_size)
+{
+	char such[128] = "";
+	const struct option *o;
+	int count = 0;
+
+	for (o = verb->options; o->name && count < 2; o++) {
+		if (o->hidden || !o->value)
+			continue;
+		snprintf(such + strlen(such), sizeof(such) - strlen(such), "%s--%s %s",
+			 count++ ? " or " : ", such as ", o->name, o->value);
+	}
+	return wrong(why, why_size,
+		     "'%s' is not understood: '%s' takes options only%s; see pushback %s --help",
+		     argument, verb->name, such, verb->name);
+}
+
 /* The option at *at, which moves behind its value. */
 static int parse_option(const struct verb *verb, char ***at, void *settings, char *why,
 			size_t why_size)
@@ -217,6 +242,8 @@ int opts_parse(const struct verb *verb, int argc, char **argv, void *settings, c
 			err = parse_option(verb, &at, settings, why, why_size);
 		} else if (verb->operands && (only_operands || **at != '-')) {
 			err = set(verb->operands, *at++, settings, why, why_size);
+		} else if (only_operands || **at != '-') {
+			err = not_understood(verb, *at, why, why_size);
 		} else {
 			err = not_known(verb, *at, why, why_size);
 		}

@@ -8,6 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "denied.h"
+
 int target_open(const char *path, struct file_id *id, char *why, size_t why_size)
 {
 	struct stat st;
@@ -33,9 +35,23 @@ int target_open(const char *path, struct file_id *id, char *why, size_t why_size
 	return fd;
 }
 
+/* "" where there are none. */
+static const char *notes_text(const struct elfnote *note, char text[64])
+{
+	size_t count = note->dead + note->duplicate + note->malformed + note->unknown;
+
+	text[0] = '\0';
+	if (count)
+		snprintf(text, 64, " (%zu note%s nowhere)", count,
+			 count == 1 ? " that leads" : "s that lead");
+	return text;
+}
+
 int target_explain(const char *path, int err, const struct elfnote *note, char *why,
 		   size_t why_size)
 {
+	char notes[64];
+
 	switch (err) {
 	case -ENOEXEC:
 		snprintf(why, why_size,
@@ -49,9 +65,8 @@ int target_explain(const char *path, int err, const struct elfnote *note, char *
 		break;
 	case 0:
 		snprintf(why, why_size,
-			 "'%s' has no pushback probes (%zu notes that lead nowhere): build it with "
-			 "include/pushback.h",
-			 path, note->dead + note->duplicate + note->malformed + note->unknown);
+			 "'%s' has no pushback probes%s: build it with include/pushback.h", path,
+			 notes_text(note, notes));
 		return -ENODATA;
 	default:
 		snprintf(why, why_size, "cannot read '%s': %s", path, strerror(-err));
@@ -68,9 +83,8 @@ int target_explain_process(pid_t pid, int err, char *why, size_t why_size)
 		break;
 	case -EACCES:
 	case -EPERM:
-		snprintf(why, why_size,
-			 "not allowed to look into process %d: run as root, or with CAP_SYS_PTRACE",
-			 (int)pid);
+		snprintf(why, why_size, "not allowed to look into process %d: %s", (int)pid,
+			 denied_why());
 		return -EPERM;
 	default:
 		snprintf(why, why_size, "cannot look into process %d: %s", (int)pid,

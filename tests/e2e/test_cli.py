@@ -56,7 +56,11 @@ USAGES = [
     (["frobnicate"], "'frobnicate' is no verb", "--help"),
     (["bad\nverb\x1b[31m"], r"'bad\?verb\?\[31m' is no verb", "--help"),
     (["run", "--frobnicate"], "'--frobnicate' is not an option of 'run'", "run --help"),
-    (["run", "stray"], "'stray' is not an option", "run --help"),
+    (["run", "stray"], "'stray' is not understood", "--pid PID", "run --help"),
+    (["top", "--", "stray"], "'stray' is not understood", "--pid PID", "top --help"),
+    (["graph", "--for", "10ms"], "too short", "at least 1s"),
+    (["help", "nonsense"], "'nonsense' is no verb", "--help"),
+    (["help", "list", "top"], "one verb", "pushback help VERB"),
     (["run", "--pid"], "--pid needs a value"),
     (["run", "--pid", "me"], "'me' is no process id", "1234"),
     (["run", "--pid", "0"], "'0' is no process id"),
@@ -106,7 +110,27 @@ def test_no_verb_shows_help():
 def test_help_and_version():
     assert "pushback run - " in run("run", "--help").stdout
     assert run("--help").returncode == DONE
+    for verb in ("list", "top", "graph", "run", "doctor"):
+        assert run("help", verb).stdout == run(verb, "--help").stdout
     assert re.fullmatch(r"pushback \d+\.\d+\n", run("--version").stdout)
+
+
+WRITES = ["--help", "--version", "help list", "run --help", "top --help", "graph --help", "doctor", "doctor --json",
+          f"list {DEMO}", f"list --json {DEMO}"]
+
+
+@pytest.mark.parametrize("words", WRITES, ids=lambda w: w.replace(str(DEMO), "FILE"))
+def test_what_cannot_be_written(words):
+    """A full disk is an error; a reader that has gone is an end like any other."""
+    argv = [str(PUSHBACK), *words.split()]
+    with open("/dev/full", "w", encoding="ascii") as full:
+        done = subprocess.run(argv, stdout=full, stderr=subprocess.PIPE, text=True, timeout=30, check=False)
+    complains(done, FAILED, "cannot write to standard output: No space left on device")
+    ours, its = os.pipe()
+    os.close(ours)
+    done = subprocess.run(argv, stdout=its, stderr=subprocess.PIPE, text=True, timeout=30, check=False)
+    os.close(its)
+    assert (done.returncode, done.stderr) == (DONE, "")
 
 
 # ---- Files ----

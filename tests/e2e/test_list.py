@@ -331,7 +331,8 @@ def test_as_nobody(open_path):
         mine = [o for o in rows if o["pid"] == own.pid]
         assert [(o["file"], o["watched_unknown"]) for o in mine] == [(own_file, None)]
         assert not [o for o in rows if o["pid"] == ours.pid]
-        assert re.search(r"warning: not allowed to look into \d+ processes: run as root", done.stderr)
+        assert done.stderr.count("\n") == 1
+        assert re.search(r"warning: .* \d+ processes may not be looked into \(run as root", done.stderr)
         with Agent("--path", own_file) as agent:
             assert of(own, **options)[0]["watched"] is True
             agent.end()
@@ -353,6 +354,16 @@ def test_memory_that_may_not_be_read(open_path):
         assert sum(o["probes"].values()) == 4
         [row] = table(run("--pid", str(process.pid), **options).stdout)
         assert row["WATCHED"] == "?"
+
+
+def test_nothing_is_left_out_unsaid():
+    """What the whole host's list says of processes that are closed to us, doctor says as well, once."""
+    said = re.findall(r"(\d+) process(?:es)? may not be looked into", run().stderr)
+    done = subprocess.run([PUSHBACK, "doctor", "--json"], capture_output=True, text=True, timeout=30)
+    [proc] = [f for f in map(json.loads, done.stdout.splitlines()) if f["check"] == "proc"]
+    assert len(said) == (proc["level"] == "warning"), (said, proc)
+    if said:
+        assert "run as root" not in proc["advice"], proc
 
 
 # ---- Files ----
@@ -393,7 +404,7 @@ def test_bad_files(tmp_path):
         tmp_path / "cut": "truncated or damaged",
         tmp_path / "fifo": "not a regular file",
         tmp_path: "not a regular file",
-        "/bin/true": "no pushback probes.*pushback.h",
+        "/bin/true": "no pushback probes: build it with.*pushback.h",
         spoil(SPINNER, tmp_path / "none", 4): "no pushback probes.*4 notes",
     }
     for path, pattern in bad.items():
@@ -439,4 +450,4 @@ def test_full_disk(tmp_path, options):
             stdout=full, stderr=subprocess.PIPE, text=True, timeout=30,
         )  # fmt: skip
     assert done.returncode == FAILED
-    assert done.stderr == "pushback: cannot write the list: No space left on device\n"
+    assert done.stderr == "pushback: cannot write to standard output: No space left on device\n"

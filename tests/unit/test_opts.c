@@ -101,9 +101,31 @@ static void test_refused(void **state)
 	assert_string_equal(why, "'-x' is not an option of 'with': see pushback with --help");
 	opts_free(&with, &s);
 	assert_int_equal(parse(&without, &s, why, ARGV("stray")), -EINVAL);
-	assert_string_equal(why,
-			    "'stray' is not an option of 'without': see pushback without --help");
+	assert_string_equal(why, "'stray' is not understood: 'without' takes options only, such as "
+				 "--tag K:V; see pushback without --help");
 	opts_free(&without, &s);
+}
+
+/* In the unit that a reader would take. */
+static void test_too_short(void **state)
+{
+	static const struct option second[] = {
+		{ .name = "for", .value = "TIME", .kind = OPTION_DURATION, .least = 1000000000 },
+		{ .name = "each", .value = "TIME", .kind = OPTION_DURATION, .least = 100000000 },
+		{ .name = NULL },
+	};
+	static const struct verb verb = { .name = "v", .options = second };
+	uint64_t settings;
+	char why[256];
+
+	(void)state;
+	assert_int_equal(opts_parse(&verb, 3, ARGV("--for", "10ms"), &settings, why, sizeof(why)),
+			 -EINVAL);
+	assert_string_equal(why, "--for 10ms is too short: at least 1s");
+	assert_int_equal(opts_parse(&verb, 3, ARGV("--each", "1ms"), &settings, why, sizeof(why)),
+			 -EINVAL);
+	assert_string_equal(why, "--each 1ms is too short: at least 100ms");
+	assert_int_equal(opts_parse(&verb, 3, ARGV("--for", "1s"), &settings, why, sizeof(why)), 0);
 }
 
 static void test_help(void **state)
@@ -127,6 +149,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_operands),
 		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_too_short),
 		cmocka_unit_test(test_help),
 	};
 

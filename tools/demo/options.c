@@ -120,18 +120,31 @@ static const struct option_spec specs[] = {
 
 #define SPECS (sizeof(specs) / sizeof(*specs))
 
+/* In a column of its own, broken at its newlines. */
+static void print_option(const struct option_spec *spec)
+{
+	const char *text = spec->help;
+	char left[48];
+
+	snprintf(left, sizeof(left), "--%s %s", spec->name, spec->value ? spec->value : "");
+	for (;;) {
+		size_t size = strcspn(text, "\n");
+
+		printf("  %-26s %.*s\n", left, (int)size, text);
+		if (!text[size])
+			return;
+		text += size + 1;
+		left[0] = '\0';
+	}
+}
+
 static void print_help(void)
 {
 	printf("A consumer that gets into backpressure, with the pushback probes in its steps.\n\n"
 	       "usage: pushback-demo [consumer] [OPTION...]\n"
 	       "       pushback-demo broker [--topic NAME] [--rate N]\n\n");
-	for (size_t i = 0; i < SPECS; i++) {
-		char left[48];
-
-		snprintf(left, sizeof(left), "--%s %s", specs[i].name,
-			 specs[i].value ? specs[i].value : "");
-		printf("  %-26s %s\n", left, specs[i].help);
-	}
+	for (size_t i = 0; i < SPECS; i++)
+		print_option(&specs[i]);
 	printf("\nTIME is a number with us, ms, s, m or h; bare means s. While it runs it takes on "
 	       "stdin:\n[+]STEP:HOW:TIME, none, rebalance (new steps), pause, resume, "
 	       "quit.\n\n"
