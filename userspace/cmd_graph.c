@@ -9,6 +9,7 @@
 #include "cmd.h"
 #include "graph_print.h"
 #include "msg.h"
+#include "term.h"
 
 struct settings {
 	struct agent_settings agent;
@@ -37,19 +38,22 @@ static const struct option options[] = {
 struct graph_sink {
 	struct sink sink;
 	const struct settings *settings;
-	size_t consumers;
+	size_t consumers, width;
+	bool utf8;
 	int err;
 };
 
-static int print(const struct settings *s, const struct consumer_view *consumer, size_t number)
+static int print(const struct graph_sink *g, const struct consumer_view *consumer, size_t number)
 {
+	const struct settings *s = g->settings;
+
 	if (s->json)
 		return graph_print_json(stdout, consumer);
 	if (s->dot)
-		return graph_print_dot(stdout, consumer, number);
+		return graph_print_dot(stdout, consumer, number, g->utf8);
 	if (number)
 		putchar('\n');
-	return graph_print_text(stdout, consumer);
+	return graph_print_text(stdout, consumer, g->width, g->utf8);
 }
 
 static void flush(struct sink *sink, const struct model *m, const struct agent_stats *stats,
@@ -67,7 +71,7 @@ static void flush(struct sink *sink, const struct model *m, const struct agent_s
 	if (g->settings->dot)
 		g->err = graph_dot_begin(stdout);
 	for (i = 0; i < g->consumers && !g->err; i++)
-		g->err = print(g->settings, &consumers[i], i);
+		g->err = print(g, &consumers[i], i);
 	if (g->settings->dot && !g->err)
 		g->err = graph_dot_end(stdout);
 	if (fflush(stdout) && !g->err)
@@ -85,7 +89,7 @@ static int start(const void *settings)
 {
 	const struct settings *s = settings;
 	struct agent_options agent_options = agent_settings_options(&s->agent);
-	struct graph_sink graph = { .sink.ops = &ops, .settings = s };
+	struct graph_sink graph = { .sink.ops = &ops, .settings = s, .width = term_width() };
 	struct sink *sink = &graph.sink;
 	char why[ATTACH_WHY_SIZE] = "";
 	struct agent *agent = NULL;
@@ -93,6 +97,7 @@ static int start(const void *settings)
 
 	msg_set_verbose(s->agent.verbose);
 	agent_settings_prepare(true);
+	graph.utf8 = term_utf8();
 	status = agent_new(&agent, &agent_options, why);
 	if (!status)
 		status = agent_run(agent, &sink, 1, why);

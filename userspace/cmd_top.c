@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* cmd_top.c - `pushback top`: a live table of steps, and which one is at fault */
 #include <errno.h>
-#include <langinfo.h>
-#include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -15,6 +12,7 @@
 #include "cmd.h"
 #include "discover.h"
 #include "msg.h"
+#include "term.h"
 #include "top_json.h"
 #include "top_plain.h"
 #include "top_screen.h"
@@ -26,11 +24,6 @@ struct settings {
 
 #define SECOND_NS     1000000000u
 #define ONCE_LEAST_NS 2500000000u
-
-/* Of plain lines: less than the 80 that everything has, and what the narrowest table needs. */
-#define WIDTH_USUAL 79
-#define WIDTH_LEAST 24
-#define WIDTH_MOST  512
 
 #define AT(field) offsetof(struct settings, field)
 
@@ -59,46 +52,12 @@ static uint64_t now_ns(void)
 
 /* ---- The terminal ---- */
 
-/* What a locale that is not installed says of the terminal is still true. */
-static bool says_utf8(void)
-{
-	static const char *const names[] = { "LC_ALL", "LC_CTYPE", "LANG" };
-
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		const char *value = getenv(names[i]);
-
-		if (value && *value)
-			return strcasestr(value, "utf-8") || strcasestr(value, "utf8");
-	}
-	return false;
-}
-
-static bool set_locale(void)
-{
-	if (!setlocale(LC_CTYPE, "") && says_utf8())
-		setlocale(LC_CTYPE, "C.UTF-8");
-	return !strcmp(nl_langinfo(CODESET), "UTF-8");
-}
-
 static bool can_move_cursor(void)
 {
 	const char *term = getenv("TERM");
 
 	return isatty(STDIN_FILENO) && isatty(STDOUT_FILENO) && term && *term &&
 	       strcmp(term, "dumb") != 0;
-}
-
-static size_t line_width(void)
-{
-	const char *columns = getenv("COLUMNS");
-	unsigned long width = columns ? strtoul(columns, NULL, 10) : 0;
-	struct winsize window;
-
-	if (!width && !ioctl(STDOUT_FILENO, TIOCGWINSZ, &window))
-		width = window.ws_col;
-	if (!width)
-		width = WIDTH_USUAL;
-	return width < WIDTH_LEAST ? WIDTH_LEAST : width > WIDTH_MOST ? WIDTH_MOST : width;
 }
 
 static bool wants_color(void)
@@ -113,7 +72,7 @@ static bool wants_color(void)
 static struct sink *new_plain(const struct settings *s, bool utf8)
 {
 	struct top_plain_options plain = {
-		.out = stdout, .width = line_width(), .utf8 = utf8, .once = s->agent.once
+		.out = stdout, .width = term_width(), .utf8 = utf8, .once = s->agent.once
 	};
 
 	return top_plain_new(&plain, now_ns());
@@ -126,7 +85,7 @@ static struct sink *new_sink(const struct settings *s)
 
 	if (s->json)
 		return top_json_new(stdout, now_ns());
-	screen.utf8 = set_locale();
+	screen.utf8 = term_utf8();
 	if (s->agent.once || !can_move_cursor())
 		return new_plain(s, screen.utf8);
 	sink = top_screen_new(&screen, now_ns());

@@ -8,9 +8,15 @@
 #include <string.h>
 
 #include "json_out.h"
-#include "msg.h"
+#include "text.h"
+#include "top_text.h"
 
-#define NAME_SIZE (4 * PUSHBACK_NAME_SIZE)
+/* What nobody has, in columns, and what is left of a name in a narrow place. */
+#define NAME_MOST  PUSHBACK_NAME_SIZE
+#define NAME_LEAST 8
+#define NAME_SIZE  TOP_TEXT_SIZE(NAME_MOST)
+/* "  " and a number, twice. */
+#define NUMBERS 32
 /* Deeper than any chain that fits a screen: what is below is drawn at this depth. */
 #define DEPTH_MAX 64
 
@@ -19,15 +25,21 @@ static int status_of(FILE *out)
 	return ferror(out) ? -EIO : 0;
 }
 
-static const char *name_of(const struct step_view *step, char text[NAME_SIZE])
+/* As it is shown, in at most `most` columns. */
+static const char *fit(const char *name, size_t most, bool utf8, char text[NAME_SIZE])
 {
-	return msg_safe(text, NAME_SIZE, step->record->name[0] ? step->record->name : "(no name)");
+	size_t width = top_text_width(text_name(name), utf8);
+
+	top_text_fit(text, text_name(name), width < most ? width : most, false, utf8);
+	return text;
 }
 
 /* ---- Text ---- */
 
 struct tree {
 	FILE *out; /* NULL: only `width` is wanted */
+	bool utf8;
+	size_t most; /* columns for branches and a name */
 	const struct consumer_view *consumer;
 	bool *drawn;          /* by place in consumer->steps */
 	bool last[DEPTH_MAX]; /* nothing more follows at this depth */
@@ -51,23 +63,32 @@ static size_t next_edge(const struct consumer_view *c, const struct step_view *s
 	return i;
 }
 
+/* Three columns each: one goes on, nothing more, a branch, the last branch. */
+static const char *const branches[2][4] = {
+	{ "|  ", "   ", "|- ", "`- " },
+	{ "│  ", "   ", "├─ ", "└─ " },
+};
+
 static void draw_branches(const struct tree *t, size_t depth)
 {
+	const char *const *drawn = branches[t->utf8];
 	size_t i;
 
 	fputs("  ", t->out);
 	for (i = 1; i < depth; i++)
-		fputs(t->last[i - 1] ? "   " : "│  ", t->out);
+		fputs(drawn[t->last[i - 1]], t->out);
 	if (depth)
-		fputs(t->last[depth - 1] ? "└─ " : "├─ ", t->out);
+		fputs(drawn[2 + t->last[depth - 1]], t->out);
 }
 
 static void draw_line(struct tree *t, const struct step_view *step, const struct edge_view *edge,
 		      size_t depth, bool again)
 {
 	char name[NAME_SIZE], refused[32] = "";
-	size_t width = 2 + 3 * depth + strlen(name_of(step, name));
+	size_t width = 2 + 3 * depth, room = t->most > width ? t->most - width : 0;
 
+	fit(step->record->name, room > NAME_LEAST ? room : NAME_LEAST, t->utf8, name);
+	width += top_text_width(name, t->utf8);
 	if (width > t->width)
 		t->width = width;
 	if (!t->out)
@@ -113,20 +134,22 @@ static void draw_all(struct tree *t)
 	}
 }
 
-int graph_print_text(FILE *out, const struct consumer_view *consumer)
+int graph_print_text(FILE *out, const struct consumer_view *consumer, size_t width, bool utf8)
 {
 	char name[NAME_SIZE], title[NAME_SIZE + 16];
-	struct tree t = { .consumer = consumer };
+	struct tree t = { .consumer = consumer, .utf8 = utf8 };
 
 	t.drawn = calloc(consumer->step_count + 1, sizeof(*t.drawn));
 	if (!t.drawn)
 		return -ENOMEM;
 	snprintf(title, sizeof(title), "%s (%" PRIu32 ")",
-		 msg_safe(name, sizeof(name), consumer->name), consumer->process.tgid);
-	t.width = strlen(title);
+		 fit(consumer->name, NAME_MOST, utf8, name), consumer->process.tgid);
+	t.most = width > NUMBERS ? width - NUMBERS : 0;
+	t.width = top_text_width(title, utf8);
 	draw_all(&t);
 	t.out = out;
-	fprintf(out, "%-*s  %14s  %14s\n", (int)t.width, title, "refused to it", "accepted");
+	fprintf(out, "%s%*s  %14s  %14s\n", title, (int)(t.width - top_text_width(title, utf8)), "",
+		"refused to it", "accepted");
 	draw_all(&t);
 	free(t.drawn);
 	return status_of(out);
@@ -146,7 +169,7 @@ int graph_dot_end(FILE *out)
 	return status_of(out);
 }
 
-/* msg_safe() leaves these two. */
+/* Names that are safe on a screen may have these two. */
 static void dot_text(FILE *out, const char *text)
 {
 	for (; *text; text++) {
@@ -156,17 +179,17 @@ static void dot_text(FILE *out, const char *text)
 	}
 }
 
-int graph_print_dot(FILE *out, const struct consumer_view *consumer, size_t number)
+int graph_print_dot(FILE *out, const struct consumer_view *consumer, size_t number, bool utf8)
 {
 	char name[NAME_SIZE];
 	size_t i;
 
 	fprintf(out, "\tsubgraph cluster_%zu {\n\t\tlabel=\"", number);
-	dot_text(out, msg_safe(name, sizeof(name), consumer->name));
+	dot_text(out, fit(consumer->name, NAME_MOST, utf8, name));
 	fprintf(out, " (%" PRIu32 ")\";\n", consumer->process.tgid);
 	for (i = 0; i < consumer->step_count; i++) {
 		fprintf(out, "\t\ts%zu_%zu [label=\"", number, i);
-		dot_text(out, name_of(consumer->steps[i], name));
+		dot_text(out, fit(consumer->steps[i]->record->name, NAME_MOST, utf8, name));
 		fprintf(out, "\\naccepted %" PRIu64 "\"];\n",
 			consumer->steps[i]->record->counter[COUNTER_ACCEPTED]);
 	}

@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "text.h"
 
+const char *text_name(const char *name)
+{
+	return *name ? name : "(no name)";
+}
+
 const char *text_safe(char *out, size_t size, const char *text)
 {
 	size_t i;

@@ -11,4 +11,7 @@
  */
 const char *text_safe(char *out, size_t size, const char *text);
 
+/* A step's or consumer's name on a screen, where "" would be overlooked. */
+const char *text_name(const char *name);
+
 #endif /* TEXT_H */

@@ -6,10 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "top_help.h"
+
 #define COLUMNS_MAX   512 /* of a terminal; what is beyond stays empty */
 #define WORDS_SIZE    1024
 #define VERDICT_LINES 3
-#define MARGIN        2 /* blank columns between the help's keys and words */
 
 static const short pair_colors[TOP_STYLES] = {
 	[TOP_STYLE_GOOD] = COLOR_GREEN,
@@ -83,12 +84,14 @@ static void draw_title(const struct top_picture *p)
 	char count[64], text[WORDS_SIZE];
 
 	top_words_count(p->snapshot, count, sizeof(count));
-	snprintf(text, sizeof(text), "pushback top  %s  %s%s%s%s%s%s%s%s%s", p->clock, count,
+	/* First what is easily forgotten: narrow screens cut the rest. */
+	snprintf(text, sizeof(text), "pushback top%s%s%s%s  %s  %s%s%s%s%s",
+		 k->paused ? "  PAUSED" : "", k->view.filter[0] ? "  filter '" : "", k->view.filter,
+		 k->view.filter[0] ? "'" : "", p->clock, count,
 		 k->view.sort == TOP_BY_PIPELINE ? "" : ", by ",
 		 k->view.sort == TOP_BY_PIPELINE ? "" : top_sort_name(&k->view),
 		 k->view.side == PUSHBACK_RECEIVE ? ", blocked side" : "",
-		 k->view.merge ? ", merged" : "", k->view.filter[0] ? ", filter '" : "",
-		 k->view.filter, k->view.filter[0] ? "'" : "", k->paused ? "  PAUSED" : "");
+		 k->view.merge ? ", merged" : "");
 	put_line(p, 0, text, A_BOLD);
 }
 
@@ -127,7 +130,7 @@ static void draw_bottom(const struct top_picture *p, int y)
 	char text[WORDS_SIZE];
 
 	if (k->editing)
-		snprintf(text, sizeof(text), "filter: %s_  (enter to keep, escape to clear)",
+		snprintf(text, sizeof(text), "filter: %s_  (enter keeps it, escape: none)",
 			 k->view.filter);
 	else
 		snprintf(text, sizeof(text),
@@ -186,37 +189,22 @@ static void draw_rows(const struct top_picture *p, const struct top_layout *l, i
 
 /* ---- Help ---- */
 
-static const char *const help[][2] = {
-	{ "s S", "sort by the next column, the one before" },
-	{ "/", "show only what has this in its name, or this pid" },
-	{ "p space", "stand still, go on" },
-	{ "d", "the other side's SINCE, rejections and durations" },
-	{ "m", "one row for all processes of a name: rates added, the worst share" },
-	{ "j k arrows", "select; the verdict is that of the selected consumer" },
-	{ "escape", "select nothing, then: no filter" },
-	{ "q", "quit" },
-	{ "", "" },
-	{ "*", "the verdict names this step" },
-	{ "STATE", "most of the last second: busy (in its own code), blocked (by the" },
-	{ "", "next step), refusing, flowing, idle; ? is not known" },
-	{ "SINCE", "how long it has been refusing (blocked) most of the time" },
-	{ "REF% BLK%", "of the last second spent refusing, blocked" },
-	{ "SELF%", "refusing and not blocked: nearly all at one step is the bottleneck" },
-	{ "ACC/s REJ/s", "accepted, rejected a second; a consumer that spins rejects fast" },
-	{ "P50 P99 MAX", "of episodes since top began; > where the beginning was not seen" },
-	{ "some full", "% of time that any step refused, that nothing got in" },
-};
-
-static void draw_help(const struct top_picture *p)
+static size_t draw_help(const struct top_picture *p)
 {
+	size_t width = width_of(), page = LINES > 1 ? (size_t)LINES - 1 : 1;
+	size_t count = top_help_count(width, p->utf8);
 	char line[TOP_TEXT_SIZE(COLUMNS_MAX)];
-	size_t i;
+	size_t first = top_keys_place_help(p->keys, count, page);
 
-	put_line(p, 0, "pushback top: any key goes back", A_REVERSE);
-	for (i = 0; i < sizeof(help) / sizeof(help[0]) && (int)i + 1 < LINES; i++) {
-		snprintf(line, sizeof(line), "%-*s%s", 11 + MARGIN, help[i][0], help[i][1]);
-		put_line(p, (int)i + 1, line, A_NORMAL);
+	put_line(p, 0,
+		 count > page ? "pushback top: j k move, others go back"
+			      : "pushback top: any key goes back",
+		 A_REVERSE);
+	for (size_t i = first; i < count && i < first + page; i++) {
+		top_help_line(i, width, p->utf8, line);
+		put_line(p, (int)(i - first) + 1, line, A_NORMAL);
 	}
+	return page;
 }
 
 size_t top_draw(const struct top_picture *p)
@@ -230,9 +218,9 @@ size_t top_draw(const struct top_picture *p)
 			p->utf8);
 	selected = top_keys_place(p->keys, p->rows, p->count, 1);
 	if (p->keys->help) {
-		draw_help(p);
+		page = draw_help(p);
 		refresh();
-		return 1;
+		return page;
 	}
 	draw_title(p);
 	y = draw_verdict(p, &l, selected, y);

@@ -125,6 +125,53 @@ static void edit_filter(struct top_keys *k, enum top_key key, const char *text)
 	}
 }
 
+/* ---- The help ---- */
+
+size_t top_keys_place_help(struct top_keys *k, size_t count, size_t page)
+{
+	k->help_last = count > page ? count - page : 0;
+	if (k->help_first > k->help_last)
+		k->help_first = k->help_last;
+	return k->help_first;
+}
+
+static size_t less(size_t value, size_t by)
+{
+	return value > by ? value - by : 0;
+}
+
+/* True where the key was one that moves. */
+static bool move_help(struct top_keys *k, enum top_key key, char letter, size_t page)
+{
+	size_t at = k->help_first;
+
+	if (key == TOP_KEY_UP || letter == 'k')
+		at = less(at, 1);
+	else if (key == TOP_KEY_DOWN || letter == 'j')
+		at++;
+	else if (key == TOP_KEY_PAGE_UP)
+		at = less(at, page);
+	else if (key == TOP_KEY_PAGE_DOWN || letter == ' ')
+		at += page;
+	else if (key == TOP_KEY_HOME)
+		at = 0;
+	else if (key == TOP_KEY_END)
+		at = k->help_last;
+	else
+		return false;
+	k->help_first = at < k->help_last ? at : k->help_last;
+	return true;
+}
+
+/* Any key leaves it that does not move it; to quit takes one. */
+static void press_in_help(struct top_keys *k, enum top_key key, char letter, size_t page)
+{
+	if (k->help_last && move_help(k, key, letter, page))
+		return;
+	k->help = false;
+	k->quit = letter == 'q';
+}
+
 /* ---- The rest ---- */
 
 static void press_letter(struct top_keys *k, char letter, const struct top_row *rows, size_t count,
@@ -142,6 +189,7 @@ static void press_letter(struct top_keys *k, char letter, const struct top_row *
 		return;
 	case '/':
 		k->editing = true;
+		k->view.filter[0] = '\0';
 		return;
 	case 'p':
 	case ' ':
@@ -156,6 +204,7 @@ static void press_letter(struct top_keys *k, char letter, const struct top_row *
 	case 'h':
 	case '?':
 		k->help = true;
+		k->help_first = 0;
 		return;
 	case 'k':
 		move_cursor(k, TOP_KEY_UP, rows, count, page);
@@ -171,10 +220,12 @@ static void press_letter(struct top_keys *k, char letter, const struct top_row *
 void top_keys_press(struct top_keys *k, enum top_key key, const char *text,
 		    const struct top_row *rows, size_t count, size_t page)
 {
-	/* Any key leaves the help; to quit takes one. */
+	char letter = '\0';
+
+	if (key == TOP_KEY_TEXT && text[0] && !text[1])
+		letter = text[0];
 	if (k->help) {
-		k->help = false;
-		k->quit = key == TOP_KEY_TEXT && !strcmp(text, "q");
+		press_in_help(k, key, letter, page);
 		return;
 	}
 	if (move_cursor(k, key, rows, count, page))
@@ -188,7 +239,7 @@ void top_keys_press(struct top_keys *k, enum top_key key, const char *text,
 		if (!k->cursor.on)
 			k->view.filter[0] = '\0';
 		k->cursor.on = false;
-	} else if (key == TOP_KEY_TEXT && text[0] && !text[1]) {
-		press_letter(k, text[0], rows, count, page);
+	} else if (letter) {
+		press_letter(k, letter, rows, count, page);
 	}
 }

@@ -34,8 +34,9 @@ struct top_cursor {
 struct top_keys {
 	struct top_view view;
 	bool paused;
-	bool help;    /* shown instead of rows */
-	bool editing; /* the filter */
+	bool help;                    /* shown instead of rows, */
+	size_t help_first, help_last; /* from this line on; the last one from which on it may be */
+	bool editing;                 /* the filter */
 	bool quit;
 	struct top_cursor cursor;
 	size_t scroll; /* index of the first row that is shown */
@@ -47,5 +48,8 @@ void top_keys_press(struct top_keys *k, enum top_key key, const char *text,
 
 /* After rows have changed: finds the selected one (`count`: none is) and keeps it in view. */
 size_t top_keys_place(struct top_keys *k, const struct top_row *rows, size_t count, size_t page);
+
+/* The first of the help's `count` lines that is shown where `page` of them fit. */
+size_t top_keys_place_help(struct top_keys *k, size_t count, size_t page);
 
 #endif /* TOP_KEYS_H */

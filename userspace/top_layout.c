@@ -5,15 +5,18 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "text.h"
+
 /* Names up to here are shown whole before the less important columns come. */
 #define NAME_WANTED    16
 #define NAME_LEAST     8
 #define LESS_IMPORTANT 8 /* rank from which on that is so */
+#define PROCESS_LEAST  8
 
 #define BAR_COLUMNS 8
 
 /* What may be missing altogether, and then takes no room. */
-enum need { ALWAYS, DEPTHS, MARKS, MERGED, FLAT, FLAT_NOT_MERGED };
+enum need { ALWAYS, DEPTHS, MARKS, MERGED, PROCESSES, FLAT_NOT_MERGED };
 
 struct top_column {
 	const char *title, *blocked_title; /* the second on the blocked side, where it differs */
@@ -77,13 +80,13 @@ static void text_pid(const struct top_layout *l, const struct top_row *row, char
 static void text_process(const struct top_layout *l, const struct top_row *row, char *out)
 {
 	(void)l;
-	strcpy(out, row->step->process);
+	strcpy(out, text_name(row->step->process));
 }
 
 static void text_step(const struct top_layout *l, const struct top_row *row, char *out)
 {
 	(void)l;
-	strcpy(out, row->step->name);
+	strcpy(out, text_name(row->step->name));
 }
 
 static void text_instances(const struct top_layout *l, const struct top_row *row, char *out)
@@ -229,7 +232,7 @@ static enum top_style style_self(const struct top_row *row)
 static const struct top_column columns[] = {
 	{ "", NULL, 1, 0, false, ALWAYS, TOP_SORTS, text_mark, style_strong },
 	{ "PID", NULL, 7, 0, true, FLAT_NOT_MERGED, TOP_SORTS, text_pid, NULL },
-	{ "PROCESS", NULL, 15, 7, false, FLAT, TOP_SORTS, text_process, NULL },
+	{ "PROCESS", NULL, PROCESS_LEAST, 7, false, PROCESSES, TOP_SORTS, text_process, NULL },
 	{ "STEP", NULL, NAME_LEAST, 0, false, ALWAYS, TOP_BY_NAME, text_step, style_strong },
 	{ "N", NULL, 4, 1, true, MERGED, TOP_SORTS, text_instances, NULL },
 	{ "STATE", NULL, 8, 1, false, ALWAYS, TOP_SORTS, text_state, style_state },
@@ -261,12 +264,14 @@ _Static_assert(COLUMNS <= TOP_COLUMNS_MAX, "every column has a place");
 /* What the rows have to show. */
 struct wants {
 	bool depths, marks;
-	size_t name; /* columns of the longest one */
+	bool processes;       /* of several names */
+	size_t name, process; /* columns of the longest one */
 };
 
 static struct wants wants_of(const struct top_row *rows, size_t count, bool utf8)
 {
-	struct wants w = { .name = NAME_LEAST };
+	struct wants w = { .name = NAME_LEAST, .process = PROCESS_LEAST };
+	const char *process = count ? rows[0].consumer->name : "";
 
 	for (size_t i = 0; i < count; i++) {
 		const struct top_step *step = rows[i].step;
@@ -276,9 +281,13 @@ static struct wants wants_of(const struct top_row *rows, size_t count, bool utf8
 			continue;
 		w.depths |= step->has_depth;
 		w.marks |= step->marks;
-		width = top_text_width(step->name, utf8);
+		w.processes |= strcmp(step->process, process) != 0;
+		width = top_text_width(text_name(step->name), utf8);
 		if (width > w.name)
 			w.name = width;
+		width = top_text_width(text_name(step->process), utf8);
+		if (width > w.process)
+			w.process = width;
 	}
 	if (w.name > TOP_NAME_COLUMNS)
 		w.name = TOP_NAME_COLUMNS;
@@ -299,12 +308,40 @@ static bool is_needed(const struct top_column *c, const struct wants *w,
 		return w->marks;
 	case MERGED:
 		return view->merge;
-	case FLAT:
-		return flat;
+	case PROCESSES:
+		return flat && w->processes;
 	case FLAT_NOT_MERGED:
 		return flat && !view->merge;
 	}
 	return false;
+}
+
+static bool is_sorted(const struct top_column *c, const struct top_view *view)
+{
+	if (view->sort == TOP_BY_SHARE)
+		return c->text == (view->side == PUSHBACK_SEND ? text_refusing : text_blocked);
+	return c->sort == view->sort;
+}
+
+/*
+ * What rows are sorted by is there as long as their state is, and so is what alone tells them apart:
+ * merged ones have no pid.
+ */
+static unsigned int rank_of(const struct top_column *c, const struct top_view *view)
+{
+	bool matters = is_sorted(c, view) || (c->text == text_process && view->merge);
+
+	return c->rank > 1 && matters ? 1 : c->rank;
+}
+
+/* What is left over goes to `width`, up to what it wants. */
+static void widen(size_t *width, size_t wanted, size_t *room)
+{
+	size_t more = wanted > *width ? wanted - *width : 0;
+
+	more = more < *room ? more : *room;
+	*width += more;
+	*room -= more;
 }
 
 /*
@@ -312,32 +349,33 @@ static bool is_needed(const struct top_column *c, const struct wants *w,
  * chance. In front of the less important ones the name gets what it wants.
  */
 static void choose(const struct wants *w, const struct top_view *view, size_t width,
-		   bool chosen[COLUMNS], size_t *name)
+		   bool chosen[COLUMNS], size_t *name, size_t *process)
 {
-	size_t used = 0, wanted = w->name < NAME_WANTED ? w->name : NAME_WANTED;
+	size_t used = 0, wanted = w->name < NAME_WANTED ? w->name : NAME_WANTED, room;
 	bool full = false;
 
 	*name = NAME_LEAST;
+	*process = PROCESS_LEAST;
 	for (unsigned int rank = 0; rank < RANKS && !full; rank++) {
 		if (rank == LESS_IMPORTANT) {
-			size_t room = width > used ? width - used : 0;
-
-			*name += wanted - NAME_LEAST < room ? wanted - NAME_LEAST : room;
+			room = width > used ? width - used : 0;
+			widen(name, wanted, &room);
 			used += *name - NAME_LEAST;
 		}
 		for (size_t i = 0; i < COLUMNS && !full; i++) {
 			/* The mark stands close to what follows. */
 			size_t more = columns[i].width + (i > 0 && used > 1);
 
-			if (columns[i].rank != rank || !is_needed(&columns[i], w, view))
+			if (rank_of(&columns[i], view) != rank || !is_needed(&columns[i], w, view))
 				continue;
 			full = used + more > width && rank > 0;
 			chosen[i] = !full;
 			used += full ? 0 : more;
 		}
 	}
-	if (used < width && *name < w->name)
-		*name += w->name - *name < width - used ? w->name - *name : width - used;
+	room = width > used ? width - used : 0;
+	widen(name, w->name, &room);
+	widen(process, w->process, &room);
 }
 
 void top_layout_make(struct top_layout *l, const struct top_row *rows, size_t count,
@@ -345,16 +383,17 @@ void top_layout_make(struct top_layout *l, const struct top_row *rows, size_t co
 {
 	struct wants w = wants_of(rows, count, utf8);
 	bool chosen[COLUMNS] = { false };
-	size_t name;
+	size_t name, process;
 
 	*l = (struct top_layout){ .view = *view, .utf8 = utf8, .measured = measured };
-	choose(&w, view, width, chosen, &name);
+	choose(&w, view, width, chosen, &name, &process);
 	for (size_t i = 0; i < COLUMNS; i++) {
 		if (!chosen[i])
 			continue;
 		l->columns[l->count].column = &columns[i];
-		l->columns[l->count++].width =
-			columns[i].text == text_step ? name : columns[i].width;
+		l->columns[l->count++].width = columns[i].text == text_step      ? name
+					       : columns[i].text == text_process ? process
+										 : columns[i].width;
 	}
 }
 
@@ -389,11 +428,7 @@ enum top_style top_layout_cell(const struct top_layout *l, size_t i, const struc
 
 bool top_layout_is_sorted(const struct top_layout *l, size_t i)
 {
-	const struct top_column *c = l->columns[i].column;
-
-	if (l->view.sort == TOP_BY_SHARE)
-		return c->text == (l->view.side == PUSHBACK_SEND ? text_refusing : text_blocked);
-	return c->sort == l->view.sort;
+	return is_sorted(l->columns[i].column, &l->view);
 }
 
 /* ---- Consumers ---- */
@@ -402,7 +437,7 @@ void top_layout_name(const struct top_layout *l, const struct top_consumer *c, c
 {
 	char name[TOP_CELL_SIZE];
 
-	top_text_line(name, c->name, sizeof(c->name), l->utf8);
+	top_text_line(name, text_name(c->name), sizeof(c->name), l->utf8);
 	if (l->view.merge && c->merged > 1)
 		snprintf(out, TOP_CELL_SIZE, "%.*s x%zu", (int)sizeof(name) - 32, name, c->merged);
 	else if (c->sibling)

@@ -3,6 +3,7 @@
 
 import collections
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -14,6 +15,9 @@ import pytest
 from driver import ACCEPTED, INVALID, PROPAGATED, REJECTED, Driver
 from load import Consumer
 from program import DEMO, PUSHBACK, Program, run
+
+
+UTF8 = os.environ | {"LC_ALL": "C.UTF-8"}
 
 
 def graph(*options):
@@ -236,7 +240,7 @@ def test_text_and_dot(tmp_path):
     steps = "decode,split=broadcast,left=sink/transform,right=sink"
     options = ("--steps", steps, "--slow", "right:refuse:1ms")
     with Consumer(tmp_path / "log", *options, program=program) as consumer:
-        text = run(PUSHBACK, "graph", "--pid", consumer.pid, "--for", "1s")
+        text = run(PUSHBACK, "graph", "--pid", consumer.pid, "--for", "1s", env=UTF8)
         dot = run(PUSHBACK, "graph", "--pid", consumer.pid, "--for", "1s", "--dot")
         consumer.end()
     tree = [line.rstrip() for line in text.stdout.splitlines()]

@@ -126,7 +126,8 @@ def test_keys(tmp_path, consumer):
         t.keys("Enter")
         t.wait_for(r"filter 'SIN'")
         assert steps_of(t.screen()) == ["sink"]
-        t.keys("/", "BSpace", "BSpace", "BSpace")
+        t.keys("/")
+        t.wait_for("^filter: _")  # begins anew
         t.type("nothing of that name")
         t.wait_for("No step, process or pid matches")
         t.keys("Escape")
@@ -145,6 +146,15 @@ def test_keys(tmp_path, consumer):
         t.wait_for(r"^\*sink")
         t.keys("?")
         t.wait_for("any key goes back")
+        t.resize(40, 12)
+        t.wait_for("j k move, others go back")
+        t.keys("NPage", "NPage", "NPage")
+        t.wait_for("^some full")
+        t.keys("x", "/")
+        t.type("SIN")
+        t.keys("Enter")
+        t.wait_for("^pushback top  filter 'SIN'")
+        t.resize(80, 24)
         t.keys("q")
         assert t.status() == 0
         t.assert_restored()

@@ -96,6 +96,42 @@ static void test_help(void **state)
 	assert_true(keys.quit);
 }
 
+/* Longer than the screen it is walked through, and other keys leave it; shorter, all do. */
+static void test_help_scrolls(void **state)
+{
+	(void)state;
+	begin();
+	press("h");
+	assert_int_equal(top_keys_place_help(&keys, 20, PAGE), 0);
+	press("j");
+	special(TOP_KEY_DOWN);
+	assert_int_equal(top_keys_place_help(&keys, 20, PAGE), 2);
+	special(TOP_KEY_PAGE_DOWN);
+	press(" ");
+	assert_int_equal(keys.help_first, 2 + 2 * PAGE);
+	special(TOP_KEY_END);
+	press("j");
+	assert_int_equal(top_keys_place_help(&keys, 20, PAGE), 20 - PAGE);
+	press("k");
+	special(TOP_KEY_PAGE_UP);
+	assert_int_equal(keys.help_first, 20 - PAGE - 1 - PAGE);
+	/* A larger screen shows its end, a smaller one goes on from there. */
+	assert_int_equal(top_keys_place_help(&keys, 20, 18), 2);
+	assert_int_equal(top_keys_place_help(&keys, 20, PAGE), 2);
+	special(TOP_KEY_HOME);
+	special(TOP_KEY_UP);
+	special(TOP_KEY_PAGE_UP);
+	assert_int_equal(keys.help_first, 0);
+	assert_true(keys.help);
+	assert_false(keys.cursor.on);
+	press("x");
+	assert_false(keys.help);
+	press("h");
+	top_keys_place_help(&keys, PAGE, PAGE);
+	press("j");
+	assert_false(keys.help || keys.cursor.on);
+}
+
 static void test_filter(void **state)
 {
 	(void)state;
@@ -112,6 +148,8 @@ static void test_filter(void **state)
 	assert_false(keys.editing);
 	assert_string_equal(keys.view.filter, "sq");
 	press("/");
+	/* What there was is gone: one types what one wants. */
+	assert_string_equal(keys.view.filter, "");
 	for (int i = 0; i < 200; i++)
 		press("x");
 	assert_int_equal(strlen(keys.view.filter), TOP_FILTER_SIZE - 1);
@@ -200,6 +238,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_toggles),
 		cmocka_unit_test(test_help),
+		cmocka_unit_test(test_help_scrolls),
 		cmocka_unit_test(test_filter),
 		cmocka_unit_test(test_moves),
 		cmocka_unit_test(test_empty),

@@ -249,16 +249,66 @@ static void test_flat(void **state)
 	begin();
 	add_stuck();
 	l = layout(&view, 79);
+	/* One process: its name says nothing. */
+	assert_string_equal(
+		line(&l, &rows[0]),
+		"*   4711 sink     refusing 1m02s   98   <1    98   998 6.10M 1.0ms 1.2ms "
+		">1m15s");
+	made_consumer(&made, 4712, "other-consumer");
+	rows[1] = (struct top_row){ &made.consumers[1], made_step(&made, "") };
+	l = layout(&view, 79);
 	assert_string_equal(line(&l, &rows[0]),
-			    "*   4711 sink     refusing 1m02s   98   <1    98   998 6.10M 1.2ms");
-	l = layout(&view, 100);
-	assert_non_null(strstr(line(&l, &rows[0]), " 4711 consumer        sink "));
+			    "*   4711 consumer    sink      refusing 1m02s   98   <1    98   998 "
+			    "6.10M 1.2ms");
+	assert_string_equal(
+		line(&l, &rows[1]),
+		"    4712 other-cons\xe2\x80\xa6 (no name) flowing      -    0    0     0     "
+		"0     0     -");
+	l = layout(&view, 120);
+	assert_non_null(strstr(line(&l, &rows[1]), " 4712 other-consumer (no name) "));
 	for (size_t i = 0; i < l.count; i++) {
 		char title[TOP_CELL_SIZE];
 
 		top_layout_title(&l, i, title);
 		assert_int_equal(top_layout_is_sorted(&l, i), !strcmp(title, "SELF%"));
 	}
+}
+
+/* Whatever has to go, not what they are sorted by. */
+static void test_what_is_sorted_by_is_there(void **state)
+{
+	(void)state;
+	begin();
+	add_stuck()->has_depth = true;
+	made_consumer(&made, 4712, "other");
+	rows[1] = (struct top_row){ &made.consumers[1], made_step(&made, "step") };
+	for (int s = TOP_BY_SELF; s < TOP_SORTS; s++) {
+		struct top_view view = { .sort = (enum top_sort)s };
+
+		for (size_t width = 50; width < 120; width++) {
+			struct top_layout l = layout(&view, width);
+			size_t sorted = 0;
+
+			for (size_t i = 0; i < l.count; i++)
+				sorted += top_layout_is_sorted(&l, i);
+			assert_int_equal(sorted, 1);
+		}
+	}
+}
+
+static void test_merged_rows_are_told_apart(void **state)
+{
+	struct top_view view = { .sort = TOP_BY_SELF, .merge = true };
+	struct top_layout l;
+
+	(void)state;
+	begin();
+	add("step");
+	made_consumer(&made, 4712, "other");
+	rows[1] = (struct top_row){ &made.consumers[1], made_step(&made, "step") };
+	l = layout(&view, 40);
+	assert_string_equal(line(&l, &rows[0]), " consumer step        1 flowing      0");
+	assert_string_equal(line(&l, &rows[1]), " other    step        1 flowing      0");
 }
 
 static void test_consumer(void **state)
@@ -305,6 +355,8 @@ int main(void)
 		cmocka_unit_test(test_widths),
 		cmocka_unit_test(test_40_and_200),
 		cmocka_unit_test(test_flat),
+		cmocka_unit_test(test_what_is_sorted_by_is_there),
+		cmocka_unit_test(test_merged_rows_are_told_apart),
 		cmocka_unit_test(test_consumer),
 	};
 

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+/* term.h - what the place that we write to can show */
+#ifndef TERM_H
+#define TERM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Sets LC_CTYPE from the environment, once. Whether it takes UTF-8. */
+bool term_utf8(void);
+/* Columns of a line on standard output: COLUMNS, the terminal's, or less than the usual 80. */
+size_t term_width(void);
+
+#endif /* TERM_H */
