@@ -15,6 +15,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,6 +95,31 @@ def run(command, **more):
     return done.stdout
 
 
+class Objects:
+    """Many builds differ only in how they link: what the same command makes is made once."""
+
+    def __init__(self):
+        self.directory = tempfile.TemporaryDirectory(prefix="pushback-matrix-")
+        self.made = {}
+        self.lock = threading.Lock()
+
+    def get(self, command):
+        """The object of a command that lacks only `-o OBJECT`."""
+        key = tuple(map(str, command))
+        with self.lock:
+            lock, path = self.made.setdefault(
+                key, (threading.Lock(), Path(self.directory.name, f"{len(self.made)}.o")))
+        with lock:
+            if not path.exists():
+                part = path.with_suffix(".part")
+                run([*command, "-o", part])
+                part.rename(path)
+        return path
+
+
+OBJECTS = Objects()
+
+
 def compile_and_link(build, directory):
     """Returns the program, and the shared library if the kind has one."""
     to_compile, to_link = KINDS[build.kind]
@@ -105,11 +131,7 @@ def compile_and_link(build, directory):
     link = [f"-fuse-ld={build.linker}"] + (COLLECT[1] if build.collect else [])
 
     def objects(names, more):
-        made = []
-        for name in names:
-            made.append(directory / f"{name}{''.join(more)}.o")
-            run(build.tool() + flags + more + ["-c", HERE / f"{name}.c", "-o", made[-1]])
-        return made
+        return [OBJECTS.get(build.tool() + flags + more + ["-c", HERE / f"{name}.c"]) for name in names]
 
     def linked(made, more, out):
         language = ["-x", "none"] if build.plus else []
