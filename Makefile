@@ -55,9 +55,10 @@ demo: all ## watch a consumer get into backpressure, 30 s
 	$(Q)tools/need demo
 	$(Q)tools/demo/run $(B)
 
+test: JOBS = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
 test: ## build and run all tests; as root
 	$(Q)tools/need test
-	$(Q)$(MAKE) all progs $(UNITS)
+	$(Q)$(MAKE) $(JOBS) all progs $(UNITS)
 	$(Q)PUSHBACK_BUILD=$(abspath $(B)) $(PYTHON) tests/run.py $(B)
 
 test-long: all progs ## what takes too long for each day: 200 attaches, 1,000 schedules, all builds

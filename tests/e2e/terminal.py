@@ -3,6 +3,7 @@
 
 import itertools
 import os
+import pathlib
 import re
 import shlex
 import signal
@@ -57,6 +58,9 @@ exec sleep 1000
 
     def hang_up(self):
         self.tmux("kill-server", check=False)
+        # tmux leaves it behind.
+        directory = pathlib.Path(os.environ.get("TMUX_TMPDIR") or "/tmp", f"tmux-{os.getuid()}")
+        (directory / self.name).unlink(missing_ok=True)
 
     # ---- What the user sees ----
 

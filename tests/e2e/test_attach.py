@@ -287,7 +287,7 @@ def watch_for_a_while(directory, consumer, *options):
     begin = consumer.pause()
     with Agent(*options, "--tag-from", "pid") as agent:
         consumer.resume()
-        time.sleep(1)
+        time.sleep(0.5)
         consumer.pause()
         end, _ = agent.end()
     consumer.resume()

@@ -25,7 +25,7 @@ from load import (
 )
 from program import DEMO, now
 
-SLOTS = [("100ms", 4), ("1ms", 3), ("10us", 1)]  # 10, 1,000, 100,000 freed slots a second
+SLOTS = [("100ms", 3), ("1ms", 2), ("10us", 1)]  # 10, 1,000, 100,000 freed slots a second
 SLOTS_IDS = ["10", "1000", "100000"]
 FACTOR = 5 if LONG else 1
 
@@ -87,7 +87,7 @@ def test_attached_in_a_pause(tmp_path, demo, slow, seconds):
     """Attached to a running consumer between two calls, and detached likewise: exact."""
     options = ("--slow", f"sink:refuse:{slow}")
     with Consumer(tmp_path / "log", *options, program=demo) as consumer:
-        time.sleep(0.5)
+        consumer.wait_line("backpressure")
         begin = consumer.pause()
         with Agent("--pid", consumer.pid) as agent:
             consumer.resume()
@@ -108,7 +108,7 @@ def test_attached_in_mid_call(tmp_path, demo, slow, seconds):
     """Stopped anywhere: the call it is in may count on either side."""
     options = ("--slow", f"sink:refuse:{slow}")
     with Consumer(tmp_path / "log", *options, program=demo) as consumer:
-        time.sleep(0.5)
+        consumer.wait_line("backpressure")
         consumer.signal(signal.SIGSTOP)
         time.sleep(0.05)
         begin = now()
@@ -172,7 +172,8 @@ def test_kafka(tmp_path, demo):
     with Agent("--path", demo) as agent:
         options = ("--slow", "sink:refuse:1ms", "--rate", "50000")
         with Consumer(tmp_path / "log", *options, program=demo, source="kafka") as consumer:
-            time.sleep(5 * FACTOR)
+            consumer.wait_line("backpressure")
+            time.sleep(2 * FACTOR)
             consumer.end()
         wall = now() - begin
         agent.end()
@@ -187,7 +188,8 @@ def test_killed(tmp_path, demo, slow):
     begin = now()
     with Agent("--path", demo) as agent:
         with Consumer(tmp_path / "log", "--slow", f"sink:refuse:{slow}", program=demo) as consumer:
-            time.sleep(2)
+            consumer.wait_line("backpressure")
+            time.sleep(1.2)
             paused = consumer.pause()
             time.sleep(0.2)
             killed = now()
@@ -209,7 +211,7 @@ def test_two_agents(tmp_path, demo):
     begin = now()
     with Agent("--path", demo) as first:
         with Consumer(tmp_path / "log", "--slow", "sink:refuse:20ms", program=demo) as consumer:
-            time.sleep(0.5)
+            consumer.wait_line("backpressure")
             consumer.pause()
             with Agent("--pid", consumer.pid, interval="500ms") as second:
                 joined = consumer.resume()

@@ -28,10 +28,10 @@ def demo(tmp_path):
     return shutil.copy(DEMO, tmp_path / "demo")
 
 
-def watch(demo, log, *options, seconds=2):
+def watch(demo, log, *options, seconds=1.5):
     """(what the agent said, the truth by step, ns) of a consumer that was already slow."""
     with Consumer(log, *options, program=demo) as consumer:
-        time.sleep(0.5)
+        time.sleep(0.2)
         begin = consumer.pause()
         with Agent("--pid", consumer.pid, interval="1s") as agent:
             consumer.resume()
@@ -102,10 +102,10 @@ def verdict(steps):
 
 
 @contextlib.contextmanager
-def looking(demo, log, *options):
+def looking(demo, log, *options, interval="1s"):
     with Consumer(log, *options, program=demo) as consumer:
-        time.sleep(0.3)
-        with Top("--pid", consumer.pid) as top:
+        time.sleep(0.2)
+        with Top("--pid", consumer.pid, "--interval", interval) as top:
             top.refresh()  # its first second is not a whole one
             yield consumer, top
         consumer.end()
@@ -125,8 +125,9 @@ def wait_verdict(top, refreshes, kind, step):
 
 @pytest.mark.parametrize("slow", CHAIN)
 def test_the_verdict_at_each_position(tmp_path, demo, slow):
-    with looking(demo, tmp_path / "log", "--slow", f"{slow}:refuse:500us") as (_, top):
-        wait_verdict(top, 3, "bottleneck", slow)
+    options = ("--slow", f"{slow}:refuse:500us")
+    with looking(demo, tmp_path / "log", *options, interval="250ms") as (_, top):
+        wait_verdict(top, 12, "bottleneck", slow)
 
 
 @pytest.mark.parametrize("slow", ["decode", "transform", "sink"])
@@ -168,7 +169,7 @@ def test_two_equally_slow(tmp_path, demo):
 
 def test_stuck_since(tmp_path, demo):
     """At 1,000 slots a second each episode is a millisecond; the spell is all of it."""
-    seconds = 60 if LONG else 6
+    seconds = 60 if LONG else 4
     with Consumer(tmp_path / "log", "--slow", "none", program=demo) as consumer:
         with Top("--pid", consumer.pid) as top:
             top.refresh()

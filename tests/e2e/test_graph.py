@@ -225,7 +225,8 @@ def test_a_late_observer_learns_it_all(tmp_path):
             for _ in range(100):
                 driver.calls(script)
                 time.sleep(0.005)
-            late = Program([PUSHBACK, "graph", "--json", "--path", driver.file], output="stdout")
+            argv = [PUSHBACK, "graph", "--json", "--for", "2s", "--path", driver.file]
+            late = Program(argv, output="stdout")
             with late:
                 while late.process.poll() is None:
                     driver.calls(script)
@@ -240,9 +241,12 @@ def test_text_and_dot(tmp_path):
     steps = "decode,split=broadcast,left=sink/transform,right=sink"
     options = ("--steps", steps, "--slow", "right:refuse:1ms")
     with Consumer(tmp_path / "log", *options, program=program) as consumer:
-        text = run(PUSHBACK, "graph", "--pid", consumer.pid, "--for", "1s", env=UTF8)
-        dot = run(PUSHBACK, "graph", "--pid", consumer.pid, "--for", "1s", "--dot")
+        argv = [PUSHBACK, "graph", "--pid", consumer.pid, "--for", "1s"]
+        with Program([*argv, "--dot"], "stdout", stderr=subprocess.STDOUT) as beside:
+            text = run(*argv, env=UTF8)
+            assert beside.wait() == 0
         consumer.end()
+    dot = "".join(line + "\n" for line in beside.lines)
     tree = [line.rstrip() for line in text.stdout.splitlines()]
     assert re.fullmatch(rf"demo \({consumer.pid}\)\s+refused to it\s+accepted", tree[0]), tree
     shape = [re.sub(r"\s+~?[\d ]+$", "", line) for line in tree[1:]]
@@ -259,26 +263,27 @@ def test_text_and_dot(tmp_path):
         "     │  └─ right",
         "     └─ left",
     ], text.stdout
-    assert text.stderr == dot.stderr == ""
-    arrows = re.findall(r"^\t\ts0_(\d) -> s0_(\d) \[label=\"~?\d+\"\];$", dot.stdout, re.M)
-    assert len(arrows) == 4, dot.stdout
-    labels = re.findall(r"^\t\ts0_\d \[label=\"(\w+)\\naccepted \d+\"\];$", dot.stdout, re.M)
+    assert text.stderr == ""
+    arrows = re.findall(r"^\t\ts0_(\d) -> s0_(\d) \[label=\"~?\d+\"\];$", dot, re.M)
+    assert len(arrows) == 4, dot
+    labels = re.findall(r"^\t\ts0_\d \[label=\"(\w+)\\naccepted \d+\"\];$", dot, re.M)
     assert collections.Counter(labels) == collections.Counter(["decode", "split", "left", "transform", "right"])
-    assert dot.stdout.startswith("digraph pushback {\n") and dot.stdout.endswith("}\n")
+    assert dot.startswith("digraph pushback {\n") and dot.endswith("}\n")
 
 
 @pytest.mark.parametrize("name", [b"\x1b[31m|#:,\n", b'"\\', b"\xff\xfe"])
 def test_names_stay_names(tmp_path, name):
-    seen, _ = scripted(tmp_path, [name], [("submit", 0, ACCEPTED)])
-    assert [step["step"] for step in seen[0]["steps"]] == [name.decode("utf-8", "replace")]
     with Driver(tmp_path) as driver:
         driver.init(0, name)
-        with Program([PUSHBACK, "graph", "--dot", "--path", driver.file, "--for", "1s"], "stdout") as dot:
+        argv = [PUSHBACK, "graph", "--path", driver.file, "--for", "1s"]
+        with Program([*argv, "--dot"], "stdout") as dot, Program([*argv, "--json"], "stdout") as lines:
             wait_attached(driver)
-            while dot.process.poll() is None:
+            while None in (dot.process.poll(), lines.process.poll()):
                 driver.submit(0, ACCEPTED)
                 time.sleep(0.005)
-            dot.wait()
+            assert dot.wait() == lines.wait() == 0
+    (seen,) = [json.loads(line) for line in lines.lines]
+    assert [step["step"] for step in seen["steps"]] == [name.decode("utf-8", "replace")]
     label = [line for line in dot.lines if "label" in line and "accepted" in line]
     assert len(label) == 1, dot.lines
     assert all(32 <= ord(c) < 127 or c == "\t" for line in dot.lines for c in line), dot.lines

@@ -56,7 +56,8 @@ def test_pushback_run(line, consumer):
 @pytest.mark.parametrize("line", [c for c in commands() if is_look(c)])
 def test_pushback_looks(line, consumer):
     """The other verbs say what they see of the consumer, and end or are ended."""
-    done = shell(f"exec timeout -s TERM -k 20 8 {line}", PID=str(consumer.pid))
+    limit = 4 if line == "pushback top" else 20
+    done = shell(f"exec timeout -s TERM -k 20 {limit} {line}", PID=str(consumer.pid))
     assert done.returncode == (124 if line == "pushback top" else 0), done.stdout + done.stderr
     # What root may not look into on the machine of the test is no fault of the command's.
     assert re.sub(r"^pushback: warning: this may not be all: .*\n", "", done.stderr) == ""
@@ -79,7 +80,7 @@ def inline(target):
 
 
 def test_make_static():
-    done = shell(inline("make STATIC=1") + " build-static/pushback")
+    done = shell(inline("make STATIC=1") + f" -j{os.cpu_count()} build-static/pushback")
     assert done.returncode == 0, done.stderr
     assert "not a dynamic executable" in shell("ldd build-static/pushback").stderr
     assert shell("build-static/pushback --version").stdout == shell("pushback --version").stdout

@@ -100,9 +100,9 @@ def test_a_file_that_has_probes_now_and_had_none_before(scene):
     d.init(0, "step")
     agent = scene.watch("--pid", d.pid)
     d.dlopen()
-    time.sleep(2.5)  # it looks once a second
+    time.sleep(1.5)  # it looks once a second
     d.dlclose()
-    time.sleep(2.5)
+    time.sleep(1.5)
     inode = d.library_file.stat().st_ino
     d.library_file.write_bytes(with_probes)
     assert d.library_file.stat().st_ino == inode

@@ -39,7 +39,8 @@ def consumer(tmp_path, demo):
 
 
 def top(tmp_path, *options, **more):
-    return Terminal(tmp_path, [PUSHBACK, "top", *options], **more)
+    """Refreshed often: a test waits for what it shows. Of two --interval the last one holds."""
+    return Terminal(tmp_path, [PUSHBACK, "top", "--interval", "250ms", *options], **more)
 
 
 def assert_let_go():
@@ -167,7 +168,7 @@ def test_pause(tmp_path, consumer):
         t.wait_for("PAUSED")
         still = t.screen()
         consumer.say("transform:refuse:5ms")
-        time.sleep(2.5)
+        time.sleep(1)
         assert t.screen() == still
         t.keys("Space")
         t.wait_for("transform is the bottleneck")
@@ -198,6 +199,7 @@ def test_selection(tmp_path, demo, consumer):
 def test_merge(tmp_path, demo, consumer):
     with Consumer(tmp_path / "log2", program=demo), top(tmp_path, "--path", demo) as t:
         t.wait_for("2 consumers, 10 steps")
+        t.wait_for(r"^\*sink +refusing")
         assert steps_of(t.screen()) == STEPS * 2
         t.keys("m")
         t.wait_for(r"^demo x2 +some")
@@ -243,7 +245,7 @@ def test_a_crowd(tmp_path):
     crowd = shutil.copy(PROGS / "crowd", tmp_path / "crowd")
     with Program([crowd, 200, 10]) as consumers:
         consumers.wait_line("ready")
-        with top(tmp_path, "--path", crowd) as t:
+        with top(tmp_path, "--path", crowd, "--interval", "1s") as t:
             t.wait_for("200 consumers, 2000 steps")
             t.wait_for(r"^crowd\[\d+\]: step9 is the bottleneck")
             assert steps_of(t.screen())[:10] == [f"step{i}" for i in range(10)]
@@ -306,7 +308,7 @@ def test_stopped_and_continued(tmp_path, consumer):
     with top(tmp_path, "--pid", consumer.pid) as t:
         t.wait_for(r"^\*sink +refusing")
         t.signal(signal.SIGSTOP)
-        time.sleep(1.5)
+        time.sleep(0.7)
         t.signal(signal.SIGCONT)
         consumer.say("transform:refuse:5ms")
         t.wait_for("transform is the bottleneck")
@@ -347,13 +349,13 @@ def test_names_cannot_drive_the_terminal(tmp_path):
             t.wait_for(r"\?\[31m\?\]0;title\?\?\?\?\?\?+2J\u6d41")
             assert not CONTROL.search("".join(t.screen()))
         d.submit(0, ACCEPTED)
-        for options in ((), ("--json",)):
-            argv = [PUSHBACK, "top", "--once", *options, "--path", d.file, "--path", d.library_file]
-            with Program(argv, output="stdout") as once:
-                while once.process.poll() is None:
-                    d.submit(0, REJECTED)
-                    time.sleep(0.05)
-                    d.submit(0, ACCEPTED)
+        argv = [PUSHBACK, "top", "--once", "--path", d.file, "--path", d.library_file]
+        with Program(argv, output="stdout") as plain, Program([*argv, "--json"], output="stdout") as lines:
+            while None in (plain.process.poll(), lines.process.poll()):
+                d.submit(0, REJECTED)
+                time.sleep(0.05)
+                d.submit(0, ACCEPTED)
+            for once in (plain, lines):
                 once.wait()
                 assert "31m" in "".join(once.lines)
                 assert not CONTROL.search("".join(once.lines))
@@ -379,7 +381,8 @@ def test_terminal_that_cannot_move(tmp_path, consumer, term):
     if term == "no-such-terminal":  # ncurses forgets memory when it does not know one
         env["ASAN_OPTIONS"] = "detect_leaks=0"
     ours, its = pty.openpty()
-    child = subprocess.Popen([PUSHBACK, "top", "--pid", str(consumer.pid)], stdin=its, stdout=its, stderr=its, env=env)
+    argv = [PUSHBACK, "top", "--interval", "300ms", "--pid", str(consumer.pid)]
+    child = subprocess.Popen(argv, stdin=its, stdout=its, stderr=its, env=env)
     os.close(its)
     try:
         text = read_pty(ours, r"(?s)sink +refusing.*sink +refusing")
@@ -395,7 +398,7 @@ def test_terminal_that_cannot_move(tmp_path, consumer, term):
 
 
 def test_piped(consumer):
-    with Program([PUSHBACK, "top", "--pid", consumer.pid], output="stdout") as t:
+    with Program([PUSHBACK, "top", "--interval", "300ms", "--pid", consumer.pid], output="stdout") as t:
         for _ in range(2):
             t.wait_line(r"^\d\d:\d\d:\d\d  1 consumer, 5 steps$")
             t.wait_line(r"^ STEP ")
@@ -433,11 +436,12 @@ def test_pipe_is_closed(consumer, options, interval):
 
 
 def test_nothing_to_see(tmp_path, demo):
-    done = run(PUSHBACK, "top", "--path", demo, "--once")
-    assert done.returncode == 0
-    assert "No step has returned since this began" in done.stdout
-    done = run(PUSHBACK, "top", "--path", demo, "--once", "--json")
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    argv = [PUSHBACK, "top", "--path", demo, "--once"]
+    with Program([*argv, "--json"], output="stdout") as lines:
+        done = run(*argv)
+        assert done.returncode == 0
+        assert "No step has returned since this began" in done.stdout
+        assert (lines.wait(), lines.lines) == (0, [])
 
 
 @pytest.mark.parametrize(
@@ -485,7 +489,7 @@ def test_json_is_the_truth(tmp_path, demo, ends):
     with Agent("--path", demo) as agent, Program(argv, output="stdout") as t:
         time.sleep(2)
         with Consumer(tmp_path / "log", "--slow", "sink:refuse:1ms", program=demo) as consumer:
-            time.sleep(3)
+            time.sleep(2)
             if ends:
                 consumer.end()
             else:
