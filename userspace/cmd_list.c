@@ -15,6 +15,7 @@
 #include "msg.h"
 #include "table.h"
 #include "target.h"
+#include "text.h"
 
 #define WHY_SIZE 4608 /* a path, and what is wrong with it */
 
@@ -109,7 +110,7 @@ static int add_row(struct table *table, const struct inventory_row *row)
 	char pid[16], container[CONTAINER_DIGITS + 1], build_id[ELFNOTE_TEXT_SIZE];
 	char probes[ELFNOTE_TEXT_SIZE], skipped[ELFNOTE_TEXT_SIZE], file[WHY_SIZE];
 	const char *const cells[] = {
-		pid,       row->name[0] ? row->name : "-",
+		pid,       text_name(row->name),
 		container, row->semaphore < 0 ? "?" : row->semaphore ? "yes" : "no",
 		probes,    skipped,
 		build_id,  file

@@ -9,6 +9,7 @@
 
 #include "attach.h"
 #include "drain.h"
+#include "text.h"
 
 #define LOOK_NS 100000000u
 #define NAMES   3 /* of steps that are told */
@@ -62,7 +63,7 @@ static void tell_hits(struct finding *f, const struct sight *s, uint64_t took_ns
 		   (unsigned long long)s->hits, s->hits == 1 ? "" : "s", s->steps,
 		   s->steps == 1 ? "" : "s", (double)took_ns / 1e9);
 	for (i = 0; i < s->names_count; i++)
-		finding_add(f, "%s%s", i ? ", " : "", s->names[i]);
+		finding_add(f, "%s%s", i ? ", " : "", text_name(s->names[i]));
 	if (s->steps > s->names_count)
 		finding_add(f, ", ...");
 }

@@ -351,12 +351,12 @@ def state(pid):
 
 def until(check, *patterns, find):
     """The first findings of `find()` whose `check` says so; somebody else may disturb."""
-    for _ in range(10):
+    for _ in range(20):
         found = find()
         fact = found[check]["fact"]
         if all(re.search(p, fact) for p in patterns):
             return found
-        time.sleep(1)
+        time.sleep(0.2)
     raise AssertionError(found[check])
 
 

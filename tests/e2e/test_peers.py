@@ -21,7 +21,7 @@ def test_bpftrace_lists_them():
 def test_bpftrace_gets_the_arguments():
     """The one-liner of the header's manual: news by step name, the counts so far in the arguments."""
     script = "{ @fires[str(arg1), arg2] = count(); @accepted[str(arg1)] = max(arg3); }"
-    text = f"usdt:{DEMO}:pushback:submit_return {script} interval:s:3 {{ exit(); }}"
+    text = f"usdt:{DEMO}:pushback:submit_return {script} interval:s:2 {{ exit(); }}"
     with Program([DEMO, "--source", "memory", "--slow", "sink:refuse:1ms"]):
         shown = bpftrace("-e", text)
     fires = {(n, int(o)): int(c) for n, o, c in re.findall(r"@fires\[(\w+), (\d)\]: (\d+)", shown)}
