@@ -495,6 +495,7 @@ def test_json_is_the_truth(tmp_path, demo, ends):
             else:
                 consumer.pause()
             time.sleep(1)
+            told = now()
             t.signal(signal.SIGTERM)
             assert t.wait() == 0
             end = now()
@@ -505,7 +506,8 @@ def test_json_is_the_truth(tmp_path, demo, ends):
         agent.end()
     results = consumer.truth() if ends else consumer.truth(None, [(begin, end)], until=end)
     steps, seen = truth.merge(results), Seen(t.lines)
-    errors = count_errors(seen, steps) + chain_errors(seen, results) + time_errors(seen, steps, wall)
+    # Its last look was between the two.
+    errors = count_errors(seen, steps) + chain_errors(seen, results) + time_errors(seen, steps, wall, end - told)
     if ends:
         errors += sample_errors(agent, steps) + count_errors(agent, steps)
         for step in steps:
