@@ -171,6 +171,8 @@ static void test_cycles_end(void **state)
 	hands_on(&s->r[1], PLACE(2), 0);
 	hands_on(&s->r[2], PLACE(3), 0);
 	hands_on(&s->r[3], PLACE(1), 0);
+	for (int i = 1; i <= 3; i++)
+		s->r[i].marks = true;
 	stand_drain(s);
 	for (int i = 1; i <= 3; i++)
 		s->mark[i].inside = THREAD | SUBMIT;
