@@ -2,16 +2,20 @@
 #include "sampler.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/uio.h>
 #include <time.h>
 
+#include "peek.h"
+
 #define PERIOD_NS 50000000ull
 #define JITTER_NS 20000000ull /* either way */
 /* Thousands of steps take their time: at most this part of a core. */
 #define PART      50
-#define BATCH     1024 /* IOV_MAX: one call takes no more */
+#define BATCH     512  /* steps that one call reads: IOV_MAX is for them and what is between */
+#define PAGE      4096 /* or more; of 4096 bytes it is sure that they are there together */
 #define GONE_MOST 4
 
 /* What is read of a step, in one piece. */
@@ -38,21 +42,15 @@ struct sampler {
 	size_t count, capacity;
 	uint64_t due;
 	uint64_t dice;
-	struct iovec to[BATCH], from[BATCH];
+	struct iovec to[2 * BATCH], from[BATCH];
+	size_t steps[BATCH]; /* in each of `from` */
 	struct piece pieces[BATCH];
+	char between[PAGE];
 };
 
 struct sampler *sampler_new(void)
 {
-	struct sampler *s = calloc(1, sizeof(*s));
-
-	if (!s)
-		return NULL;
-	for (size_t i = 0; i < BATCH; i++)
-		s->to[i] = s->from[i] = (struct iovec){ .iov_len = sizeof(struct piece) };
-	for (size_t i = 0; i < BATCH; i++)
-		s->to[i].iov_base = &s->pieces[i];
-	return s;
+	return calloc(1, sizeof(struct sampler));
 }
 
 void sampler_free(struct sampler *s)
@@ -105,11 +103,12 @@ uint64_t sampler_due(const struct sampler *s)
 	return s->due;
 }
 
-static uint64_t clock_ns(void)
+/* Not the time that passes: beside consumers that spin we wait for a CPU, which costs them nothing. */
+static uint64_t used_ns(void)
 {
 	struct timespec t;
 
-	clock_gettime(CLOCK_MONOTONIC, &t);
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
 	return (uint64_t)t.tv_sec * 1000000000ull + (uint64_t)t.tv_nsec;
 }
 
@@ -142,46 +141,87 @@ static size_t count_same(const struct target *targets, size_t count)
 	return n;
 }
 
-/* As many as one call takes; how many were read, up to the first whose memory is gone. -errno. */
-static ssize_t look(struct sampler *s, struct model *m, const struct target *targets, size_t count)
-{
-	size_t n = count < BATCH ? count : BATCH, i;
-	ssize_t got;
+struct plan {
+	size_t to, from, count;
+};
 
-	for (i = 0; i < n; i++)
-		s->from[i].iov_base = (void *)(uintptr_t)(targets[i].place + PIECE_AT);
-	got = process_vm_readv((pid_t)targets->key.process.tgid, s->to, n, s->from, n, 0);
-	if (got < 0)
-		return errno == EFAULT ? 0 : -errno;
-	got /= (ssize_t)sizeof(struct piece);
-	for (i = 0; i < (size_t)got; i++)
-		tell(m, &targets[i], &s->pieces[i]);
-	return got;
+static bool is_on_page(const struct iovec *run, uint64_t at)
+{
+	uint64_t begin = (uint64_t)(uintptr_t)run->iov_base, end = begin + run->iov_len;
+
+	return at >= end && (at + sizeof(struct piece) - 1) / PAGE == begin / PAGE;
 }
 
-/* Each step whose memory is gone costs a call: of a process with many of them the rest is passed over. */
+/*
+ * As many steps as one call takes. Those of one page are read in one go, with what lies between them:
+ * to find a page costs far more than to copy from it.
+ */
+static struct plan plan_call(struct sampler *s, const struct target *targets, size_t count)
+{
+	struct plan p = { 0 };
+
+	for (; p.count < count && p.count < BATCH; p.count++) {
+		uint64_t at = targets[p.count].place + PIECE_AT;
+		struct iovec *run = p.from ? &s->from[p.from - 1] : NULL;
+
+		if (run && is_on_page(run, at)) {
+			size_t gap = at - (uint64_t)(uintptr_t)run->iov_base - run->iov_len;
+
+			s->to[p.to++] = (struct iovec){ s->between, gap };
+			run->iov_len += gap + sizeof(struct piece);
+			s->steps[p.from - 1]++;
+		} else {
+			s->steps[p.from] = 1;
+			s->from[p.from++] =
+				(struct iovec){ (void *)(uintptr_t)at, sizeof(struct piece) };
+		}
+		s->to[p.to++] = (struct iovec){ &s->pieces[p.count], sizeof(struct piece) };
+	}
+	return p;
+}
+
+/*
+ * How many were read, up to the first whose memory is gone; *gone: it and those on the same page, 0
+ * if there is none. -errno.
+ */
+static ssize_t look(struct sampler *s, struct model *m, const struct target *targets, size_t count,
+		    size_t *gone)
+{
+	struct plan p = plan_call(s, targets, count);
+	ssize_t got = peek((pid_t)targets->key.process.tgid, s->to, p.to, s->from, p.from);
+	size_t read = 0, run;
+
+	if (got < 0 && got != -EFAULT)
+		return got;
+	for (run = 0; run < p.from && got >= (ssize_t)s->from[run].iov_len; run++) {
+		got -= (ssize_t)s->from[run].iov_len;
+		for (size_t i = 0; i < s->steps[run]; i++, read++)
+			tell(m, &targets[read], &s->pieces[read]);
+	}
+	*gone = run < p.from ? s->steps[run] : 0;
+	return (ssize_t)read;
+}
+
+/* Each page that is gone costs a call: of a process with many of them the rest is passed over. */
 static void look_at_process(struct sampler *s, struct model *m, const struct target *targets,
 			    size_t count)
 {
-	unsigned int gone = 0;
-	size_t done = 0;
+	unsigned int times = 0;
+	size_t done = 0, gone;
 
-	while (done < count && gone < GONE_MOST) {
-		ssize_t n = look(s, m, targets + done, count - done);
+	while (done < count && times < GONE_MOST) {
+		ssize_t n = look(s, m, targets + done, count - done, &gone);
 
 		if (n < 0)
 			return;
-		done += (size_t)n;
-		if ((size_t)n < BATCH && done < count) {
-			gone++;
-			done++;
-		}
+		done += (size_t)n + gone;
+		times += gone > 0;
 	}
 }
 
 void sampler_run(struct sampler *s, struct model *m, uint64_t now)
 {
-	uint64_t took, period;
+	uint64_t used = used_ns(), period;
 	size_t done, count;
 
 	model_sample_begin(m, now);
@@ -190,7 +230,7 @@ void sampler_run(struct sampler *s, struct model *m, uint64_t now)
 		look_at_process(s, m, &s->targets[done], count);
 	}
 	model_sample_end(m);
-	took = clock_ns() - now;
-	period = took * PART > PERIOD_NS ? took * PART : PERIOD_NS;
+	used = used_ns() - used;
+	period = used * PART > PERIOD_NS ? used * PART : PERIOD_NS;
 	s->due = now + period - JITTER_NS + jitter(s, now);
 }

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: MIT */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "peek.h"
+#include "records.h"
+#include "sampler.h"
+
+#define PAGE     4096
+#define PER_PAGE (PAGE / sizeof(struct pushback_step))
+#define STEPS    (3 * PER_PAGE)
+
+/* A fork has them at the same place. */
+static struct pushback_step *steps;
+static pid_t child;
+
+static void *stay(void *context)
+{
+	for (;;)
+		pause();
+	return context;
+}
+
+/* A thread inside of each step; with or without the process's first thread and the second page. */
+static void be_inside(bool without_first, bool without_page)
+{
+	pthread_t thread;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	for (size_t i = 0; i < STEPS; i++) {
+		pushback_step_init(&steps[i], "inside");
+		steps[i].inside = (i + 1) << 4 | 1;
+		steps[i].instance = i + 1;
+	}
+	if (without_page)
+		munmap(&steps[PER_PAGE], PAGE);
+	steps[0].depth = 1;
+	if (!without_first)
+		stay(NULL);
+	if (pthread_create(&thread, NULL, stay, NULL))
+		_exit(1);
+	pthread_exit(NULL);
+}
+
+/* Until a read of the child's mark of being ready says this. */
+static ssize_t wait_for(ssize_t want)
+{
+	uint64_t ready = 0;
+	struct iovec to = { &ready, sizeof(ready) }, from = { &steps[0].depth, sizeof(ready) };
+	struct timespec moment = { .tv_nsec = 1000000 };
+	ssize_t n = 0;
+
+	for (int i = 0; i < 10000 && (n != want || (n > 0 && !ready)); i++) {
+		nanosleep(&moment, NULL);
+		n = process_vm_readv(child, &to, 1, &from, 1, 0);
+		n = n < 0 ? -errno : n;
+	}
+	return n;
+}
+
+static void start(bool without_first, bool without_page)
+{
+	child = fork();
+	assert_true(child >= 0);
+	if (!child)
+		be_inside(without_first, without_page);
+}
+
+static int map_steps(void **state)
+{
+	(void)state;
+	steps = mmap(NULL, 3 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	return steps == MAP_FAILED ? -1 : 0;
+}
+
+static int stop(void **state)
+{
+	(void)state;
+	munmap(steps, 3 * PAGE);
+	kill(child, SIGKILL);
+	return waitpid(child, NULL, 0) == child ? 0 : -1;
+}
+
+static uint64_t clock_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * SEC + (uint64_t)t.tv_nsec;
+}
+
+/* The steps that samples found a thread inside of, a character for each. */
+static const char *sample(void)
+{
+	static char seen[STEPS + 1];
+	struct sampler *sampler = sampler_new();
+	struct model *model = model_new();
+	const struct step_view *views;
+	size_t count;
+
+	model_begin(model, clock_ns());
+	sampler_begin(sampler);
+	for (size_t i = 0; i < STEPS; i++) {
+		struct record r = record_of((uint32_t)child, i + 1, "inside");
+
+		r.place = (uint64_t)(uintptr_t)&steps[i];
+		assert_int_equal(model_record(model, &r, ""), 0);
+		assert_int_equal(sampler_add(sampler, &r), 0);
+	}
+	sampler_end(sampler);
+	model_end(model);
+	for (int i = 0; i < 3; i++)
+		sampler_run(sampler, model, clock_ns());
+	model_begin(model, clock_ns());
+	model_end(model);
+	views = model_steps(model, &count);
+	assert_int_equal(count, STEPS);
+	for (size_t i = 0; i < STEPS; i++)
+		seen[i] = views[i].record->counter[COUNTER_BUSY_TIME] ? '1' : '0';
+	model_free(model);
+	sampler_free(sampler);
+	return seen;
+}
+
+static void test_threads_inside(void **state)
+{
+	(void)state;
+	start(false, false);
+	assert_int_equal(wait_for(sizeof(uint64_t)), sizeof(uint64_t));
+	assert_string_equal(sample(), "111111111111111111111111");
+}
+
+/* What lies behind it is seen all the same. */
+static void test_page_is_gone(void **state)
+{
+	(void)state;
+	start(false, true);
+	assert_int_equal(wait_for(sizeof(uint64_t)), sizeof(uint64_t));
+	assert_string_equal(sample(), "111111110000000011111111");
+}
+
+static void test_first_thread_has_exited(void **state)
+{
+	struct pushback_step seen;
+
+	(void)state;
+	pushback_step_init(&seen, "inside");
+	seen.instance = 1;
+	start(true, false);
+	assert_int_equal(wait_for(-ESRCH), -ESRCH);
+	assert_string_equal(sample(), "111111111111111111111111");
+	assert_int_equal(peek_step(child, (uint64_t)(uintptr_t)steps, &seen), 0);
+	assert_int_equal(seen.inside, 0x11);
+}
+
+static void test_process_is_gone(void **state)
+{
+	(void)state;
+	start(false, false);
+	kill(child, SIGKILL);
+	assert_int_equal(wait_for(-ESRCH), -ESRCH);
+	assert_string_equal(sample(), "000000000000000000000000");
+}
+
+#define TEST(test) cmocka_unit_test_setup_teardown(test, map_steps, stop)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_threads_inside),
+		TEST(test_page_is_gone),
+		TEST(test_first_thread_has_exited),
+		TEST(test_process_is_gone),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
