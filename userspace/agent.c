@@ -23,6 +23,11 @@
 #define POLL_NS   100000000ull /* how often sinks may retry */
 /* A look through /proc takes time with every process of the host: at most this part of a core. */
 #define LOOK_PART 50
+/*
+ * Series that have ended are kept for the next flush. Names are the consumers' to make up, as many
+ * as they like, and an interval may be long: so many do not wait for its end.
+ */
+#define ENDED_MOST 8192
 
 struct agent {
 	const struct agent_options *options;
@@ -38,6 +43,7 @@ struct agent {
 	uint64_t next_look; /* for new processes and libraries */
 	uint64_t *started;  /* of --pid: a number is used again, a start time is not */
 	int signals;
+	bool stopped; /* by one of them */
 };
 
 static uint64_t now_ns(void)
@@ -255,6 +261,11 @@ void agent_describe(const struct agent *a, char *text, size_t size)
 		 attach_is_multi(a->attach) ? "uprobe_multi" : "perf uprobes");
 }
 
+bool agent_was_stopped(const struct agent *a)
+{
+	return a->stopped;
+}
+
 /* ---- Drains and flushes ---- */
 
 static int take(const struct record *record, void *context)
@@ -331,6 +342,20 @@ static void flush(struct agent *a, struct sink *const *sinks, size_t count, uint
 	model_next_interval(a->model);
 }
 
+static void forget_ended(struct agent *a, struct sink *const *sinks, size_t count, uint64_t now)
+{
+	size_t i;
+
+	count_stats(a);
+	for (i = 0; i < count; i++) {
+		if (sinks[i]->ops->early)
+			sinks[i]->ops->early(sinks[i], a->model, now);
+		else
+			sinks[i]->ops->flush(sinks[i], a->model, &a->stats, now, false);
+	}
+	model_next_interval(a->model);
+}
+
 /* Of --pid: whose number may now be another's is let through no longer. Have all ended? */
 static bool all_gone(struct agent *a)
 {
@@ -355,15 +380,15 @@ static void poll_sinks(struct sink *const *sinks, size_t count, uint64_t now)
 	}
 }
 
-static int sinks_fd(struct sink *const *sinks, size_t count)
+static size_t sinks_fds(struct sink *const *sinks, size_t count, struct pollfd *fds)
 {
 	size_t i;
 
 	for (i = 0; i < count; i++) {
-		if (sinks[i]->ops->fd)
-			return sinks[i]->ops->fd(sinks[i]);
+		if (sinks[i]->ops->fds)
+			return sinks[i]->ops->fds(sinks[i], fds);
 	}
-	return -1;
+	return 0;
 }
 
 static bool are_done(struct sink *const *sinks, size_t count)
@@ -382,29 +407,38 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
+/* Taken, it does not end the process when it is let through again. */
+static bool take_signal(struct agent *a)
+{
+	struct signalfd_siginfo taken;
+
+	a->stopped = read(a->signals, &taken, sizeof(taken)) > 0;
+	return a->stopped;
+}
+
 /*
  * Waits until `until`, or until a signal or a sink ends it (true). Samples and sinks get their turn
  * meanwhile.
  */
 static bool wait_until(struct agent *a, struct sink *const *sinks, size_t count, uint64_t until)
 {
-	struct pollfd fds[2] = { { .fd = a->signals, .events = POLLIN },
-				 { .fd = sinks_fd(sinks, count), .events = POLLIN } };
+	struct pollfd fds[1 + SINK_FDS] = { { .fd = a->signals, .events = POLLIN } };
 	uint64_t now, next, next_poll = now_ns() + POLL_NS;
 
 	while ((now = now_ns()) < until) {
 		struct timespec timeout;
+		nfds_t used = 1 + sinks_fds(sinks, count, &fds[1]);
+		bool woken;
 
 		next = earlier(until, earlier(next_poll, sampler_due(a->sampler)));
 		timeout = (struct timespec){ .tv_nsec = next > now ? (long)(next - now) : 0 };
-		fds[0].revents = fds[1].revents = 0;
-		ppoll(fds, 2, &timeout, NULL);
-		if (fds[0].revents)
-			return true;
+		woken = ppoll(fds, used, &timeout, NULL) > 0;
+		if (woken && fds[0].revents)
+			return take_signal(a);
 		now = now_ns();
 		if (now >= sampler_due(a->sampler))
 			sampler_run(a->sampler, a->model, now);
-		if (now >= next_poll || fds[1].revents) {
+		if (now >= next_poll || woken) {
 			poll_sinks(sinks, count, now);
 			next_poll = now + POLL_NS;
 		}
@@ -439,6 +473,8 @@ enum exit_status agent_run(struct agent *a, struct sink *const *sinks, size_t co
 		end |= failed;
 		if (due || end)
 			flush(a, sinks, count, now, end);
+		else if (model_ended_series(a->model) > ENDED_MOST)
+			forget_ended(a, sinks, count, now);
 		end |= are_done(sinks, count);
 		if (!end && attach_new_ones(a, why) && why[0])
 			msg_warn("%s", why);

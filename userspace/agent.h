@@ -42,5 +42,7 @@ void agent_describe(const struct agent *a, char *text, size_t size);
  * threads; one that is not does what it usually does.
  */
 enum exit_status agent_run(struct agent *a, struct sink *const *sinks, size_t count, char *why);
+/* Whether it was a signal that ended the run. */
+bool agent_was_stopped(const struct agent *a);
 
 #endif /* AGENT_H */

@@ -34,6 +34,8 @@ static bool is_ignored(int number)
 	return !sigaction(number, NULL, &action) && action.sa_handler == SIG_IGN;
 }
 
+static sigset_t before;
+
 static void block_signals(bool hangup)
 {
 	sigset_t set;
@@ -45,7 +47,7 @@ static void block_signals(bool hangup)
 		sigaddset(&set, SIGHUP);
 	if (hangup)
 		sigaddset(&set, SIGQUIT);
-	sigprocmask(SIG_BLOCK, &set, NULL);
+	sigprocmask(SIG_BLOCK, &set, &before);
 }
 
 /* A link or two per file or site; hosts have many, and what is usual is 1,024. */
@@ -63,4 +65,9 @@ void agent_settings_prepare(bool hangup)
 {
 	block_signals(hangup);
 	allow_many_files();
+}
+
+void agent_settings_release(void)
+{
+	sigprocmask(SIG_SETMASK, &before, NULL);
 }

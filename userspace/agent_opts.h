@@ -58,5 +58,7 @@ struct agent_options agent_settings_options(const struct agent_settings *s);
  * blocked (SIGHUP only with `hangup`, and not if it is ignored), and room for many files.
  */
 void agent_settings_prepare(bool hangup);
+/* Once nothing is attached any more: signals end the process again, as they do any other. */
+void agent_settings_release(void);
 
 #endif /* AGENT_OPTS_H */

@@ -2,6 +2,7 @@
 /* cmd_graph.c - `pushback graph`: who hands messages to whom, and where they are refused */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "agent_opts.h"
@@ -34,26 +35,44 @@ static const struct option options[] = {
 };
 /* clang-format on */
 
-/* A sink that prints what has been learned, once, at the end. */
+/*
+ * A sink that prints what has been learned, once, at the end: into memory, since whoever reads it may
+ * take a while.
+ */
 struct graph_sink {
 	struct sink sink;
 	const struct settings *settings;
+	char *text;
+	size_t size;
 	size_t consumers, width;
 	bool utf8;
 	int err;
 };
 
-static int print(const struct graph_sink *g, const struct consumer_view *consumer, size_t number)
+static int print(const struct graph_sink *g, FILE *out, const struct consumer_view *consumer,
+		 size_t number)
 {
 	const struct settings *s = g->settings;
 
 	if (s->json)
-		return graph_print_json(stdout, consumer);
+		return graph_print_json(out, consumer);
 	if (s->dot)
-		return graph_print_dot(stdout, consumer, number, g->utf8);
+		return graph_print_dot(out, consumer, number, g->utf8);
 	if (number)
-		putchar('\n');
-	return graph_print_text(stdout, consumer, g->width, g->utf8);
+		putc('\n', out);
+	return graph_print_text(out, consumer, g->width, g->utf8);
+}
+
+static int print_all(const struct graph_sink *g, FILE *out, const struct consumer_view *consumers)
+{
+	int err = g->settings->dot ? graph_dot_begin(out) : 0;
+	size_t i;
+
+	for (i = 0; i < g->consumers && !err; i++)
+		err = print(g, out, &consumers[i], i);
+	if (g->settings->dot && !err)
+		err = graph_dot_end(out);
+	return err;
 }
 
 static void flush(struct sink *sink, const struct model *m, const struct agent_stats *stats,
@@ -61,21 +80,27 @@ static void flush(struct sink *sink, const struct model *m, const struct agent_s
 {
 	struct graph_sink *g = (struct graph_sink *)sink;
 	const struct consumer_view *consumers;
-	size_t i;
+	FILE *out;
 
 	(void)stats;
 	(void)now;
 	if (!last)
 		return;
 	consumers = model_consumers(m, &g->consumers);
-	if (g->settings->dot)
-		g->err = graph_dot_begin(stdout);
-	for (i = 0; i < g->consumers && !g->err; i++)
-		g->err = print(g, &consumers[i], i);
-	if (g->settings->dot && !g->err)
-		g->err = graph_dot_end(stdout);
-	if (fflush(stdout) && !g->err)
-		g->err = -errno;
+	out = open_memstream(&g->text, &g->size);
+	g->err = out ? print_all(g, out, consumers) : -ENOMEM;
+	if (out && fclose(out) && !g->err)
+		g->err = -ENOMEM;
+}
+
+/* With nothing attached, so that a signal may end it. */
+static int write_out(struct graph_sink *g)
+{
+	agent_settings_release();
+	if (!g->err && g->size)
+		fwrite(g->text, 1, g->size, stdout);
+	free(g->text);
+	return g->err;
 }
 
 static void keep(struct sink *sink)
@@ -94,6 +119,7 @@ static int start(const void *settings)
 	char why[ATTACH_WHY_SIZE] = "";
 	struct agent *agent = NULL;
 	enum exit_status status;
+	int err;
 
 	msg_set_verbose(s->agent.verbose);
 	agent_settings_prepare(true);
@@ -101,13 +127,14 @@ static int start(const void *settings)
 	status = agent_new(&agent, &agent_options, why);
 	if (!status)
 		status = agent_run(agent, &sink, 1, why);
+	agent_free(agent);
 	if (status)
 		msg_error("%s", why);
 	else if (!graph.consumers)
 		msg_info("no step returned in that time: is the consumer running? see pushback "
 			 "list");
-	agent_free(agent);
-	return status ? (int)status : graph.err;
+	err = write_out(&graph);
+	return status ? (int)status : err;
 }
 
 static int check(const void *settings, char *why, size_t why_size)

@@ -14,6 +14,7 @@
 #include "msg.h"
 #include "term.h"
 #include "top_json.h"
+#include "top_out.h"
 #include "top_plain.h"
 #include "top_screen.h"
 
@@ -69,32 +70,33 @@ static bool wants_color(void)
 
 /* ---- Running ---- */
 
-static struct sink *new_plain(const struct settings *s, bool utf8)
+static struct sink *new_plain(const struct settings *s, struct top_out *out, bool utf8)
 {
 	struct top_plain_options plain = {
-		.out = stdout, .width = term_width(), .utf8 = utf8, .once = s->agent.once
+		.out = out, .width = term_width(), .utf8 = utf8, .once = s->agent.once
 	};
 
 	return top_plain_new(&plain, now_ns());
 }
 
-static struct sink *new_sink(const struct settings *s)
+static struct sink *new_sink(const struct settings *s, struct top_out *out)
 {
-	struct top_screen_options screen = { .in = stdin, .out = stdout, .color = wants_color() };
+	struct top_screen_options screen = { .in = stdin, .out = out, .color = wants_color() };
 	struct sink *sink;
 
 	if (s->json)
-		return top_json_new(stdout, now_ns());
+		return top_json_new(out, now_ns());
 	screen.utf8 = term_utf8();
 	if (s->agent.once || !can_move_cursor())
-		return new_plain(s, screen.utf8);
+		return new_plain(s, out, screen.utf8);
 	sink = top_screen_new(&screen, now_ns());
-	return sink ? sink : new_plain(s, screen.utf8);
+	return sink ? sink : new_plain(s, out, screen.utf8);
 }
 
-static enum exit_status show(struct agent *agent, const struct settings *s, char *why)
+static enum exit_status show(struct agent *agent, const struct settings *s, struct top_out *out,
+			     char *why)
 {
-	struct sink *sink = new_sink(s);
+	struct sink *sink = new_sink(s, out);
 	enum exit_status status;
 
 	if (!sink) {
@@ -105,6 +107,23 @@ static enum exit_status show(struct agent *agent, const struct settings *s, char
 	/* First of all: to let go of many files takes a while. */
 	sink->ops->free(sink);
 	return status;
+}
+
+/*
+ * What the reader has not taken yet. It is waited for with nothing attached and signals as they are
+ * usually, but not after a signal, except that it may be busy.
+ */
+static int write_rest(struct top_out *out, bool stopped)
+{
+	if (stopped) {
+		top_out_linger(out);
+		if (top_out_waits(out))
+			msg_info("the output is stuck: its end is left out");
+	} else {
+		agent_settings_release();
+		top_out_finish(out);
+	}
+	return top_out_error(out);
 }
 
 /* Which of them have ended is why there is no more to be seen. */
@@ -127,9 +146,12 @@ static int start(const void *settings)
 	const struct settings *s = settings;
 	struct agent_options options = agent_settings_options(&s->agent);
 	uint64_t *started = calloc(s->agent.pids.count + 1, sizeof(*started));
+	struct top_out *out = top_out_new(STDOUT_FILENO);
 	char why[ATTACH_WHY_SIZE] = "out of memory";
 	struct agent *agent = NULL;
 	enum exit_status status = EXIT_FAILED;
+	bool stopped = false;
+	int err = 0;
 
 	msg_set_verbose(s->agent.verbose);
 	options.tag_from = tag_from;
@@ -142,17 +164,22 @@ static int start(const void *settings)
 	for (size_t i = 0; started && i < s->agent.pids.count; i++)
 		started[i] = discover_start_time(s->agent.pids.items[i]);
 	agent_settings_prepare(true);
-	if (started)
+	if (started && out)
 		status = agent_new(&agent, &options, why);
-	if (started && !status)
-		status = show(agent, s, why);
-	if (status)
+	if (agent) {
+		status = show(agent, s, out, why);
+		stopped = agent_was_stopped(agent);
+		agent_free(agent);
+	}
+	if (status) {
 		msg_error("%s", why);
-	else
+	} else {
+		err = write_rest(out, stopped);
 		say_ended(&s->agent.pids, started);
-	agent_free(agent);
+	}
+	top_out_free(out);
 	free(started);
-	return status;
+	return status ? (int)status : err;
 }
 
 static int run(int argc, char **argv)

@@ -138,6 +138,8 @@ void model_sample_begin(struct model *m, uint64_t now);
 void model_sample(struct model *m, const struct pb_step_key *key, const struct model_mark *mark);
 void model_sample_end(struct model *m);
 
+/* How many series are kept, as of the last drain, only until the sinks have seen them. */
+size_t model_ended_series(const struct model *m);
 /* The sinks have seen this interval: clears durations, forgets series without instances. */
 void model_next_interval(struct model *m);
 

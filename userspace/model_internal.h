@@ -136,6 +136,7 @@ struct model {
 	const struct series **series;
 	size_t series_count;
 	size_t series_capacity;
+	size_t ended_series;
 
 	/* An item, or PB_MAX_NEXT edges, for each of `living`. */
 	size_t capacity;

@@ -117,6 +117,11 @@ void model_propose_gauges(const struct step *step, uint64_t now)
 		step->consumer->consumers++;
 }
 
+static bool is_needed(const struct entry *entry)
+{
+	return entry->living || entry->series.gauge[GAUGE_INSTANCES];
+}
+
 static void decide(struct entry *entry)
 {
 	struct series *series = &entry->series;
@@ -140,8 +145,16 @@ static void decide(struct entry *entry)
 
 void model_decide_gauges(struct model *m)
 {
-	for (struct entry *entry = m->entries; entry; entry = entry->hh.next)
+	m->ended_series = 0;
+	for (struct entry *entry = m->entries; entry; entry = entry->hh.next) {
 		decide(entry);
+		m->ended_series += !is_needed(entry);
+	}
+}
+
+size_t model_ended_series(const struct model *m)
+{
+	return m->ended_series;
 }
 
 const struct series *const *model_series(const struct model *m, size_t *count)
@@ -169,7 +182,7 @@ void model_next_interval(struct model *m)
 			next_durations(&entry->series.durations[d]);
 			entry->series.spell_ended[d] = false;
 		}
-		if (entry->living || entry->series.gauge[GAUGE_INSTANCES]) {
+		if (is_needed(entry)) {
 			m->series[m->series_count++] = &entry->series;
 			continue;
 		}

@@ -1,20 +1,58 @@
 /* SPDX-License-Identifier: MIT */
 #include "msg.h"
 
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 #include <bpf/libbpf.h>
 
 #include "text.h"
+#include "write_soon.h"
+
+#define LINE_SIZE  1024
+#define STUCK_MS   100
+#define STUCK_MOST 10
 
 static bool be_verbose;
 static void (*listener)(const char *line, void *context);
 static void *listener_context;
 
+/* Signals wait for the agent to look at them: it must not be held up by one who does not read. */
+static bool must_not_wait(void)
+{
+	sigset_t blocked;
+
+	return !sigprocmask(SIG_BLOCK, NULL, &blocked) && sigismember(&blocked, SIGTERM);
+}
+
+static void put(const char *text)
+{
+	struct pollfd there = { .fd = STDERR_FILENO, .events = POLLOUT };
+	size_t size = strlen(text), done = 0;
+
+	if (!must_not_wait()) {
+		fputs(text, stderr);
+		return;
+	}
+	for (int i = 0; done < size && i < STUCK_MOST; i++) {
+		ssize_t n = write_soon(STDERR_FILENO, text + done, size - done);
+
+		if (n > 0)
+			done += (size_t)n;
+		else if (n != -EAGAIN)
+			return;
+		else
+			poll(&there, 1, STUCK_MS);
+	}
+}
+
 static void say(const char *what, const char *format, va_list args)
 {
-	char line[1024];
+	char line[LINE_SIZE], whole[LINE_SIZE + 32];
 
 	vsnprintf(line, sizeof(line), format, args);
 	line[strcspn(line, "\n")] = '\0';
@@ -22,7 +60,8 @@ static void say(const char *what, const char *format, va_list args)
 		listener(line, listener_context);
 		return;
 	}
-	fprintf(stderr, "pushback: %s%s\n", what, line);
+	snprintf(whole, sizeof(whole), "pushback: %s%s\n", what, line);
+	put(whole);
 }
 
 #define SAY(what)                        \
@@ -58,9 +97,14 @@ void msg_debug(const char *format, ...)
 __attribute__((format(printf, 2, 0))) static int say_libbpf(enum libbpf_print_level level,
 							    const char *format, va_list args)
 {
-	if (be_verbose && !listener && level <= LIBBPF_INFO)
-		return vfprintf(stderr, format, args);
-	return 0;
+	char text[4 * LINE_SIZE];
+	int size;
+
+	if (!be_verbose || listener || level > LIBBPF_INFO)
+		return 0;
+	size = vsnprintf(text, sizeof(text), format, args);
+	put(text);
+	return size;
 }
 
 void msg_listen(void (*listen)(const char *line, void *context), void *context)

@@ -2,8 +2,16 @@
 #include "output.h"
 
 #include <errno.h>
+#include <poll.h>
+#include <stdbool.h>
 
-#include "top_pipe.h"
+/* Of anything but a pipe that is written to it is not said. */
+static bool has_no_reader(FILE *out)
+{
+	struct pollfd fd = { .fd = fileno(out) };
+
+	return poll(&fd, 1, 0) > 0 && fd.revents & POLLERR;
+}
 
 int output_end(FILE *out)
 {
@@ -12,5 +20,5 @@ int output_end(FILE *out)
 		return 0;
 	if (errno)
 		return -errno;
-	return top_pipe_is_closed(out) ? -EPIPE : -EIO;
+	return has_no_reader(out) ? -EPIPE : -EIO;
 }

@@ -8,7 +8,11 @@
 #ifndef SINK_H
 #define SINK_H
 
+#include <poll.h>
+
 #include "model.h"
+
+#define SINK_FDS 2
 
 /* The observer about itself, cumulative. Filled by the agent's loop, sent as pushback.agent.*. */
 struct agent_stats {
@@ -32,6 +36,11 @@ struct sink_ops {
 	void (*flush)(struct sink *sink, const struct model *m, const struct agent_stats *stats,
 		      uint64_t now, bool last);
 	/*
+	 * May be NULL: then it is a flush. So much has ended that the model will forget it, in the middle
+	 * of an interval.
+	 */
+	void (*early)(struct sink *sink, const struct model *m, uint64_t now);
+	/*
 	 * May be NULL. Called about every 100 ms between flushes: goes on with what is still waiting.
 	 * Returns within some 20 ms.
 	 */
@@ -39,10 +48,10 @@ struct sink_ops {
 	/* May be NULL. A step has ended: its last record, before the flush of that interval. */
 	void (*ended)(struct sink *sink, const struct record *record);
 	/*
-	 * May be NULL. A descriptor, or -1: poll is called as soon as it can be read or has hung up. Only
-	 * one sink of a run may have one.
+	 * May be NULL. What wakes poll before its time, with its events; how many, at most SINK_FDS. Only
+	 * one sink of a run may have any.
 	 */
-	int (*fd)(const struct sink *sink);
+	size_t (*fds)(const struct sink *sink, struct pollfd *fds);
 	/* May be NULL. Whether the run is to end; asked after each flush and poll. */
 	bool (*done)(const struct sink *sink);
 	void (*free)(struct sink *sink);

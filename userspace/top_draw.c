@@ -218,9 +218,7 @@ size_t top_draw(const struct top_picture *p)
 			p->utf8);
 	selected = top_keys_place(p->keys, p->rows, p->count, 1);
 	if (p->keys->help) {
-		page = draw_help(p);
-		refresh();
-		return page;
+		return draw_help(p);
 	}
 	draw_title(p);
 	y = draw_verdict(p, &l, selected, y);
@@ -234,6 +232,5 @@ size_t top_draw(const struct top_picture *p)
 	else
 		put_words(p, y, 2, top_words_empty(p->snapshot, &p->keys->view), A_NORMAL);
 	draw_bottom(p, bottom);
-	refresh();
 	return page;
 }

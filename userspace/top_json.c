@@ -8,16 +8,14 @@
 #include <time.h>
 
 #include "json_out.h"
-#include "top_pipe.h"
 #include "top_rows.h"
 
 #define MS_NS 1000000
 
 struct top_json {
 	struct sink sink;
-	FILE *out;
+	struct top_out *out;
 	struct top_rows *rows;
-	bool done;
 };
 
 /* Stores a value under a key, or fails as jansson does: the whole object with it. */
@@ -224,41 +222,53 @@ static double wall_clock(void)
 }
 
 /* Out of memory: this refresh has fewer lines, the next one has them all. */
-static void put_steps(struct top_json *j, const struct top_step *steps, size_t count, double when,
-		      json_t *lost)
+static void put_steps(const struct top_json *j, FILE *to, const struct top_step *steps,
+		      size_t count, double when, json_t *lost)
 {
-	for (size_t i = 0; i < count && !j->done; i++) {
-		int err = json_line(j->out, step_object(j, &steps[i], when, lost));
-
-		j->done = err && err != -ENOMEM;
-	}
+	for (size_t i = 0; i < count; i++)
+		json_line(to, step_object(j, &steps[i], when, lost));
 }
 
+static void put_refresh(struct top_json *j, FILE *to, const struct agent_stats *stats)
+{
+	const struct top_snapshot *s = top_rows_snapshot(j->rows);
+	struct agent_stats all = top_out_stats(j->out, stats);
+	double when = wall_clock();
+	json_t *lost;
+
+	top_out_add_lost(&all, "ended_full", s->ended_lost);
+	lost = lost_object(&all);
+	if (!lost)
+		return;
+	put_steps(j, to, s->ended, s->ended_count, when, lost);
+	put_steps(j, to, s->steps, s->step_count, when, lost);
+	json_decref(lost);
+}
+
+/* What has ended waits for the next refresh that is not left out. */
 static void flush(struct sink *sink, const struct model *m, const struct agent_stats *stats,
 		  uint64_t now, bool last)
 {
 	struct top_json *j = (struct top_json *)sink;
-	json_t *lost = lost_object(stats);
-	const struct top_snapshot *s;
-	double when = wall_clock();
+	FILE *to = top_out_begin(j->out, last);
+	int err = top_rows_take(j->rows, m, now, !to);
 
-	(void)last;
-	if (!lost || top_rows_take(j->rows, m, now, false)) {
-		json_decref(lost);
+	if (!to)
 		return;
-	}
-	s = top_rows_snapshot(j->rows);
-	put_steps(j, s->ended, s->ended_count, when, lost);
-	put_steps(j, s->steps, s->step_count, when, lost);
-	json_decref(lost);
+	if (!err)
+		put_refresh(j, to, stats);
+	top_out_end(j->out);
+}
+
+static void early(struct sink *sink, const struct model *m, uint64_t now)
+{
+	top_rows_take(((struct top_json *)sink)->rows, m, now, true);
 }
 
 static void poll_sink(struct sink *sink, uint64_t now)
 {
-	struct top_json *j = (struct top_json *)sink;
-
 	(void)now;
-	j->done |= top_pipe_is_closed(j->out);
+	top_out_push(((struct top_json *)sink)->out);
 }
 
 static void ended(struct sink *sink, const struct record *record)
@@ -267,14 +277,15 @@ static void ended(struct sink *sink, const struct record *record)
 	top_rows_ended(((struct top_json *)sink)->rows, record);
 }
 
-static int fd_of(const struct sink *sink)
+static size_t fds_of(const struct sink *sink, struct pollfd *fds)
 {
-	return top_pipe_fd(((const struct top_json *)sink)->out);
+	fds[0] = top_out_poll(((const struct top_json *)sink)->out);
+	return 1;
 }
 
 static bool is_done(const struct sink *sink)
 {
-	return ((const struct top_json *)sink)->done;
+	return top_out_error(((const struct top_json *)sink)->out) != 0;
 }
 
 static void free_sink(struct sink *sink)
@@ -288,14 +299,15 @@ static void free_sink(struct sink *sink)
 static const struct sink_ops ops = {
 	.name = "json",
 	.flush = flush,
+	.early = early,
 	.poll = poll_sink,
 	.ended = ended,
-	.fd = fd_of,
+	.fds = fds_of,
 	.done = is_done,
 	.free = free_sink,
 };
 
-struct sink *top_json_new(FILE *out, uint64_t now)
+struct sink *top_json_new(struct top_out *out, uint64_t now)
 {
 	struct top_json *j = calloc(1, sizeof(*j));
 

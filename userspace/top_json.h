@@ -3,9 +3,7 @@
 #ifndef TOP_JSON_H
 #define TOP_JSON_H
 
-#include <stdio.h>
-
-#include "sink.h"
+#include "top_out.h"
 
 /* Which keys there are, for the help. */
 /* clang-format off */
@@ -38,6 +36,6 @@
 /* clang-format on */
 
 /* A sink that ends the run when nobody reads it any more. NULL when out of memory. */
-struct sink *top_json_new(FILE *out, uint64_t now);
+struct sink *top_json_new(struct top_out *out, uint64_t now);
 
 #endif /* TOP_JSON_H */

@@ -4,11 +4,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+struct top_named {
+	const char *name;
+	size_t index;
+};
+
 struct top_merge {
 	struct top_snapshot merged;
 	struct top_step *sorted; /* all steps, those of one row after each other */
 	size_t consumer_room, step_room;
-	size_t *group;      /* by consumer: index of its merged one */
+	size_t *group; /* by consumer: index of its merged one */
+	struct top_named *named;
 	struct hist *hists; /* two per merged step */
 	size_t hist_count;
 };
@@ -36,21 +42,24 @@ void top_merge_free(struct top_merge *m)
 	free(m->merged.steps);
 	free(m->sorted);
 	free(m->group);
+	free(m->named);
 	free(m);
 }
 
 /* All arrays have room for as much as there is in `s`. */
 static bool reserve(struct top_merge *m, const struct top_snapshot *s)
 {
-	if (s->consumer_count > m->consumer_room || !m->group) {
+	if (s->consumer_count > m->consumer_room || !m->named) {
 		size_t room = s->consumer_count * 2 + 1;
 
 		free(m->merged.consumers);
 		free(m->group);
+		free(m->named);
 		m->consumer_room = 0;
 		m->merged.consumers = calloc(room, sizeof(*m->merged.consumers));
 		m->group = calloc(room, sizeof(*m->group));
-		if (!m->merged.consumers || !m->group)
+		m->named = calloc(room, sizeof(*m->named));
+		if (!m->merged.consumers || !m->group || !m->named)
 			return false;
 		m->consumer_room = room;
 	}
@@ -96,24 +105,45 @@ static void add_consumer(struct top_consumer *to, const struct top_consumer *fro
 	to->merged += from->merged;
 }
 
+static int by_name(const void *left, const void *right)
+{
+	const struct top_named *a = left, *b = right;
+	int names = strcmp(a->name, b->name);
+
+	return names ? names : (a->index > b->index) - (a->index < b->index);
+}
+
+/* Into `group`, for each consumer the first one of its name. */
+static void find_first(struct top_merge *m, const struct top_snapshot *s)
+{
+	size_t first = 0;
+
+	for (size_t i = 0; i < s->consumer_count; i++)
+		m->named[i] = (struct top_named){ .name = s->consumers[i].name, .index = i };
+	qsort(m->named, s->consumer_count, sizeof(*m->named), by_name);
+	for (size_t i = 0; i < s->consumer_count; i++) {
+		if (strcmp(m->named[first].name, m->named[i].name) != 0)
+			first = i;
+		m->group[m->named[i].index] = m->named[first].index;
+	}
+}
+
 /* They come in most trouble first, so the first of a name is the one that speaks for all. */
 static void merge_consumers(struct top_merge *m, const struct top_snapshot *s)
 {
 	struct top_snapshot *to = &m->merged;
 
+	find_first(m, s);
 	to->consumer_count = 0;
 	for (size_t i = 0; i < s->consumer_count; i++) {
-		const struct top_consumer *c = &s->consumers[i];
-		size_t g = 0;
+		size_t first = m->group[i];
 
-		while (g < to->consumer_count && strcmp(to->consumers[g].name, c->name))
-			g++;
-		m->group[i] = g;
-		if (g < to->consumer_count) {
-			add_consumer(&to->consumers[g], c);
+		if (first == i) {
+			m->group[i] = to->consumer_count;
+			to->consumers[to->consumer_count++] = s->consumers[i];
 		} else {
-			to->consumers[g] = *c;
-			to->consumer_count++;
+			m->group[i] = m->group[first];
+			add_consumer(&to->consumers[m->group[i]], &s->consumers[i]);
 		}
 	}
 }

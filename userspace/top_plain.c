@@ -5,7 +5,6 @@
 #include <string.h>
 #include <time.h>
 
-#include "top_pipe.h"
 #include "top_words.h"
 
 #define WORDS_SIZE 1024
@@ -18,7 +17,7 @@ struct top_plain {
 	struct top_layout layout;
 	char *line; /* TOP_TEXT_SIZE(width) */
 	bool began; /* a table has been written */
-	bool done;
+	FILE *to;   /* while one is */
 };
 
 /* Without the blanks at its end. */
@@ -28,8 +27,8 @@ static void put_line(const struct top_plain *p, const char *text)
 
 	while (size && text[size - 1] == ' ')
 		size--;
-	fwrite(text, 1, size, p->options.out);
-	fputc('\n', p->options.out);
+	fwrite(text, 1, size, p->to);
+	fputc('\n', p->to);
 }
 
 /* In as many lines as it takes, each after `indent`, which is at most two columns. */
@@ -39,7 +38,7 @@ static void put_words(const struct top_plain *p, const char *text, const char *i
 
 	while (*text) {
 		text += top_text_line(p->line, text, width, p->options.utf8);
-		fputs(indent, p->options.out);
+		fputs(indent, p->to);
 		put_line(p, p->line);
 	}
 }
@@ -69,8 +68,8 @@ static void put_head(const struct top_plain *p, const struct top_snapshot *s,
 
 	if (localtime_r(&now, &when))
 		strftime(clock, sizeof(clock), "%H:%M:%S  ", &when);
-	fputs(p->began ? "\n" : "", p->options.out);
-	fputs(clock, p->options.out);
+	fputs(p->began ? "\n" : "", p->to);
+	fputs(clock, p->to);
 	top_words_count(s, words, sizeof(words));
 	put_line(p, words);
 	top_words_lost(stats, words, sizeof(words));
@@ -110,32 +109,41 @@ static void flush(struct sink *sink, const struct model *m, const struct agent_s
 		  uint64_t now, bool last)
 {
 	struct top_plain *p = (struct top_plain *)sink;
+	struct agent_stats all;
 
 	/* The interval that a signal has cut short is no measurement. */
-	if (p->done || (last && !p->options.once))
+	if (last && !p->options.once)
 		return;
 	/* Out of memory: what there was is shown again, and its time says so. */
-	top_rows_take(p->rows, m, now, false);
-	put_table(p, stats);
-	p->done = fflush(p->options.out) || ferror(p->options.out);
+	all = top_out_stats(p->options.out, stats);
+	p->to = top_out_begin(p->options.out, last);
+	top_rows_take(p->rows, m, now, !p->to);
+	if (!p->to)
+		return;
+	put_table(p, &all);
+	top_out_end(p->options.out);
+}
+
+static void early(struct sink *sink, const struct model *m, uint64_t now)
+{
+	top_rows_take(((struct top_plain *)sink)->rows, m, now, true);
 }
 
 static void poll_sink(struct sink *sink, uint64_t now)
 {
-	struct top_plain *p = (struct top_plain *)sink;
-
 	(void)now;
-	p->done |= top_pipe_is_closed(p->options.out);
+	top_out_push(((struct top_plain *)sink)->options.out);
 }
 
-static int fd_of(const struct sink *sink)
+static size_t fds_of(const struct sink *sink, struct pollfd *fds)
 {
-	return top_pipe_fd(((const struct top_plain *)sink)->options.out);
+	fds[0] = top_out_poll(((const struct top_plain *)sink)->options.out);
+	return 1;
 }
 
 static bool is_done(const struct sink *sink)
 {
-	return ((const struct top_plain *)sink)->done;
+	return top_out_error(((const struct top_plain *)sink)->options.out) != 0;
 }
 
 static void free_sink(struct sink *sink)
@@ -151,8 +159,9 @@ static void free_sink(struct sink *sink)
 static const struct sink_ops ops = {
 	.name = "plain",
 	.flush = flush,
+	.early = early,
 	.poll = poll_sink,
-	.fd = fd_of,
+	.fds = fds_of,
 	.done = is_done,
 	.free = free_sink,
 };

@@ -3,12 +3,10 @@
 #ifndef TOP_PLAIN_H
 #define TOP_PLAIN_H
 
-#include <stdio.h>
-
-#include "sink.h"
+#include "top_out.h"
 
 struct top_plain_options {
-	FILE *out;
+	struct top_out *out;
 	size_t width; /* columns of a line at most */
 	bool utf8;
 	bool once; /* no table but the last one */

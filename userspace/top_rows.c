@@ -27,7 +27,8 @@ const char *const top_state_names[TOP_STATES] = {
 struct running {
 	uint64_t series;
 	struct hist hist[2];
-	bool present; /* the model still has it */
+	bool present;   /* the model still has it */
+	uint64_t shown; /* number of the last snapshot that it is in */
 	UT_hash_handle hh;
 };
 
@@ -39,7 +40,9 @@ struct top_rows {
 	struct top_step *ended; /* since the last take */
 	size_t ended_count, ended_room;
 	size_t shown_ended_room;
+	uint64_t ended_lost;
 	struct running *running;
+	uint64_t number; /* of the snapshot that is shown */
 	uint64_t began;
 };
 
@@ -47,8 +50,10 @@ struct top_rows *top_rows_new(uint64_t now)
 {
 	struct top_rows *r = calloc(1, sizeof(*r));
 
-	if (r)
-		r->began = now;
+	if (!r)
+		return NULL;
+	r->began = now;
+	r->number = 1; /* what was in none yet has 0 */
 	return r;
 }
 
@@ -129,13 +134,13 @@ static int add_durations(struct hist *to, const struct hist *from)
 	return err;
 }
 
-/* A series that is gone stays while the view stands still: its rows may still be shown. */
+/* A series that is gone stays while its rows are shown. */
 static void sweep_running(struct top_rows *r)
 {
 	struct running *one, *next;
 
 	HASH_ITER (hh, r->running, one, next) {
-		if (!one->present)
+		if (!one->present && one->shown != r->number)
 			free_running(r, one);
 		else
 			one->present = false;
@@ -211,12 +216,16 @@ static void name_step(struct top_step *step, const struct record *record)
 	step->merged = 1;
 }
 
-static const struct hist *durations_of(const struct top_rows *r, const struct top_step *step, int d)
+/* For the snapshot that is being made. */
+static const struct hist *durations_of(struct top_rows *r, const struct top_step *step, int d)
 {
 	struct running *running;
 
 	HASH_FIND(hh, r->running, &step->series, sizeof(step->series), running);
-	return running ? &running->hist[d] : NULL;
+	if (!running)
+		return NULL;
+	running->shown = r->number + 1;
+	return &running->hist[d];
 }
 
 static void take_side(struct top_rows *r, struct top_step *step, const struct step_view *v, int d,
@@ -258,9 +267,10 @@ int top_rows_ended(struct top_rows *r, const struct record *record)
 {
 	struct top_step *step;
 
-	for (size_t i = 0; i < r->ended_count; i++)
-		if (!memcmp(&r->ended[i].key, &record->key, sizeof(record->key)))
-			return 0;
+	if (r->ended_count == TOP_ENDED_MOST) {
+		r->ended_lost++;
+		return -ENOSPC;
+	}
 	if (make_room(&r->ended, &r->ended_room, r->ended_count + 1, sizeof(*r->ended)))
 		return -ENOMEM;
 	step = &r->ended[r->ended_count++];
@@ -269,15 +279,6 @@ int top_rows_ended(struct top_rows *r, const struct record *record)
 	memcpy(step->counter, record->counter, sizeof(step->counter));
 	step->state = TOP_ENDED;
 	step->marks = record->marks;
-	for (size_t i = 0; i < r->shown.step_count; i++) {
-		const struct top_step *last = &r->shown.steps[i];
-
-		if (memcmp(&last->key, &record->key, sizeof(record->key)) != 0)
-			continue;
-		/* The model samples this one; the record has it not. */
-		step->counter[COUNTER_BUSY_TIME] = last->counter[COUNTER_BUSY_TIME];
-		step->series = last->series;
-	}
 	return 0;
 }
 
@@ -389,23 +390,60 @@ static int reserve(struct top_rows *r, size_t consumers, size_t steps)
 	return make_room(&r->scratch, &r->scratch_room, steps, sizeof(*r->scratch));
 }
 
-/* What ended goes with the snapshot; its array is used again for the next ones. */
-static void hand_over_ended(struct top_rows *r)
+static int by_key(const void *left, const void *right)
 {
-	struct top_step *array = r->shown.ended;
-	size_t room = r->shown_ended_room;
+	const struct top_step *a = left, *b = right;
 
-	for (size_t i = 0; i < r->ended_count; i++) {
+	return memcmp(&a->key, &b->key, sizeof(a->key));
+}
+
+/* The last record of a step may come in two drains: once is enough. */
+static void order_ended(struct top_rows *r)
+{
+	size_t count = 0;
+
+	if (!r->ended_count)
+		return;
+	qsort(r->ended, r->ended_count, sizeof(*r->ended), by_key);
+	for (size_t i = 0; i < r->ended_count; i++)
+		if (!count || by_key(&r->ended[count - 1], &r->ended[i]) != 0)
+			r->ended[count++] = r->ended[i];
+	r->ended_count = count;
+}
+
+/* What the model has from elsewhere, and a record has not: as it was shown last. */
+static void complete_ended(struct top_rows *r)
+{
+	const struct top_snapshot *s = &r->shown;
+
+	for (size_t i = 0; r->ended_count && i < s->step_count; i++) {
+		const struct top_step *last = &s->steps[i];
+		struct top_step *step =
+			bsearch(last, r->ended, r->ended_count, sizeof(*r->ended), by_key);
+
+		if (!step)
+			continue;
+		step->counter[COUNTER_BUSY_TIME] = last->counter[COUNTER_BUSY_TIME];
+		step->series = last->series;
+	}
+	for (size_t i = 0; i < r->ended_count; i++)
 		for (int d = 0; d < 2; d++) {
 			struct top_side *side = &r->ended[i].side[d];
 
 			side->durations = durations_of(r, &r->ended[i], d);
 			top_side_measure(side, 0, false);
 		}
-	}
+}
+
+/* What ended goes with the snapshot; its array is used again for the next ones. */
+static void hand_over_ended(struct top_rows *r)
+{
+	struct top_step *array = r->shown.ended;
+	size_t room = r->shown_ended_room;
 
 	r->shown.ended = r->ended;
 	r->shown.ended_count = r->ended_count;
+	r->shown.ended_lost = r->ended_lost;
 	r->shown_ended_room = r->ended_room;
 	r->ended = array;
 	r->ended_room = room;
@@ -416,6 +454,7 @@ static void show_spare(struct top_rows *r)
 {
 	struct top_snapshot was = r->shown;
 
+	r->number++;
 	r->shown = r->spare;
 	r->shown.ended = was.ended;
 	r->spare = was;
@@ -445,6 +484,8 @@ static int make_snapshot(struct top_rows *r, const struct model *m, uint64_t now
 		take_consumer(r, s, &views[i], now);
 	number_siblings(s);
 	top_snapshot_sort(s, r->scratch);
+	order_ended(r);
+	complete_ended(r);
 	show_spare(r);
 	hand_over_ended(r);
 	return 0;
@@ -454,10 +495,8 @@ int top_rows_take(struct top_rows *r, const struct model *m, uint64_t now, bool 
 {
 	int err = take_durations(r, m);
 
-	if (hold)
-		return err;
-	if (make_snapshot(r, m, now))
-		return -ENOMEM;
+	if (!hold && make_snapshot(r, m, now))
+		err = -ENOMEM;
 	sweep_running(r);
 	return err;
 }

@@ -12,6 +12,7 @@
 #include "verdict.h"
 
 #define TOP_VERDICT_SIZE 512
+#define TOP_ENDED_MOST   PB_MAX_STEPS /* that wait for a snapshot */
 
 /* In rising order of what is worth looking at. */
 enum top_state {
@@ -85,6 +86,7 @@ struct top_snapshot {
 	/* Steps that ended since the last one: state TOP_ENDED, no shares, rates, spells or consumer. */
 	struct top_step *ended;
 	size_t ended_count;
+	uint64_t ended_lost; /* since the view began: beyond TOP_ENDED_MOST */
 };
 
 struct top_rows;
@@ -93,7 +95,7 @@ struct top_rows;
 struct top_rows *top_rows_new(uint64_t now);
 void top_rows_free(struct top_rows *r);
 
-/* A step's last record, before its interval is taken. 0 or -ENOMEM. */
+/* A step's last record, before its interval is taken. 0, -ENOMEM, or -ENOSPC: counted. */
 int top_rows_ended(struct top_rows *r, const struct record *record);
 
 /*

@@ -11,6 +11,7 @@
 
 #include "msg.h"
 #include "top_draw.h"
+#include "top_terminal.h"
 
 #define WORDS_SIZE   1024
 #define ESCAPE_MS    25
@@ -20,7 +21,7 @@
 struct top_screen {
 	struct sink sink;
 	struct top_screen_options options;
-	SCREEN *terminal;
+	struct top_terminal *terminal;
 	struct top_rows *rows;
 	struct top_order *order;
 	struct top_keys keys;
@@ -50,12 +51,16 @@ static void draw(struct top_screen *ts)
 		.said = ts->said,
 	};
 
+	/* Once the one before is out, poll comes back here. */
+	if (!top_terminal_is_ready(ts->terminal))
+		return;
 	ts->count = 0;
 	ts->shown = top_order_rows(ts->order, picture.snapshot, &ts->keys.view, &ts->count);
 	/* Out of memory: no rows, for now. */
 	picture.rows = ts->shown;
 	picture.count = ts->count;
 	ts->page = top_draw(&picture);
+	top_terminal_paint(ts->terminal);
 }
 
 static void read_clock(struct top_screen *ts)
@@ -72,15 +77,16 @@ static void flush(struct sink *sink, const struct model *m, const struct agent_s
 		  uint64_t now, bool last)
 {
 	struct top_screen *ts = screen_of(sink);
+	bool hold = ts->keys.paused || !top_terminal_is_ready(ts->terminal);
 
 	if (last)
 		return;
 	ts->now = now;
 	if (now >= ts->said_until)
 		ts->said[0] = '\0';
-	if (top_rows_take(ts->rows, m, now, ts->keys.paused))
+	if (top_rows_take(ts->rows, m, now, hold))
 		msg_warn("out of memory: what is shown is not all, or not new");
-	if (ts->keys.paused)
+	if (hold)
 		return;
 	read_clock(ts);
 	top_words_lost(stats, ts->lost, sizeof(ts->lost));
@@ -151,6 +157,11 @@ static bool has_hung_up(const struct top_screen *ts)
 	return poll(&fd, 1, 0) > 0 && fd.revents & (POLLHUP | POLLERR | POLLNVAL);
 }
 
+static void early(struct sink *sink, const struct model *m, uint64_t now)
+{
+	top_rows_take(screen_of(sink)->rows, m, now, true);
+}
+
 static void poll_sink(struct sink *sink, uint64_t now)
 {
 	struct top_screen *ts = screen_of(sink);
@@ -160,14 +171,17 @@ static void poll_sink(struct sink *sink, uint64_t now)
 		ts->done = true;
 		return;
 	}
+	if (top_terminal_poll(ts->terminal))
+		draw(ts);
+	if (top_terminal_is_away(ts->terminal))
+		return;
 	for (int i = 0; i < KEYS_AT_ONCE && !ts->keys.quit; i++) {
 		wint_t code;
 		int kind = get_wch(&code);
 
 		if (kind == ERR)
 			break;
-		if (kind != KEY_CODE_YES || code != KEY_RESIZE)
-			press(ts, kind, code);
+		press(ts, kind, code);
 		/* The next key's rows are what this one has made of them. */
 		draw(ts);
 	}
@@ -184,9 +198,13 @@ static void listen(const char *line, void *context)
 	ts->said_until = ts->now + SAID_NS;
 }
 
-static int fd_of(const struct sink *sink)
+static size_t fds_of(const struct sink *sink, struct pollfd *fds)
 {
-	return fileno(((const struct top_screen *)sink)->options.in);
+	const struct top_screen *ts = (const struct top_screen *)sink;
+
+	fds[0] = top_out_poll(ts->options.out);
+	fds[1] = (struct pollfd){ .fd = fileno(ts->options.in), .events = POLLIN };
+	return top_terminal_is_away(ts->terminal) ? 1 : 2;
 }
 
 static bool is_done(const struct sink *sink)
@@ -200,8 +218,7 @@ static void free_sink(struct sink *sink)
 
 	if (ts->terminal) {
 		msg_listen(NULL, NULL);
-		endwin();
-		delscreen(ts->terminal);
+		top_terminal_free(ts->terminal);
 	}
 	top_rows_free(ts->rows);
 	top_order_free(ts->order);
@@ -211,28 +228,18 @@ static void free_sink(struct sink *sink)
 static const struct sink_ops ops = {
 	.name = "screen",
 	.flush = flush,
+	.early = early,
 	.poll = poll_sink,
-	.fd = fd_of,
+	.fds = fds_of,
 	.done = is_done,
 	.free = free_sink,
 };
 
 static bool open_terminal(struct top_screen *ts)
 {
-	ts->terminal = newterm(NULL, ts->options.out, ts->options.in);
+	ts->terminal = top_terminal_new(ts->options.in, ts->options.out);
 	if (!ts->terminal)
 		return false;
-	set_term(ts->terminal);
-	if (!tigetstr("cup")) {
-		endwin();
-		delscreen(ts->terminal);
-		ts->terminal = NULL;
-		return false;
-	}
-	cbreak();
-	noecho();
-	nonl();
-	keypad(stdscr, TRUE);
 	nodelay(stdscr, TRUE);
 	leaveok(stdscr, TRUE);
 	set_escdelay(ESCAPE_MS);

@@ -3,12 +3,11 @@
 #ifndef TOP_SCREEN_H
 #define TOP_SCREEN_H
 
-#include <stdio.h>
-
-#include "sink.h"
+#include "top_out.h"
 
 struct top_screen_options {
-	FILE *in, *out; /* the terminal */
+	FILE *in;            /* the terminal */
+	struct top_out *out; /* and again */
 	bool utf8;
 	bool color; /* if the terminal has any */
 };

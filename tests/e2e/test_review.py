@@ -189,6 +189,19 @@ def test_more_files_than_the_soft_limit_allows(scene):
     assert done.returncode == 0, done.stderr
 
 
+def test_ever_new_names_do_not_wait_for_a_long_interval(scene):
+    """What they have counted is sent when there are many, and forgotten."""
+    with hostile(scene.directory, "names") as liar:
+        agent = scene.watch("--path", scene.directory / "hostile", interval="1h")
+        for _ in range(30):
+            liar.say("")
+            liar.wait_line("^round$")
+            time.sleep(0.5)
+            if agent.series():
+                break
+        assert agent.series()
+
+
 def test_ever_new_instances_take_no_room_from_others(scene):
     d = scene.driver
     with hostile(scene.directory, "instances") as liar:

@@ -3,13 +3,16 @@
 
 import collections
 import contextlib
+import fcntl
 import json
 import os
 import pty
 import re
 import shutil
 import signal
+import struct
 import subprocess
+import termios
 import time
 
 import pytest
@@ -18,7 +21,7 @@ import truth
 from agent import COUNTERS, Agent
 from driver import ACCEPTED, REJECTED, Driver
 from load import Consumer, chain_errors, count_errors, sample_errors, time_errors
-from program import DEMO, PROGS, PUSHBACK, Program, now, run
+from program import DEMO, PROGS, PUSHBACK, Program, now, run, wait_until
 from terminal import Terminal
 from test_cli import orphans
 
@@ -292,6 +295,82 @@ def test_control_c(tmp_path, consumer):
         t.assert_restored()
 
 
+@pytest.mark.parametrize("how", ["SIGTERM", "q"])
+def test_terminal_is_stopped(tmp_path, consumer, how):
+    """Ctrl-S holds up neither the agent nor its end."""
+    with top(tmp_path, "--pid", consumer.pid) as t:
+        t.wait_for(r"^\*sink +refusing")
+        t.keys("C-s")
+        time.sleep(1.5)  # a refresh that cannot be written
+        still = t.screen()
+        if how == "q":
+            t.keys("q")
+        else:
+            t.signal(signal.SIGTERM)
+        assert t.status() == 0
+        t.assert_restored()
+    assert "pushback top" in still[0]
+    assert_let_go()
+
+
+def test_terminal_goes_on(tmp_path, consumer):
+    """After a Ctrl-S what is shown is the present again, also after keys that nobody saw."""
+    with top(tmp_path, "--pid", consumer.pid) as t:
+        t.wait_for(r"^\*sink +refusing")
+        t.keys("C-s")
+        consumer.say("transform:refuse:5ms")
+        t.keys("d")
+        time.sleep(1.5)
+        assert not re.search(", blocked side|transform is the", "\n".join(t.screen()))
+        t.keys("C-q")
+        t.wait_for(", blocked side(.*\n)+.*transform is the bottleneck")
+
+
+def test_terminal_that_takes_nothing(consumer):
+    """Its window is frozen, so no Ctrl-Q helps: it ends, with the modes that it found."""
+    ours, its = pty.openpty()
+    fill = os.open(os.ttyname(its), os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY)
+    for size in (64, 1):
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                os.write(fill, b"x" * size)
+    before = termios.tcgetattr(its)
+    env = os.environ | {"TERM": "xterm"}
+    argv = [PUSHBACK, "top", "--pid", str(consumer.pid)]
+    child = subprocess.Popen(argv, stdin=its, stdout=its, stderr=subprocess.PIPE, env=env, start_new_session=True)
+    try:
+        wait_until(lambda: termios.tcgetattr(its) != before, "it has not begun", 20)
+        child.terminate()
+        assert child.wait(20) == 0
+        assert child.stderr.read() == b""
+        assert termios.tcgetattr(its) == before
+    finally:
+        child.kill()
+        child.wait()
+        child.stderr.close()
+        for descriptor in (ours, its, fill):
+            os.close(descriptor)
+
+
+def test_control_z(tmp_path, consumer):
+    """The shell has its screen back, and top has it after fg; in the background it ends when told to."""
+    with Terminal(tmp_path, ["bash", "--norc", "-i"]) as t:
+        t.type(f"PS1='> '; {PUSHBACK} top --pid {consumer.pid}\n")
+        t.wait_for(r"^\*sink +refusing")
+        t.keys("C-z")
+        t.wait_for("Stopped")
+        assert t.tmux("display-message", "-p", "#{alternate_on} #{cursor_flag}") == "0 1\n"
+        t.type("fg\n")
+        t.wait_for(r"^pushback top(.*\n)+\*sink +refusing")
+        t.keys("C-z")
+        t.wait_for("Stopped(.*\n)+.*Stopped")
+        t.type("bg\n")
+        t.type("kill %1; wait; echo all over; exit\n")
+        t.wait_for("^all over")
+        assert t.status() == 0
+        t.assert_restored()
+
+
 def test_terminal_is_closed(tmp_path, consumer):
     with top(tmp_path, "--pid", consumer.pid) as t:
         t.wait_for(r"^\*sink +refusing")
@@ -364,6 +443,12 @@ def test_names_cannot_drive_the_terminal(tmp_path):
 # ---- Plain and piped ----
 
 
+def blocks(pid, number):
+    with open(f"/proc/{pid}/status") as status:
+        mask = int(re.search(r"SigBlk:\s*([0-9a-f]+)", status.read())[1], 16)
+    return mask >> (number - 1) & 1
+
+
 def read_pty(descriptor, until, timeout=20):
     text = ""
     end = time.monotonic() + timeout
@@ -415,6 +500,78 @@ def test_once(consumer):
     assert steps_of(lines) == STEPS
     assert sum(line.startswith(" STEP") for line in lines) == 1
     assert all(len(line) < 80 for line in lines)
+
+
+def small_pipe():
+    """It is full with the first few lines."""
+    reader, writer = os.pipe()
+    fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
+    return reader, writer
+
+
+def waiting_in(descriptor):
+    """How many bytes may be read."""
+    return struct.unpack("i", fcntl.ioctl(descriptor, termios.FIONREAD, bytes(4)))[0]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_nobody_reads(consumer, number):
+    """It ends, what was written is whole lines, and it says that there were more."""
+    reader, writer = small_pipe()
+    argv = [PUSHBACK, "top", "--json", "--interval", "100ms", "--pid", str(consumer.pid)]
+    child = subprocess.Popen(argv, stdout=writer, stderr=subprocess.PIPE, text=True)
+    os.close(writer)
+    try:
+        wait_until(lambda: waiting_in(reader), "nothing was written", 20)
+        child.send_signal(number)
+        assert child.wait(20) == 0
+        assert "the output is stuck" in child.stderr.read()
+        with open(reader) as lines:
+            assert all(json.loads(line) for line in lines)
+    finally:
+        child.kill()
+        child.wait()
+        child.stderr.close()
+    assert_let_go()
+
+
+def test_reads_late(consumer):
+    """Whole lines, of which none is missing within a refresh, and how many refreshes were left out."""
+    reader, writer = small_pipe()
+    argv = [PUSHBACK, "top", "--json", "--interval", "100ms", "--pid", str(consumer.pid)]
+    with Program(argv, output="stderr", stdout=writer) as t, open(reader) as lines:
+        os.close(writer)
+        wait_until(lambda: waiting_in(reader), "nothing was written", 20)
+        seen, objects = 0, []
+        while not seen or len(objects) % 5:
+            time.sleep(0 if seen else 0.1)
+            objects.append(json.loads(lines.readline()))
+            seen = objects[-1]["lost"].get("output_stuck", 0)
+        assert [o["step"] for o in objects] == STEPS * (len(objects) // 5)
+        t.signal(signal.SIGTERM)
+
+
+@pytest.mark.parametrize("verb", ["top", "graph"])
+def test_once_waits_for_the_reader(consumer, verb):
+    """As for a pager; a signal ends that as it ends any program, and nothing is attached by then."""
+    reader, writer = small_pipe()
+    options = ["--once"] if verb == "top" else ["--for", "1s"]
+    argv = [PUSHBACK, verb, "--json", *options, "--pid", str(consumer.pid)]
+    os.write(writer, b"x\n" * 2048)
+    child = subprocess.Popen(argv, stdout=writer, stderr=subprocess.PIPE, text=True)
+    os.close(writer)
+    try:
+        wait_until(lambda: blocks(child.pid, signal.SIGTERM), "it has not begun", 20)
+        wait_until(lambda: not blocks(child.pid, signal.SIGTERM), "it has not come to its end", 20)
+        assert not any("bpf" in os.readlink(f"/proc/{child.pid}/fd/{fd}") for fd in os.listdir(f"/proc/{child.pid}/fd"))
+        child.terminate()
+        assert child.wait(20) == -signal.SIGTERM
+        with open(reader) as lines:
+            assert all(line == "x\n" for line in lines)
+    finally:
+        child.kill()
+        child.wait()
+        child.stderr.close()
 
 
 @pytest.mark.parametrize("interval", ["1s", "1h"], ids=["after a refresh", "before any"])

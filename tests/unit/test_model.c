@@ -280,8 +280,10 @@ static void test_series_is_forgotten_after_it_was_seen_empty(void **state)
 	/* Nobody can have seen it empty yet. */
 	model_next_interval(m);
 	assert_int_equal(only_series(m)->id, id);
+	assert_int_equal(model_ended_series(m), 0);
 	model_end(m);
 	assert_int_equal(only_series(m)->gauge[GAUGE_INSTANCES], 0);
+	assert_int_equal(model_ended_series(m), 2);
 	model_next_interval(m);
 	assert_int_equal(series_count(m), 0);
 	assert_null(consumer_series(m));

@@ -165,6 +165,29 @@ static void test_merge_names(void **state)
 	assert_int_equal(row_named(&view, "write")->consumer->merged, 1);
 }
 
+/* Whatever their order: that of a name's first one, and no consumer is left out. */
+static void test_merge_many_names(void **state)
+{
+	struct top_view view = { .merge = true };
+	char name[8];
+
+	(void)state;
+	for (unsigned int i = 0; i < 200; i++) {
+		snprintf(name, sizeof(name), "n%u", i * 37 % 50);
+		made_consumer(&made, 100 + i, name);
+		made_step(&made, name);
+	}
+	for (unsigned int i = 0; i < 50; i++) {
+		const struct top_row *row;
+
+		snprintf(name, sizeof(name), "n%u", i * 37 % 50);
+		row = row_named(&view, name);
+		assert_int_equal(row->consumer->merged, 4);
+		assert_int_equal(row->consumer->process.tgid, 100 + i);
+		assert_int_equal(row->step->merged, 4);
+	}
+}
+
 static void test_merge_values(void **state)
 {
 	struct top_view view = { .merge = true };
@@ -262,9 +285,9 @@ static void test_many(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_pipeline),         TEST(test_sorted),      TEST(test_each_order),
-		TEST(test_filter),           TEST(test_merge_names), TEST(test_merge_values),
-		TEST(test_merge_one_series), TEST(test_many),
+		TEST(test_pipeline),         TEST(test_sorted),           TEST(test_each_order),
+		TEST(test_filter),           TEST(test_merge_names),      TEST(test_merge_values),
+		TEST(test_merge_many_names), TEST(test_merge_one_series), TEST(test_many),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

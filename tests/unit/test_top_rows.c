@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <malloc.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
@@ -251,6 +254,83 @@ static void test_ended(void **state)
 	assert_int_equal(s->ended_count, 0);
 }
 
+/* What a step had is still there after a view that stood still, and its last record is one. */
+static void test_ended_while_held(void **state)
+{
+	struct record r = record_of(10, 1, "sink");
+	const struct top_snapshot *s;
+
+	(void)state;
+	r.counter[COUNTER_SEND_EPISODES] = 1;
+	assert_int_equal(hist_add(&r.samples[PUSHBACK_SEND], MS, 1), 0);
+	second(&r, 1, false);
+	hist_free(&r.samples[PUSHBACK_SEND]);
+	r.dead = true;
+	second(&r, 1, true);
+	second(&r, 1, true);
+	second(NULL, 0, true);
+	assert_int_equal(only(top_rows_snapshot(view))->side[PUSHBACK_SEND].durations->count, 1);
+	s = second(NULL, 0, false);
+	assert_int_equal(s->step_count, 0);
+	assert_int_equal(s->ended_count, 1);
+	assert_int_equal(s->ended[0].side[PUSHBACK_SEND].durations->count, 1);
+	assert_int_equal(second(NULL, 0, false)->ended_count, 0);
+}
+
+static void test_ended_are_bounded(void **state)
+{
+	const struct top_snapshot *s;
+
+	(void)state;
+	for (uint64_t i = 0; i < TOP_ENDED_MOST + 3; i++) {
+		struct record r = record_of(10, i + 1, "sink");
+
+		assert_int_equal(top_rows_ended(view, &r), i < TOP_ENDED_MOST ? 0 : -ENOSPC);
+	}
+	s = second(NULL, 0, false);
+	assert_int_equal(s->ended_count, TOP_ENDED_MOST);
+	assert_int_equal(s->ended_lost, 3);
+}
+
+/* Ever new steps of ever new names, while nobody looks. */
+static void churn(uint64_t *number)
+{
+	struct record r[10];
+	char name[16];
+
+	for (size_t i = 0; i < 10; i++) {
+		snprintf(name, sizeof(name), "s%llu", (unsigned long long)++*number);
+		r[i] = record_of(10, *number, name);
+		r[i].counter[COUNTER_SEND_EPISODES] = 100;
+		for (uint64_t k = 0; k < 100; k++)
+			assert_int_equal(hist_add(&r[i].samples[PUSHBACK_SEND], (k + 1) * MS, 1),
+					 0);
+	}
+	second(r, 10, true);
+	for (size_t i = 0; i < 10; i++) {
+		hist_free(&r[i].samples[PUSHBACK_SEND]);
+		r[i].dead = true;
+		model_record(model, &r[i], "pid:1");
+	}
+}
+
+static void test_held_view_does_not_grow(void **state)
+{
+	struct record r = record_of(10, 1, "kept");
+	uint64_t number = 1;
+	size_t before;
+
+	(void)state;
+	second(&r, 1, false);
+	for (int i = 0; i < 20; i++)
+		churn(&number);
+	before = mallinfo2().uordblks;
+	for (int i = 0; i < 200; i++)
+		churn(&number);
+	assert_true(mallinfo2().uordblks < before + 65536);
+	assert_string_equal(only(top_rows_snapshot(view))->name, "kept");
+}
+
 /* Those in trouble come first, and each row knows its consumer. */
 static void test_worst_first(void **state)
 {
@@ -307,6 +387,9 @@ int main(void)
 		TEST(test_open_episode_counts_for_longest),
 		TEST(test_hold),
 		TEST(test_ended),
+		TEST(test_ended_while_held),
+		TEST(test_ended_are_bounded),
+		TEST(test_held_view_does_not_grow),
 		TEST(test_worst_first),
 		TEST(test_siblings),
 	};
