@@ -18,13 +18,16 @@ struct settings {
 	bool json;
 };
 
+/* Beside another observer a step may be known up to 1.5 s late, by its heartbeat. */
+#define LEAST_NS 2500000000u
+
 #define AT(field) offsetof(struct settings, field)
 
 /* clang-format off */
 static const struct option options[] = {
 	AGENT_OPTIONS_TARGETS,
 	{ .name = "for", .value = "TIME", .kind = OPTION_DURATION, .offset = AT(agent.interval_ns),
-	  .least = 1000000000, .help = "watch for TIME (3s) first; at least 1s" },
+	  .least = 1000000000, .help = "watch for TIME (3s) first; 2.5s or more" },
 	{ .name = "dot", .kind = OPTION_FLAG, .offset = AT(dot), .help = "for Graphviz" },
 	{ .name = "json", .kind = OPTION_FLAG, .offset = AT(json),
 	  .help = "one object per line and consumer: pid, process, steps (step,\n"
@@ -121,6 +124,8 @@ static int start(const void *settings)
 	enum exit_status status;
 	int err;
 
+	if (agent_options.interval_ns < LEAST_NS)
+		agent_options.interval_ns = LEAST_NS;
 	msg_set_verbose(s->agent.verbose);
 	agent_settings_prepare(true);
 	graph.utf8 = term_utf8();
@@ -131,8 +136,8 @@ static int start(const void *settings)
 	if (status)
 		msg_error("%s", why);
 	else if (!graph.consumers)
-		msg_info("no step returned in that time: is the consumer running? see pushback "
-			 "list");
+		msg_info("no step returned in that time: not running, idle, or inside a call all "
+			 "the time? see pushback list, pushback doctor --pid");
 	err = write_out(&graph);
 	return status ? (int)status : err;
 }

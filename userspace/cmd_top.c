@@ -11,6 +11,7 @@
 #include "attach.h"
 #include "cmd.h"
 #include "discover.h"
+#include "doctor_process.h"
 #include "msg.h"
 #include "term.h"
 #include "top_json.h"
@@ -23,8 +24,13 @@ struct settings {
 	bool json;
 };
 
-#define SECOND_NS     1000000000u
+#define SECOND_NS 1000000000u
+/*
+ * Shares are of a second, and beside another observer a step may be known up to 1.5 s late, by its
+ * heartbeat.
+ */
 #define ONCE_LEAST_NS 2500000000u
+#define ONCE_LOOKS_NS 250000000u
 
 #define AT(field) offsetof(struct settings, field)
 
@@ -70,22 +76,38 @@ static bool wants_color(void)
 
 /* ---- Running ---- */
 
+static char state_of(uint32_t tgid)
+{
+	struct doctor_process process;
+
+	return doctor_process_read((pid_t)tgid, &process) ? 0 : process.state;
+}
+
+static uint64_t once_ns(const struct settings *s)
+{
+	return s->agent.interval_ns < ONCE_LEAST_NS ? ONCE_LEAST_NS : s->agent.interval_ns;
+}
+
 static struct sink *new_plain(const struct settings *s, struct top_out *out, bool utf8)
 {
-	struct top_plain_options plain = {
-		.out = out, .width = term_width(), .utf8 = utf8, .once = s->agent.once
-	};
+	struct top_plain_options plain = { .out = out,
+					   .width = term_width(),
+					   .utf8 = utf8,
+					   .once_ns = s->agent.once ? once_ns(s) : 0,
+					   .process = state_of };
 
 	return top_plain_new(&plain, now_ns());
 }
 
 static struct sink *new_sink(const struct settings *s, struct top_out *out)
 {
-	struct top_screen_options screen = { .in = stdin, .out = out, .color = wants_color() };
+	struct top_screen_options screen = {
+		.in = stdin, .out = out, .color = wants_color(), .process = state_of
+	};
 	struct sink *sink;
 
 	if (s->json)
-		return top_json_new(out, now_ns());
+		return top_json_new(out, state_of);
 	screen.utf8 = term_utf8();
 	if (s->agent.once || !can_move_cursor())
 		return new_plain(s, out, screen.utf8);
@@ -155,12 +177,13 @@ static int start(const void *settings)
 
 	msg_set_verbose(s->agent.verbose);
 	options.tag_from = tag_from;
-	/*
-	 * Shares are of a second, and beside another observer a step may be known a second late, by
-	 * its heartbeat.
-	 */
-	if (options.once && options.interval_ns < ONCE_LEAST_NS)
-		options.interval_ns = ONCE_LEAST_NS;
+	if (options.once)
+		options.interval_ns = once_ns(s);
+	/* A table looks again and again, and shows what it saw last of a consumer that ends meanwhile. */
+	if (options.once && !s->json) {
+		options.once = false;
+		options.interval_ns = ONCE_LOOKS_NS;
+	}
 	for (size_t i = 0; started && i < s->agent.pids.count; i++)
 		started[i] = discover_start_time(s->agent.pids.items[i]);
 	agent_settings_prepare(true);

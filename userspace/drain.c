@@ -290,6 +290,8 @@ static void fill_record(struct drain *d, struct record *r, struct seen *seen,
 	r->capacity = (uint32_t)(e->now.depth >> 32);
 	r->cgroup_id = e->cgroup_id;
 	r->events = e->events;
+	r->begun = e->seen_ns;
+	r->self_since = e->now.self_since;
 	r->counter[COUNTER_SEND] = since_base(e->now.rejected, e->base.rejected);
 	r->counter[COUNTER_RECEIVE] = since_base(e->now.refused, e->base.refused);
 	r->counter[COUNTER_ACCEPTED] = since_base(e->now.accepted, e->base.accepted);

@@ -124,7 +124,8 @@ static struct step *step_new(struct model *m, const struct record *record, const
 	}
 	step->entry = entry;
 	step->consumer = consumer;
-	step->judged = model_first_sight(m, record);
+	model_first_sight(m, step, record);
+	step->driven_at = m->now;
 	step->pressure = model_new_pressure(m);
 	entry->living++;
 	consumer->living++;
@@ -136,6 +137,7 @@ static struct step *step_new(struct model *m, const struct record *record, const
 /* Its consumer still has it, until its last pressure has been told (model_press). */
 static void step_die(struct model *m, struct step *step)
 {
+	model_leave_spells(m, step);
 	step->entry->living--;
 	step->entry = NULL;
 	step->next_dead = m->dead[0];
@@ -168,6 +170,8 @@ void model_begin(struct model *m, uint64_t now)
 	m->dead[1] = m->dead[0];
 	m->dead[0] = NULL;
 	m->view_count = 0;
+	if (!m->began)
+		m->began = now;
 	m->before = m->now;
 	m->now = now;
 }
@@ -182,6 +186,17 @@ static bool has_moved(const struct record *last, const struct record *next)
 		if (!next->next[i].place)
 			return false;
 	}
+	return false;
+}
+
+static bool has_returned(const struct record *last, const struct record *next)
+{
+	static const enum counter returns[] = { COUNTER_ACCEPTED, COUNTER_SEND, COUNTER_FORWARDED,
+						COUNTER_RECEIVE };
+
+	for (size_t i = 0; i < sizeof(returns) / sizeof(returns[0]); i++)
+		if (next->counter[returns[i]] != last->counter[returns[i]])
+			return true;
 	return false;
 }
 
@@ -200,6 +215,8 @@ static void take_record(struct model *m, struct step *step, const struct record 
 		model_add(&series->counter[i], next.counter[i] - last);
 	}
 	memset(next.samples, 0, sizeof(next.samples));
+	if (has_returned(&step->record, &next))
+		step->driven_at = m->now;
 	m->changed |= has_moved(&step->record, &next) || (next.marks && !step->marks);
 	step->record = next;
 	step->recorded = m->now;
@@ -256,7 +273,8 @@ static struct step_view view_of(const struct step *step)
 	struct step_view view = {
 		.record = &step->record,
 		.series = &step->entry->series,
-		.spell_since = { step->spell_since[0], step->spell_since[1] },
+		.fault = model_fault(step),
+		.judged = step->is_judged,
 		.share = { step->share[0], step->share[1] },
 		.self_share = step->self_share,
 		.marks = step->marks,
@@ -266,6 +284,7 @@ static struct step_view view_of(const struct step *step)
 		.level = step->level,
 	};
 
+	memcpy(view.spell, step->spell, sizeof(view.spell));
 	memcpy(view.rate, step->rate, sizeof(view.rate));
 	memcpy(view.state, step->state, sizeof(view.state));
 	return view;
@@ -288,10 +307,13 @@ void model_end(struct model *m)
 	model_press(m);
 	m->view_count = m->living_count;
 	for (size_t i = 0; i < m->living_count; i++) {
-		model_judge(m->living[i], m->now);
+		model_take_spells(m, m->living[i]);
+		model_judge(m, m->living[i]);
 		model_propose_gauges(m->living[i], m->now);
-		m->views[i] = view_of(m->living[i]);
 	}
+	model_judge_consumers(m);
+	for (size_t i = 0; i < m->living_count; i++)
+		m->views[i] = view_of(m->living[i]);
 	model_decide_gauges(m);
 	model_weigh_edges(m);
 }

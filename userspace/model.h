@@ -44,12 +44,28 @@ struct series {
 
 enum model_state { MODEL_BUSY, MODEL_BLOCKED, MODEL_REFUSING, MODEL_IDLE, MODEL_STATES };
 
+/*
+ * A spell: it begins with a second of which something held for 50 % or more, and ends with one below
+ * 10 %. The new instance of a step goes on with that of the one that has ended in the same drain.
+ */
+struct spell {
+	uint64_t since; /* 0: none */
+	bool at_least;  /* the beginning was not seen */
+};
+
+/* In spells; the first two as directions are numbered. Self is refusing and not blocked. */
+enum { MODEL_SPELL_SEND, MODEL_SPELL_RECEIVE, MODEL_SPELL_SELF, MODEL_SPELL_BUSY, MODEL_SPELLS };
+
 /* One instance, for screens. */
 struct step_view {
 	const struct record *record; /* its last one; samples are empty */
 	const struct series *series;
-	uint64_t spell_since[2]; /* 0: in no spell */
-	double share[2];         /* of the last second in backpressure, 0 to 1 */
+	struct spell spell[MODEL_SPELLS];
+	/* The spell of self time, from when on none of its consumer has had more: the step at fault. */
+	struct spell fault;
+	/* A second of it has been seen; before that shares, rates and states are 0. */
+	bool judged;
+	double share[2]; /* of the last second in backpressure, 0 to 1 */
 	double self_share;
 	double rate[COUNTERS]; /* counts and ns per second, in the last second */
 	/*
@@ -89,6 +105,8 @@ struct consumer_view {
 	size_t step_count;
 	const struct edge_view *edges; /* in order of `from`, then of `to` */
 	size_t edge_count;
+	bool judged;        /* its steps have been, but for those that came later */
+	uint64_t driven_at; /* the last drain that has shown a return of any of them */
 	/*
 	 * Since first sight. Full is exact where one head is driven; with several it is when all refuse
 	 * that are not idle: by samples, as some.
@@ -96,6 +114,7 @@ struct consumer_view {
 	uint64_t some_ns, full_ns;
 	double some[MODEL_AVGS], full[MODEL_AVGS];
 	double some_share, full_share; /* of the last second */
+	bool pressed;                  /* a second of these has been seen */
 };
 
 /* NULL when out of memory. */

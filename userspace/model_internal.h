@@ -26,6 +26,13 @@
 /* A second is judged when it is nearly over: drains come a little early at times. */
 #define MODEL_JUDGED (MODEL_SECOND / 10 * 9)
 
+struct ended {
+	struct pb_process_key process;
+	uint64_t at; /* the drain */
+	struct spell spell[MODEL_SPELLS];
+	uint64_t most_since;
+};
+
 struct entry {
 	struct series series;
 	uint64_t living; /* steps; the gauge is as of the last drain */
@@ -33,6 +40,8 @@ struct entry {
 	uint64_t spell[2];
 	uint32_t depth, capacity;
 	uint64_t consumers;
+	/* Spells of an instance that has ended, for the one that takes its place. */
+	struct ended ended;
 	UT_hash_handle hh;
 	size_t key_size;
 	char key[]; /* step (not of a consumer), process and tags, each with its NUL */
@@ -75,10 +84,16 @@ struct step {
 	uint64_t taken[2];      /* durations that went into the series */
 	size_t index;           /* in `living`, as of the last drain's end */
 	bool marks, has_depth;  /* once they have been seen */
+	bool was_there;         /* it may have run before it was first seen */
+	uint64_t first_at;      /* what its counters count began then */
+	uint64_t driven_at;     /* the last drain that has shown a return */
 
 	/* model_judge.c: the last second */
 	struct judged judged;
-	uint64_t spell_since[2];
+	bool is_judged;        /* once at least */
+	uint64_t second_began; /* the one that was judged */
+	struct spell spell[MODEL_SPELLS];
+	uint64_t most_since; /* none of its consumer has had more self time; 0: one has */
 	double share[2];
 	double self_share;
 	double rate[COUNTERS];
@@ -132,6 +147,7 @@ struct model {
 	uint64_t last_id;
 	uint64_t now;    /* of this drain */
 	uint64_t before; /* of the one before; 0 there was none */
+	uint64_t began;  /* the first one */
 
 	const struct series **series;
 	size_t series_count;
@@ -200,11 +216,18 @@ void model_decide_gauges(struct model *m);
 
 /* ---- model_judge.c ---- */
 
-/* What the first judgement of a new step compares with. */
-struct judged model_first_sight(const struct model *m, const struct record *record);
+/* A new step: what its first judgement compares with. */
+void model_first_sight(const struct model *m, struct step *step, const struct record *record);
 struct judged model_counters_at(const struct step *step, uint64_t now);
 /* Judges the time since the last judgement, if it is a second by now. */
-void model_judge(struct step *step, uint64_t now);
+void model_judge(const struct model *m, struct step *step);
+/* A step has ended; those of its name that are new in this drain go on with its spells. */
+void model_leave_spells(const struct model *m, const struct step *step);
+void model_take_spells(const struct model *m, struct step *step);
+/* The spell in which it is the one at fault. */
+struct spell model_fault(const struct step *step);
+/* Who is at fault, now that all are judged; before there are views. */
+void model_judge_consumers(struct model *m);
 
 /* ---- model_pipeline.c ---- */
 

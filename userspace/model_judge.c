@@ -8,22 +8,38 @@
 #define SPELL_ENDS   0.10
 #define WHOLE_SECOND 0.95 /* but for what the drain's own duration blurs */
 
-static const enum counter time_counter[2] = { COUNTER_SEND_TIME, COUNTER_RECEIVE_TIME };
+/*
+ * What an observer does not see at once it sees within this time, by a heartbeat. Of what is new
+ * after it the beginning is known.
+ */
+#define SEEN_WITHIN (3 * MODEL_SECOND)
+
+static const enum counter time_counter[] = {
+	[MODEL_SPELL_SEND] = COUNTER_SEND_TIME,
+	[MODEL_SPELL_RECEIVE] = COUNTER_RECEIVE_TIME,
+	[MODEL_SPELL_SELF] = COUNTER_SEND_SELF_TIME,
+};
 
 /*
- * The observer has seen the step first since the drain before, so its counters were 0 then. Without
- * one before, this drain is the beginning.
+ * Where a record does not say since when it counts: the observer has seen the step first since the
+ * drain before, so its counters were 0 then. Without one before, this drain is the beginning.
  */
-struct judged model_first_sight(const struct model *m, const struct record *record)
+void model_first_sight(const struct model *m, struct step *step, const struct record *record)
 {
-	struct judged first = { .at = m->before };
+	const uint64_t *counter = record->counter;
 
-	if (m->before)
-		return first;
-	first.at = m->now;
-	memcpy(first.counter, record->counter, sizeof(first.counter));
-	first.counter[COUNTER_BUSY_TIME] = 0;
-	return first;
+	step->judged.at = m->before;
+	if (record->begun && record->begun < m->now) {
+		step->judged.at = record->begun;
+	} else if (!m->before) {
+		step->judged.at = m->now;
+		memcpy(step->judged.counter, counter, sizeof(step->judged.counter));
+		step->judged.counter[COUNTER_BUSY_TIME] = 0;
+	}
+	step->first_at = step->judged.at;
+	step->was_there = m->now < m->began + SEEN_WITHIN || record->open_partial[PUSHBACK_SEND] ||
+			  record->open_partial[PUSHBACK_RECEIVE] || counter[COUNTER_SEND_PARTIAL] ||
+			  counter[COUNTER_RECEIVE_PARTIAL];
 }
 
 /* A step without a record is as it was: what was open still is, and grows. */
@@ -54,33 +70,87 @@ static double share_of(uint64_t before, uint64_t now, uint64_t elapsed)
 	return more < elapsed ? (double)more / (double)elapsed : 1;
 }
 
-/*
- * When a spell began of which `known` is known: then, or when the episode did that has lasted over
- * all of the second just judged and since before `known`. (At first sight that second may count for
- * less than it was; so this is asked again at each.) A partial one only says that it is older; as
- * long as its step was seen in backpressure it may be believed.
- */
-static uint64_t spell_begin(const struct step *step, int d, uint64_t known, uint64_t seen,
-			    uint64_t now)
-{
-	uint64_t since = step->record.since[d];
+/* ---- Spells ---- */
 
-	if (!since || step->share[d] < WHOLE_SECOND)
-		return known;
-	if (step->record.open_partial[d] && seen < now && since < now - seen)
-		since = now - seen;
-	return since < known ? since : known;
+/* The beginning of what goes on now, as the record has it; 0: not known. */
+static uint64_t open_since(const struct step *step, int kind, bool *partial)
+{
+	const struct record *record = &step->record;
+	uint64_t since = kind == MODEL_SPELL_SELF ? record->self_since : record->since[kind];
+
+	*partial = record->open_partial[kind == MODEL_SPELL_RECEIVE] &&
+		   since == record->since[kind == MODEL_SPELL_RECEIVE];
+	return since;
 }
 
-static void judge_spell(struct step *step, int d, const struct judged *at)
+/*
+ * The episode that has lasted over all of the second just judged dates the spell, if it began before
+ * it. (At first sight that second may count for less than it was; so this is asked again at each.)
+ * A partial one only says that it is older; as long as its step was seen in backpressure it may be
+ * believed.
+ */
+static void date_spell(const struct step *step, int kind, double share, const struct judged *at,
+		       struct spell *spell)
 {
-	uint64_t *since = &step->spell_since[d];
-	uint64_t seen = at->counter[time_counter[d]];
+	bool partial, cut = false;
+	uint64_t since = open_since(step, kind, &partial), seen = at->counter[time_counter[kind]];
 
-	if (step->share[d] < SPELL_ENDS)
-		*since = 0;
-	else if (*since || step->share[d] >= SPELL_BEGINS)
-		*since = spell_begin(step, d, *since ? *since : step->judged.at, seen, at->at);
+	if (!since || share < WHOLE_SECOND)
+		return;
+	if (partial && seen < at->at && since < at->at - seen) {
+		since = at->at - seen;
+		cut = true;
+	}
+	if (since >= spell->since)
+		return;
+	spell->since = since;
+	spell->at_least = cut || (step->was_there && since <= step->first_at);
+}
+
+static void judge_spell(struct step *step, int kind, double share, const struct judged *at)
+{
+	struct spell *spell = &step->spell[kind];
+
+	if (share < SPELL_ENDS) {
+		*spell = (struct spell){ 0 };
+		return;
+	}
+	if (!spell->since && share < SPELL_BEGINS)
+		return;
+	if (!spell->since) {
+		spell->since = step->judged.at;
+		spell->at_least = step->was_there && spell->since <= step->first_at;
+	}
+	if (kind != MODEL_SPELL_BUSY)
+		date_spell(step, kind, share, at, spell);
+}
+
+/* Of several that ended at once it is not known whose place is taken by whom. */
+void model_leave_spells(const struct model *m, const struct step *step)
+{
+	struct ended *ended = &step->entry->ended;
+	bool several = ended->at == m->now;
+
+	*ended = (struct ended){ .process = step->record.key.process, .at = m->now };
+	if (several)
+		return;
+	memcpy(ended->spell, step->spell, sizeof(ended->spell));
+	ended->most_since = step->most_since;
+}
+
+/* Until its own first second decides whether they go on. */
+void model_take_spells(const struct model *m, struct step *step)
+{
+	const struct ended *ended = &step->entry->ended;
+
+	if (step->is_judged || !ended->at || ended->at < m->before ||
+	    memcmp(&ended->process, &step->record.key.process, sizeof(ended->process)) != 0)
+		return;
+	for (int i = 0; i < MODEL_SPELLS; i++)
+		if (!step->spell[i].since)
+			step->spell[i] = ended->spell[i];
+	if (!step->most_since)
+		step->most_since = ended->most_since;
 }
 
 /* Without a sample all are 0. */
@@ -95,25 +165,81 @@ static void judge_states(struct step *step)
 	memset(step->state_ns, 0, sizeof(step->state_ns));
 }
 
-void model_judge(struct step *step, uint64_t now)
+void model_judge(const struct model *m, struct step *step)
 {
 	const struct judged *last = &step->judged;
-	struct judged at = model_counters_at(step, now);
-	uint64_t elapsed = grown(last->at, now);
+	struct judged at = model_counters_at(step, m->now);
+	uint64_t elapsed = grown(last->at, m->now);
 
 	if (elapsed < MODEL_JUDGED)
 		return;
-	for (int d = PUSHBACK_SEND; d <= PUSHBACK_RECEIVE; d++) {
-		enum counter c = time_counter[d];
-
-		step->share[d] = share_of(last->counter[c], at.counter[c], elapsed);
-		judge_spell(step, d, &at);
-	}
+	for (int d = PUSHBACK_SEND; d <= PUSHBACK_RECEIVE; d++)
+		step->share[d] = share_of(last->counter[time_counter[d]],
+					  at.counter[time_counter[d]], elapsed);
 	step->self_share = share_of(last->counter[COUNTER_SEND_SELF_TIME],
 				    at.counter[COUNTER_SEND_SELF_TIME], elapsed);
 	for (int c = 0; c < COUNTERS; c++)
 		step->rate[c] = (double)grown(last->counter[c], at.counter[c]) * MODEL_SECOND /
 				(double)elapsed;
 	judge_states(step);
+	for (int d = PUSHBACK_SEND; d <= PUSHBACK_RECEIVE; d++)
+		judge_spell(step, d, step->share[d], &at);
+	judge_spell(step, MODEL_SPELL_SELF, step->self_share, &at);
+	judge_spell(step, MODEL_SPELL_BUSY, step->state[MODEL_BUSY], &at);
+	step->second_began = last->at;
+	step->is_judged = true;
 	step->judged = at;
+}
+
+/* ---- Consumers ---- */
+
+struct spell model_fault(const struct step *step)
+{
+	struct spell fault = step->spell[MODEL_SPELL_SELF];
+
+	if (!fault.since || !step->most_since)
+		return (struct spell){ 0 };
+	/* It was refusing before, and another one more. */
+	if (step->most_since > fault.since && step->most_since > step->first_at)
+		fault = (struct spell){ .since = step->most_since };
+	return fault;
+}
+
+/* Who of `count` steps has the most self time, and since when. Of equals the first. */
+static void find_most(struct step *const *steps, size_t count)
+{
+	const struct step *most = NULL;
+
+	for (size_t i = 0; i < count; i++)
+		if (steps[i]->self_share > (most ? most->self_share : 0))
+			most = steps[i];
+	for (size_t i = 0; i < count; i++) {
+		struct step *step = steps[i];
+
+		if (step != most && step->is_judged)
+			step->most_since = 0;
+		else if (step == most && !step->most_since)
+			step->most_since = step->second_began;
+	}
+}
+
+void model_judge_consumers(struct model *m)
+{
+	for (size_t i = 0; i < m->consumer_count; i++) {
+		struct consumer_view *view = &m->consumer_views[i];
+		struct step *const *steps = &m->ordered[m->consumers[i].first];
+		bool all = true, one_long_ago = false;
+
+		view->driven_at = 0;
+		for (size_t k = 0; k < view->step_count; k++) {
+			const struct step *step = steps[k];
+
+			all &= step->is_judged;
+			one_long_ago |= step->is_judged && m->now >= step->first_at + SEEN_WITHIN;
+			if (step->driven_at > view->driven_at)
+				view->driven_at = step->driven_at;
+		}
+		view->judged = all || one_long_ago;
+		find_most(steps, view->step_count);
+	}
 }

@@ -228,6 +228,7 @@ static struct consumer_view view_of(const struct model *m, const struct consumer
 		.full_ns = p->total[FULL],
 		.some_share = p->share[SOME],
 		.full_share = p->share[FULL],
+		.pressed = p->weight[MODEL_AVG10] > 0,
 	};
 
 	for (int k = 0; k < MODEL_AVGS; k++) {

@@ -103,7 +103,7 @@ void model_propose_gauges(const struct step *step, uint64_t now)
 	struct entry *entry = step->entry;
 
 	for (int d = PUSHBACK_SEND; d <= PUSHBACK_RECEIVE; d++) {
-		uint64_t since = step->spell_since[d];
+		uint64_t since = step->spell[d].since;
 		uint64_t spell = since && since < now ? now - since : 0;
 
 		if (spell > entry->spell[d])

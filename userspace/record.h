@@ -22,9 +22,11 @@ struct record {
 	} next[PB_MAX_NEXT];       /* in order of their first fire; the first 0 ends it */
 	uint64_t cgroup_id;
 	uint64_t events; /* fires that the kernel has seen */
+	uint64_t begun;  /* what counters count began then; 0: not known */
 	uint64_t counter[COUNTERS];
 	uint64_t since[2];    /* true beginning of what is open now, 0 none */
 	bool open_partial[2]; /* its beginning was not seen */
+	uint64_t self_since;  /* since when it refuses and is not blocked, 0 it does not */
 	bool dead;            /* this is the last record of this step */
 	bool marks;           /* it has enter marks */
 	uint32_t depth;       /* of its queue; */

@@ -106,7 +106,7 @@ static int draw_verdict(const struct top_picture *p, const struct top_layout *l,
 	if (!p->count)
 		return y;
 	c = p->rows[i].consumer;
-	top_words_verdict(l, p->snapshot, c, text, sizeof(text));
+	top_words_verdict(l, c, text, sizeof(text));
 	return put_words(p, y, VERDICT_LINES, text,
 			 c->kind == VERDICT_FLOWING || c->kind == VERDICT_NOTHING ? A_NORMAL
 										  : A_BOLD);
@@ -214,8 +214,7 @@ size_t top_draw(const struct top_picture *p)
 	int y = 1, bottom = LINES - 1;
 
 	erase();
-	top_layout_make(&l, p->rows, p->count, &p->keys->view, p->snapshot->measured, width_of(),
-			p->utf8);
+	top_layout_make(&l, p->rows, p->count, &p->keys->view, width_of(), p->utf8);
 	selected = top_keys_place(p->keys, p->rows, p->count, 1);
 	if (p->keys->help) {
 		return draw_help(p);

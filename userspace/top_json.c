@@ -8,7 +8,6 @@
 #include <time.h>
 
 #include "json_out.h"
-#include "top_rows.h"
 
 #define MS_NS 1000000
 
@@ -75,8 +74,11 @@ static json_t *averages(const double *of)
 static const char *kind_name(enum verdict_kind kind)
 {
 	switch (kind) {
+	case VERDICT_MEASURING:
 	case VERDICT_NOTHING:
 		return "nothing";
+	case VERDICT_STOPPED:
+		return "stopped";
 	case VERDICT_FLOWING:
 		return "flowing";
 	case VERDICT_BUSIEST:
@@ -126,9 +128,9 @@ static bool set_counters(json_t *object, const struct top_step *step)
 static bool set_gauges(json_t *object, const struct top_step *step)
 {
 	return set(object, gauge_names[GAUGE_SEND_SPELL].name,
-		   number(step->side[PUSHBACK_SEND].spell_ns / MS_NS)) &&
+		   if_known(step->judged, number(step->side[PUSHBACK_SEND].spell_ns / MS_NS))) &&
 	       set(object, gauge_names[GAUGE_RECEIVE_SPELL].name,
-		   number(step->side[PUSHBACK_RECEIVE].spell_ns / MS_NS)) &&
+		   if_known(step->judged, number(step->side[PUSHBACK_RECEIVE].spell_ns / MS_NS))) &&
 	       set(object, gauge_names[GAUGE_INSTANCES].name, number(step->sharing)) &&
 	       set(object, gauge_names[GAUGE_QUEUE_DEPTH].name,
 		   if_known(step->has_depth, number(step->depth))) &&
@@ -161,53 +163,54 @@ static json_t *split_object(const struct top_step *step)
 }
 
 /* What a step does now, which one that has ended has no more. */
-static bool set_present(json_t *object, const struct top_step *step, bool measured)
+static bool set_present(json_t *object, const struct top_step *step)
 {
 	const struct top_side *send = &step->side[PUSHBACK_SEND];
 	const struct top_side *receive = &step->side[PUSHBACK_RECEIVE];
+	bool known = step->judged;
 
 	return set(object, "level", number(step->level)) &&
-	       set(object, "refusing", if_known(measured, rounded(send->share))) &&
-	       set(object, "blocked", if_known(measured, rounded(receive->share))) &&
-	       set(object, "self", if_known(measured, rounded(step->self))) &&
-	       set(object, "busy", if_known(measured && step->marks, rounded(step->busy))) &&
-	       set(object, "split", if_known(measured, split_object(step))) &&
-	       set(object, "per_second", if_known(measured, rates_object(step))) &&
-	       set_gauges(object, step) &&
-	       set(object, "at_fault", json_boolean(measured && step->at_fault));
+	       set(object, "refusing", if_known(known, rounded(send->share))) &&
+	       set(object, "blocked", if_known(known, rounded(receive->share))) &&
+	       set(object, "self", if_known(known, rounded(step->self))) &&
+	       set(object, "busy", if_known(known && step->marks, rounded(step->busy))) &&
+	       set(object, "split", if_known(known, split_object(step))) &&
+	       set(object, "per_second", if_known(known, rates_object(step))) &&
+	       set_gauges(object, step) && set(object, "at_fault", json_boolean(step->at_fault));
 }
 
-static bool set_consumer(json_t *object, const struct top_consumer *c, bool measured)
+static bool set_consumer(json_t *object, const struct top_consumer *c)
 {
+	bool known = c->kind != VERDICT_MEASURING;
 	json_t *verdict = json_pack("{s:s,s:o}", "kind", kind_name(c->kind), "text",
 				    json_text(c->verdict, sizeof(c->verdict)));
 
 	return set(object, "consumer", identity(c->instance)) &&
-	       set(object, "some", averages(c->some)) && set(object, "full", averages(c->full)) &&
+	       set(object, "some", if_known(c->pressed, averages(c->some))) &&
+	       set(object, "full", if_known(c->pressed, averages(c->full))) &&
 	       set(object, counter_names[COUNTER_SOME_TIME].name, number(c->some_ns / MS_NS)) &&
 	       set(object, counter_names[COUNTER_FULL_TIME].name, number(c->full_ns / MS_NS)) &&
-	       set(object, "verdict", if_known(measured, verdict));
+	       set(object, "verdict", if_known(known, verdict));
 }
 
 static json_t *step_object(const struct top_json *j, const struct top_step *step, double when,
 			   json_t *lost)
 {
 	const struct top_snapshot *s = top_rows_snapshot(j->rows);
-	bool ended = step->state == TOP_ENDED, known = s->measured || ended;
+	bool ended = step->state == TOP_ENDED;
 	json_t *state = json_string(top_state_names[step->state]);
 	json_t *object;
 
-	known &= step->state != TOP_UNKNOWN;
 	object = json_pack(
 		"{s:f,s:i,s:o,s:o,s:o,s:o,s:O}", "time", when, "pid", (int)step->key.process.tgid,
 		"process", json_text(step->process, sizeof(step->process)), "step",
 		json_text(step->name, sizeof(step->name)), "instance", identity(step->key.instance),
-		"state", if_known(known, state), "lost", lost);
+		"state", if_known(step->state != TOP_UNKNOWN, state), "lost", lost);
 	if (!object)
 		return NULL;
 	if (set_counters(object, step) && set_durations(object, step) &&
-	    (ended || (set_present(object, step, s->measured) &&
-		       set_consumer(object, &s->consumers[step->consumer], s->measured))))
+	    (ended ||
+	     (set_present(object, step) && set_consumer(object, &s->consumers[step->consumer]))))
 		return object;
 	json_decref(object);
 	return NULL;
@@ -307,7 +310,7 @@ static const struct sink_ops ops = {
 	.free = free_sink,
 };
 
-struct sink *top_json_new(struct top_out *out, uint64_t now)
+struct sink *top_json_new(struct top_out *out, top_process_fn process)
 {
 	struct top_json *j = calloc(1, sizeof(*j));
 
@@ -315,7 +318,7 @@ struct sink *top_json_new(struct top_out *out, uint64_t now)
 		return NULL;
 	j->sink.ops = &ops;
 	j->out = out;
-	j->rows = top_rows_new(now);
+	j->rows = top_rows_new(process);
 	if (j->rows)
 		return &j->sink;
 	free(j);

@@ -4,19 +4,23 @@
 #define TOP_JSON_H
 
 #include "top_out.h"
+#include "top_rows.h"
 
 /* Which keys there are, for the help. */
 /* clang-format off */
 #define TOP_JSON_HELP \
 	"--json prints an object per line: one per step and refresh, and a last one for a\n" \
 	"step that has ended. Times are ms, shares 0 to 1 of the last second, and what is\n" \
-	"not known is null.\n" \
+	"not known is null: state, shares, rates and spells of a step, and the verdict,\n" \
+	"until it has been watched for a second.\n" \
 	"  time               of the refresh, seconds since 1970\n" \
 	"  pid, process, step, instance (text: it has 64 bits)\n" \
 	"  consumer, level    the oldest instance of its consumer; 0 is a head\n" \
-	"  state              refusing, blocked, busy, flowing, idle, ended, or null\n" \
+	"  state              refusing, blocked, busy, flowing, idle, ended, or null: by\n" \
+	"                     these shares, the first of blocked, self, busy with half\n" \
 	"  refusing, blocked, self, busy\n" \
-	"                     shares\n" \
+	"                     shares; the first three are exact, and refusing is self and\n" \
+	"                     a part of blocked; busy is by samples\n" \
 	"  split              {busy, blocked, refusing, idle}: the first of them that held,\n" \
 	"                     by samples; with enter marks they add up to 1\n" \
 	"  send_backpressure, send_backpressure_time, submit_accepted, ...\n" \
@@ -30,12 +34,13 @@
 	"                     all `instances` of this name in this process\n" \
 	"  some, full         [avg10, avg60, avg300] of its consumer\n" \
 	"  pressure_some_time, pressure_full_time\n" \
-	"  verdict            {kind, text}: nothing, flowing, busiest, bottleneck,\n" \
-	"                     unclear or behind; at_fault: it names this step\n" \
+	"  verdict            {kind, text}: nothing, stopped, flowing, busiest,\n" \
+	"                     bottleneck, unclear or behind\n" \
+	"  at_fault           whether it blames this step\n" \
 	"  lost               {reason: count}; empty where numbers are complete\n"
 /* clang-format on */
 
 /* A sink that ends the run when nobody reads it any more. NULL when out of memory. */
-struct sink *top_json_new(struct top_out *out, uint64_t now);
+struct sink *top_json_new(struct top_out *out, top_process_fn process);
 
 #endif /* TOP_JSON_H */

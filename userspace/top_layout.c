@@ -13,7 +13,8 @@
 #define LESS_IMPORTANT 8 /* rank from which on that is so */
 #define PROCESS_LEAST  8
 
-#define BAR_COLUMNS 8
+#define BAR_COLUMNS   8
+#define SINCE_COLUMNS 5
 
 /* What may be missing altogether, and then takes no room. */
 enum need { ALWAYS, DEPTHS, MARKS, MERGED, PROCESSES, FLAT_NOT_MERGED };
@@ -41,17 +42,17 @@ static void unknown(char *out)
 	strcpy(out, "-");
 }
 
-static void put_percent(const struct top_layout *l, double share, char *out)
+static void put_percent(bool known, double share, char *out)
 {
-	if (l->measured)
+	if (known)
 		top_text_percent(out, share);
 	else
 		unknown(out);
 }
 
-static void put_rate(const struct top_layout *l, double rate, char *out)
+static void put_rate(bool known, double rate, char *out)
 {
-	if (l->measured)
+	if (known)
 		top_text_count(out, rate);
 	else
 		unknown(out);
@@ -63,6 +64,20 @@ static void put_time(uint64_t ns, char *out)
 		top_text_time(out, ns);
 	else
 		unknown(out);
+}
+
+/* ">1m": what is at least that long is not more exact than fits, and in the column's width. */
+static void put_at_least(uint64_t ns, bool at_least, char *out)
+{
+	char *unit;
+
+	*out = '>';
+	put_time(ns, out + at_least);
+	if (!at_least || !ns || strlen(out) <= SINCE_COLUMNS)
+		return;
+	unit = strpbrk(out, "hm");
+	if (unit)
+		unit[1] = '\0';
 }
 
 static void text_mark(const struct top_layout *l, const struct top_row *row, char *out)
@@ -97,7 +112,8 @@ static void text_instances(const struct top_layout *l, const struct top_row *row
 
 static void text_state(const struct top_layout *l, const struct top_row *row, char *out)
 {
-	if (l->measured)
+	(void)l;
+	if (row->step->judged)
 		strcpy(out, top_state_names[row->step->state]);
 	else
 		unknown(out);
@@ -105,49 +121,84 @@ static void text_state(const struct top_layout *l, const struct top_row *row, ch
 
 static void text_since(const struct top_layout *l, const struct top_row *row, char *out)
 {
-	put_time(side_of(l, row)->spell_ns, out);
+	(void)l;
+	put_at_least(row->step->since_ns, row->step->since_at_least, out);
 }
 
 static void text_refusing(const struct top_layout *l, const struct top_row *row, char *out)
 {
-	put_percent(l, row->step->side[PUSHBACK_SEND].share, out);
+	(void)l;
+	put_percent(row->step->judged, row->step->side[PUSHBACK_SEND].share, out);
 }
 
 static void text_blocked(const struct top_layout *l, const struct top_row *row, char *out)
 {
-	put_percent(l, row->step->side[PUSHBACK_RECEIVE].share, out);
+	(void)l;
+	put_percent(row->step->judged, row->step->side[PUSHBACK_RECEIVE].share, out);
 }
 
 static void text_self(const struct top_layout *l, const struct top_row *row, char *out)
 {
-	put_percent(l, row->step->self, out);
+	(void)l;
+	put_percent(row->step->judged, row->step->self, out);
 }
 
 static void text_busy(const struct top_layout *l, const struct top_row *row, char *out)
 {
+	(void)l;
 	if (row->step->marks)
-		put_percent(l, row->step->busy, out);
+		put_percent(row->step->judged, row->step->busy, out);
 	else
 		strcpy(out, "?");
 }
 
+/*
+ * These four are of one measure and add up to 100; REF% and BLK% are exact and overlap. Without enter
+ * marks busy and idle are not told apart.
+ */
+static void text_split(const struct top_layout *l, const struct top_row *row, char *out)
+{
+	static const enum model_state order[] = { MODEL_BUSY, MODEL_BLOCKED, MODEL_REFUSING,
+						  MODEL_IDLE };
+	const struct top_step *step = row->step;
+	double sum = 0;
+
+	(void)l;
+	for (int i = 0; i < MODEL_STATES; i++)
+		sum += step->split[i];
+	if (!step->judged || !(sum > 0)) {
+		unknown(out);
+		return;
+	}
+	for (size_t i = 0; i < MODEL_STATES; i++) {
+		bool told = step->marks || order[i] == MODEL_BLOCKED || order[i] == MODEL_REFUSING;
+		char share[TOP_NUMBER_SIZE] = "?";
+
+		if (told)
+			top_text_percent(share, step->split[order[i]]);
+		out += sprintf(out, "%s%3s", i ? "+" : "", share);
+	}
+}
+
 static void text_accepted(const struct top_layout *l, const struct top_row *row, char *out)
 {
-	put_rate(l, row->step->rate[COUNTER_ACCEPTED], out);
+	(void)l;
+	put_rate(row->step->judged, row->step->rate[COUNTER_ACCEPTED], out);
 }
 
 static void text_rejected(const struct top_layout *l, const struct top_row *row, char *out)
 {
 	bool send = l->view.side == PUSHBACK_SEND;
 
-	put_rate(l, row->step->rate[send ? COUNTER_SEND : COUNTER_RECEIVE], out);
+	put_rate(row->step->judged, row->step->rate[send ? COUNTER_SEND : COUNTER_RECEIVE], out);
 }
 
 static void text_episodes(const struct top_layout *l, const struct top_row *row, char *out)
 {
 	bool send = l->view.side == PUSHBACK_SEND;
 
-	put_rate(l, row->step->rate[send ? COUNTER_SEND_EPISODES : COUNTER_RECEIVE_EPISODES], out);
+	put_rate(row->step->judged,
+		 row->step->rate[send ? COUNTER_SEND_EPISODES : COUNTER_RECEIVE_EPISODES], out);
 }
 
 static void text_p50(const struct top_layout *l, const struct top_row *row, char *out)
@@ -236,13 +287,14 @@ static const struct top_column columns[] = {
 	{ "STEP", NULL, NAME_LEAST, 0, false, ALWAYS, TOP_BY_NAME, text_step, style_strong },
 	{ "N", NULL, 4, 1, true, MERGED, TOP_SORTS, text_instances, NULL },
 	{ "STATE", NULL, 8, 1, false, ALWAYS, TOP_SORTS, text_state, style_state },
-	{ "SINCE", NULL, 5, 4, true, ALWAYS, TOP_BY_SPELL, text_since, NULL },
+	{ "SINCE", NULL, SINCE_COLUMNS, 4, true, ALWAYS, TOP_BY_SPELL, text_since, NULL },
 	{ "REF%", NULL, 4, 3, true, ALWAYS, TOP_SORTS, text_refusing, NULL },
 	{ "BLK%", NULL, 4, 3, true, ALWAYS, TOP_SORTS, text_blocked, NULL },
 	{ "SELF%", NULL, 5, 2, true, ALWAYS, TOP_BY_SELF, text_self, style_self },
 	{ "BUSY%", NULL, 5, 11, true, MARKS, TOP_SORTS, text_busy, NULL },
 	{ "ACC/s", NULL, 5, 5, true, ALWAYS, TOP_BY_ACCEPTED, text_accepted, NULL },
 	{ "REJ/s", "BLK/s", 5, 5, true, ALWAYS, TOP_BY_REJECTED, text_rejected, NULL },
+	{ "BUSY+BLK+REF+IDLE", NULL, 17, 16, true, MARKS, TOP_SORTS, text_split, NULL },
 	{ "EPI/s", NULL, 5, 12, true, ALWAYS, TOP_SORTS, text_episodes, NULL },
 	{ "P50", NULL, 5, 10, true, ALWAYS, TOP_SORTS, text_p50, NULL },
 	{ "P99", NULL, 5, 6, true, ALWAYS, TOP_BY_P99, text_p99, NULL },
@@ -255,7 +307,7 @@ static const struct top_column columns[] = {
 /* clang-format on */
 
 #define COLUMNS (sizeof(columns) / sizeof(columns[0]))
-#define RANKS   16
+#define RANKS   17
 
 _Static_assert(COLUMNS <= TOP_COLUMNS_MAX, "every column has a place");
 
@@ -379,13 +431,13 @@ static void choose(const struct wants *w, const struct top_view *view, size_t wi
 }
 
 void top_layout_make(struct top_layout *l, const struct top_row *rows, size_t count,
-		     const struct top_view *view, bool measured, size_t width, bool utf8)
+		     const struct top_view *view, size_t width, bool utf8)
 {
 	struct wants w = wants_of(rows, count, utf8);
 	bool chosen[COLUMNS] = { false };
 	size_t name, process;
 
-	*l = (struct top_layout){ .view = *view, .utf8 = utf8, .measured = measured };
+	*l = (struct top_layout){ .view = *view, .utf8 = utf8 };
 	choose(&w, view, width, chosen, &name, &process);
 	for (size_t i = 0; i < COLUMNS; i++) {
 		if (!chosen[i])
@@ -423,7 +475,7 @@ enum top_style top_layout_cell(const struct top_layout *l, size_t i, const struc
 
 	c->text(l, row, text);
 	top_text_fit(out, text, l->columns[i].width, c->right, l->utf8);
-	return c->style && l->measured ? c->style(row) : TOP_STYLE_PLAIN;
+	return c->style && row->step->judged ? c->style(row) : TOP_STYLE_PLAIN;
 }
 
 bool top_layout_is_sorted(const struct top_layout *l, size_t i)
@@ -449,14 +501,14 @@ void top_layout_name(const struct top_layout *l, const struct top_consumer *c, c
 }
 
 /* As the kernel's pressure stall information, and before it the last second. */
-static void put_pressure(const struct top_layout *l, char *out, size_t size, const char *what,
-			 double now, const double *averages)
+static void put_pressure(bool known, char *out, size_t size, const char *what, double now,
+			 const double *averages)
 {
 	char a[MODEL_AVGS + 1][TOP_NUMBER_SIZE];
 
-	put_percent(l, now, a[0]);
+	put_percent(known, now, a[0]);
 	for (int i = 0; i < MODEL_AVGS; i++)
-		put_percent(l, averages[i], a[i + 1]);
+		put_percent(known, averages[i], a[i + 1]);
 	snprintf(out, size, "%s %3s %3s %3s %3s", what, a[0], a[1], a[2], a[3]);
 }
 
@@ -467,8 +519,8 @@ void top_layout_consumer(const struct top_layout *l, const struct top_consumer *
 	size_t size;
 
 	top_layout_name(l, c, name);
-	put_pressure(l, some, sizeof(some), "some", c->some_share, c->some);
-	put_pressure(l, full, sizeof(full), "full", c->full_share, c->full);
+	put_pressure(c->pressed, some, sizeof(some), "some", c->some_share, c->some);
+	put_pressure(c->pressed, full, sizeof(full), "full", c->full_share, c->full);
 	snprintf(text, sizeof(text), "%s  %s  %s", name, some, full);
 	size = strlen(text);
 	snprintf(text + size, sizeof(text) - size, "  %% of 1/10/60/300 s");

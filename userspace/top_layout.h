@@ -33,7 +33,6 @@ struct top_column;
 struct top_layout {
 	struct top_view view;
 	bool utf8;
-	bool measured;
 	size_t count;
 	struct {
 		const struct top_column *column;
@@ -43,7 +42,7 @@ struct top_layout {
 
 /* Lays `rows` out in at most `width` columns. */
 void top_layout_make(struct top_layout *l, const struct top_row *rows, size_t count,
-		     const struct top_view *view, bool measured, size_t width, bool utf8);
+		     const struct top_view *view, size_t width, bool utf8);
 
 /* How many columns stand before column `i`; for i = count, how wide a row is. */
 size_t top_layout_offset(const struct top_layout *l, size_t i);

@@ -273,7 +273,7 @@ const struct top_snapshot *top_merge_snapshot(struct top_merge *m, const struct 
 	if (!reserve(m, s))
 		return NULL;
 	to->now = s->now;
-	to->measured = s->measured;
+	to->any_ever = s->any_ever;
 	merge_consumers(m, s);
 	for (size_t i = 0; i < s->step_count; i++) {
 		m->sorted[i] = s->steps[i];

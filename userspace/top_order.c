@@ -99,7 +99,7 @@ static double key_of(const struct top_step *step, const struct top_view *view)
 	case TOP_BY_SHARE:
 		return side->share;
 	case TOP_BY_SPELL:
-		return (double)side->spell_ns;
+		return (double)step->since_ns;
 	case TOP_BY_ACCEPTED:
 		return step->rate[COUNTER_ACCEPTED];
 	case TOP_BY_REJECTED:

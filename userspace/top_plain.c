@@ -17,7 +17,10 @@ struct top_plain {
 	struct top_layout layout;
 	char *line; /* TOP_TEXT_SIZE(width) */
 	bool began; /* a table has been written */
-	FILE *to;   /* while one is */
+	uint64_t once_at;
+	bool ended; /* all that is shown has */
+	bool done;
+	FILE *to; /* while one is */
 };
 
 /* Without the blanks at its end. */
@@ -74,6 +77,8 @@ static void put_head(const struct top_plain *p, const struct top_snapshot *s,
 	put_line(p, words);
 	top_words_lost(stats, words, sizeof(words));
 	put_words(p, words, "");
+	if (p->ended)
+		put_words(p, "All of them have ended; this is what was seen last.", "");
 }
 
 static void put_table(struct top_plain *p, const struct agent_stats *stats)
@@ -85,8 +90,7 @@ static void put_table(struct top_plain *p, const struct agent_stats *stats)
 
 	if (!rows)
 		return;
-	top_layout_make(&p->layout, rows, count, &view, s->measured, p->options.width,
-			p->options.utf8);
+	top_layout_make(&p->layout, rows, count, &view, p->options.width, p->options.utf8);
 	put_head(p, s, stats);
 	if (!count)
 		put_words(p, top_words_empty(s, &view), "");
@@ -99,8 +103,7 @@ static void put_table(struct top_plain *p, const struct agent_stats *stats)
 		}
 		top_layout_consumer(&p->layout, rows[i].consumer, p->options.width, p->line);
 		put_line(p, p->line);
-		if (s->measured)
-			put_words(p, rows[i].consumer->verdict, "  ");
+		put_words(p, rows[i].consumer->verdict, "  ");
 	}
 	p->began = true;
 }
@@ -110,18 +113,26 @@ static void flush(struct sink *sink, const struct model *m, const struct agent_s
 {
 	struct top_plain *p = (struct top_plain *)sink;
 	struct agent_stats all;
+	size_t left;
 
 	/* The interval that a signal has cut short is no measurement. */
-	if (last && !p->options.once)
+	if (p->done || (last && !p->once_at))
 		return;
+	model_steps(m, &left);
+	p->ended = p->once_at && !left && top_rows_snapshot(p->rows)->step_count;
 	/* Out of memory: what there was is shown again, and its time says so. */
+	if (now < p->once_at && !last) {
+		top_rows_take(p->rows, m, now, p->ended);
+		return;
+	}
 	all = top_out_stats(p->options.out, stats);
-	p->to = top_out_begin(p->options.out, last);
-	top_rows_take(p->rows, m, now, !p->to);
+	p->to = top_out_begin(p->options.out, last || p->once_at);
+	top_rows_take(p->rows, m, now, p->ended || !p->to);
 	if (!p->to)
 		return;
 	put_table(p, &all);
 	top_out_end(p->options.out);
+	p->done = p->once_at;
 }
 
 static void early(struct sink *sink, const struct model *m, uint64_t now)
@@ -135,6 +146,12 @@ static void poll_sink(struct sink *sink, uint64_t now)
 	top_out_push(((struct top_plain *)sink)->options.out);
 }
 
+static void ended(struct sink *sink, const struct record *record)
+{
+	/* Out of memory: it is not known that there was one. */
+	top_rows_ended(((struct top_plain *)sink)->rows, record);
+}
+
 static size_t fds_of(const struct sink *sink, struct pollfd *fds)
 {
 	fds[0] = top_out_poll(((const struct top_plain *)sink)->options.out);
@@ -143,7 +160,9 @@ static size_t fds_of(const struct sink *sink, struct pollfd *fds)
 
 static bool is_done(const struct sink *sink)
 {
-	return top_out_error(((const struct top_plain *)sink)->options.out) != 0;
+	const struct top_plain *p = (const struct top_plain *)sink;
+
+	return p->done || top_out_error(p->options.out) != 0;
 }
 
 static void free_sink(struct sink *sink)
@@ -161,6 +180,7 @@ static const struct sink_ops ops = {
 	.flush = flush,
 	.early = early,
 	.poll = poll_sink,
+	.ended = ended,
 	.fds = fds_of,
 	.done = is_done,
 	.free = free_sink,
@@ -174,7 +194,9 @@ struct sink *top_plain_new(const struct top_plain_options *options, uint64_t now
 		return NULL;
 	p->sink.ops = &ops;
 	p->options = *options;
-	p->rows = top_rows_new(now);
+	if (options->once_ns)
+		p->once_at = now + options->once_ns;
+	p->rows = top_rows_new(options->process);
 	p->order = top_order_new();
 	p->line = malloc(TOP_TEXT_SIZE(options->width));
 	if (p->rows && p->order && p->line)

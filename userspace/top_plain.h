@@ -4,12 +4,14 @@
 #define TOP_PLAIN_H
 
 #include "top_out.h"
+#include "top_rows.h"
 
 struct top_plain_options {
 	struct top_out *out;
 	size_t width; /* columns of a line at most */
 	bool utf8;
-	bool once; /* no table but the last one */
+	uint64_t once_ns; /* one table, after so long; 0: one each interval */
+	top_process_fn process;
 };
 
 /* A sink that ends the run when nobody reads it any more. NULL when out of memory. */

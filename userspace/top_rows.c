@@ -12,8 +12,8 @@
 #define HASH_NONFATAL_OOM 1 /* an element that could not be added has hh.tbl == NULL */
 #include <uthash.h>
 
-#define SECOND_NS 900000000ull /* as the model judges a second */
-#define HALF      0.5
+#define HALF       0.5
+#define ASKED_MOST 256 /* processes in a refresh: each costs a look into /proc */
 /* Order by trouble: what differs by less stays where it is, or rows would jump at each refresh. */
 #define TROUBLE_STEP 0.05
 
@@ -43,16 +43,18 @@ struct top_rows {
 	uint64_t ended_lost;
 	struct running *running;
 	uint64_t number; /* of the snapshot that is shown */
-	uint64_t began;
+	top_process_fn process;
+	unsigned int asked;
+	bool any_ever;
 };
 
-struct top_rows *top_rows_new(uint64_t now)
+struct top_rows *top_rows_new(top_process_fn process)
 {
 	struct top_rows *r = calloc(1, sizeof(*r));
 
 	if (!r)
 		return NULL;
-	r->began = now;
+	r->process = process;
 	r->number = 1; /* what was in none yet has 0 */
 	return r;
 }
@@ -194,18 +196,35 @@ void top_side_measure(struct top_side *side, uint64_t open_ns, bool open_partial
  * are blocked but the one at fault, which refuses, whoever has the thread while it tries again and
  * again. Who is busy only samples tell.
  */
-static enum top_state state_of(const struct step_view *v)
+enum top_state top_step_state(const struct top_step *step)
 {
-	double blocked = v->share[PUSHBACK_RECEIVE], refusing = v->self_share;
-	double busy = v->marks ? v->state[MODEL_BUSY] : 0;
+	double blocked = step->side[PUSHBACK_RECEIVE].share, refusing = step->self;
 
+	if (!step->judged)
+		return TOP_UNKNOWN;
 	if (blocked + refusing >= HALF)
 		return blocked >= refusing ? TOP_BLOCKED : TOP_REFUSING;
-	if (busy >= HALF)
+	if (step->marks && step->busy >= HALF)
 		return TOP_BUSY;
-	if (v->rate[COUNTER_ACCEPTED] > 0 || v->rate[COUNTER_FORWARDED] > 0)
+	if (step->rate[COUNTER_ACCEPTED] > 0 || step->rate[COUNTER_FORWARDED] > 0)
 		return TOP_FLOWING;
-	return v->marks && v->state[MODEL_IDLE] > 0 ? TOP_IDLE : TOP_UNKNOWN;
+	return step->marks && step->split[MODEL_IDLE] > 0 ? TOP_IDLE : TOP_UNKNOWN;
+}
+
+/* The spell that is of its state; of self time, where it is itself that refuses. */
+static void take_since(struct top_step *step, const struct step_view *v, uint64_t now)
+{
+	static const int spells[TOP_STATES] = {
+		[TOP_REFUSING] = MODEL_SPELL_SELF,
+		[TOP_BLOCKED] = MODEL_SPELL_RECEIVE,
+		[TOP_BUSY] = MODEL_SPELL_BUSY,
+	};
+	const struct spell *spell = &v->spell[spells[step->state]];
+
+	if (step->state < TOP_BUSY || !spell->since || spell->since >= now)
+		return;
+	step->since_ns = now - spell->since;
+	step->since_at_least = spell->at_least;
 }
 
 static void name_step(struct top_step *step, const struct record *record)
@@ -231,13 +250,14 @@ static const struct hist *durations_of(struct top_rows *r, const struct top_step
 static void take_side(struct top_rows *r, struct top_step *step, const struct step_view *v, int d,
 		      uint64_t now)
 {
+	uint64_t spell = v->spell[d].since;
 	struct top_side *side = &step->side[d];
 	const struct record *record = v->record;
 	uint64_t since = record->since[d];
 
 	side->durations = durations_of(r, step, d);
 	side->share = v->share[d];
-	side->spell_ns = v->spell_since[d] && v->spell_since[d] < now ? now - v->spell_since[d] : 0;
+	side->spell_ns = spell && spell < now ? now - spell : 0;
 	top_side_measure(side, since && since < now ? now - since : 0, record->open_partial[d]);
 }
 
@@ -248,7 +268,7 @@ static void take_step(struct top_rows *r, struct top_step *step, const struct st
 	name_step(step, v->record);
 	step->series = v->series->id;
 	step->sharing = v->series->gauge[GAUGE_INSTANCES];
-	step->state = state_of(v);
+	step->judged = v->judged;
 	step->self = v->self_share;
 	step->marks = v->marks;
 	step->busy = v->state[MODEL_BUSY];
@@ -261,6 +281,8 @@ static void take_step(struct top_rows *r, struct top_step *step, const struct st
 	step->level = v->level;
 	for (int d = 0; d < 2; d++)
 		take_side(r, step, v, d, now);
+	step->state = top_step_state(step);
+	take_since(step, v, now);
 }
 
 int top_rows_ended(struct top_rows *r, const struct record *record)
@@ -273,6 +295,7 @@ int top_rows_ended(struct top_rows *r, const struct record *record)
 	}
 	if (make_room(&r->ended, &r->ended_room, r->ended_count + 1, sizeof(*r->ended)))
 		return -ENOMEM;
+	r->any_ever = true;
 	step = &r->ended[r->ended_count++];
 	memset(step, 0, sizeof(*step));
 	name_step(step, record);
@@ -284,11 +307,19 @@ int top_rows_ended(struct top_rows *r, const struct record *record)
 
 /* ---- Consumers ---- */
 
+static char process_state(struct top_rows *r, const struct consumer_view *v)
+{
+	if (!r->process || !verdict_is_quiet(v) || r->asked == ASKED_MOST)
+		return 0;
+	r->asked++;
+	return r->process(v->process.tgid);
+}
+
 static void take_consumer(struct top_rows *r, struct top_snapshot *s, const struct consumer_view *v,
 			  uint64_t now)
 {
 	struct top_consumer *c = &s->consumers[s->consumer_count];
-	struct verdict verdict = verdict_of(v);
+	struct verdict verdict = verdict_of(v, now, process_state(r, v));
 
 	memset(c, 0, sizeof(*c));
 	c->process = v->process;
@@ -297,21 +328,22 @@ static void take_consumer(struct top_rows *r, struct top_snapshot *s, const stru
 	memcpy(c->full, v->full, sizeof(c->full));
 	c->some_share = v->some_share;
 	c->full_share = v->full_share;
+	c->pressed = v->pressed;
 	c->some_ns = v->some_ns;
 	c->full_ns = v->full_ns;
 	c->kind = verdict.kind;
 	verdict_text(&verdict, now, c->verdict, sizeof(c->verdict));
 	c->first = s->step_count;
-	c->count = v->step_count;
+	c->count = c->culprit = v->step_count;
 	c->merged = 1;
 	for (size_t i = 0; i < v->step_count; i++) {
 		struct top_step *step = &s->steps[s->step_count++];
 
 		take_step(r, step, v->steps[i], now);
 		step->consumer = s->consumer_count;
-		/* Of a bottleneck the other one is only said to be busy behind it. */
-		step->at_fault = v->steps[i] == verdict.step ||
-				 (verdict.kind == VERDICT_UNCLEAR && v->steps[i] == verdict.other);
+		step->at_fault = verdict_accuses(&verdict, v->steps[i]);
+		if (v->steps[i] == verdict.step)
+			c->culprit = i;
 		if (!i || step->key.instance < c->instance)
 			c->instance = step->key.instance;
 	}
@@ -340,6 +372,7 @@ static unsigned int trouble(const struct top_consumer *c)
 	case VERDICT_BOTTLENECK:
 	case VERDICT_UNCLEAR:
 	case VERDICT_BEHIND:
+	case VERDICT_STOPPED:
 		return rank * 4 + 2;
 	case VERDICT_BUSIEST:
 		return rank * 4 + 1;
@@ -478,8 +511,9 @@ static int make_snapshot(struct top_rows *r, const struct model *m, uint64_t now
 	if (reserve(r, count, steps))
 		return -ENOMEM;
 	s->now = now;
-	s->measured = now - r->began >= SECOND_NS;
+	s->any_ever = r->any_ever |= steps > 0;
 	s->consumer_count = s->step_count = 0;
+	r->asked = 0;
 	for (size_t i = 0; i < count; i++)
 		take_consumer(r, s, &views[i], now);
 	number_siblings(s);

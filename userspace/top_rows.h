@@ -17,7 +17,8 @@
 /* In rising order of what is worth looking at. */
 enum top_state {
 	TOP_ENDED,
-	TOP_UNKNOWN, /* nothing was accepted, and without enter marks: idle, or inside a call */
+	TOP_UNKNOWN, /* no second of it was seen yet; or nothing was accepted, and without enter marks
+		      * it is not known whether that is because it is inside a call */
 	TOP_IDLE,
 	TOP_FLOWING,
 	TOP_BUSY,
@@ -31,7 +32,7 @@ extern const char *const top_state_names[TOP_STATES];
 /* One direction of a step. Durations in ns. */
 struct top_side {
 	uint64_t spell_ns; /* so far, 0 in none */
-	double share;      /* of the last second */
+	double share;      /* of the last second; exact, as self is */
 	uint64_t p50, p99; /* of closed episodes, 0 without any */
 	uint64_t longest;  /* of these and of what is open, its age so far */
 	bool at_least;     /* of the longest the beginning was not seen */
@@ -45,11 +46,16 @@ struct top_step {
 	char name[PUSHBACK_NAME_SIZE]; /* terminated, otherwise any bytes, as all names here */
 	char process[16];
 	enum top_state state;
+	/* For so long it has been in this state most of the time; 0: not most of it, or not known. */
+	uint64_t since_ns;
+	bool since_at_least;
+	bool judged;   /* a second of it has been seen; before that no share or rate is known */
 	bool at_fault; /* the verdict names it */
 	struct top_side side[2];
-	double self;                /* share of the last second */
-	double busy;                /* likewise; without `marks` not known */
-	double split[MODEL_STATES]; /* the last second by samples, see step_view.state */
+	double self; /* share of the last second */
+	double busy; /* likewise; without `marks` not known */
+	double split
+		[MODEL_STATES]; /* the last second by samples, see step_view.state; all 0: none */
 	bool marks;
 	double rate[COUNTERS];      /* a second, in the last second */
 	uint64_t counter[COUNTERS]; /* since first sight; ns or counts */
@@ -69,15 +75,17 @@ struct top_consumer {
 	double some[MODEL_AVGS], full[MODEL_AVGS]; /* 0 to 1 */
 	double some_share, full_share;             /* of the last second */
 	uint64_t some_ns, full_ns;
+	bool pressed; /* the shares and averages are known */
 	enum verdict_kind kind;
 	char verdict[TOP_VERDICT_SIZE];
+	size_t culprit;      /* of its steps, the one that the verdict is about; `count`: of none */
 	size_t first, count; /* its steps, in pipeline order */
 	size_t merged;       /* consumers that it stands for */
 };
 
 struct top_snapshot {
 	uint64_t now;
-	bool measured; /* a second has passed: shares and rates are known */
+	bool any_ever; /* steps have been seen, now or before */
 	/* Those in most trouble first. */
 	struct top_consumer *consumers;
 	size_t consumer_count;
@@ -91,8 +99,11 @@ struct top_snapshot {
 
 struct top_rows;
 
-/* The view begins at `now`. NULL when out of memory. */
-struct top_rows *top_rows_new(uint64_t now);
+/* The state of a process, a letter as in /proc/PID/stat; 0: not known. */
+typedef char (*top_process_fn)(uint32_t tgid);
+
+/* `process` is asked of consumers that are quiet; NULL: nothing is known. NULL when out of memory. */
+struct top_rows *top_rows_new(top_process_fn process);
 void top_rows_free(struct top_rows *r);
 
 /* A step's last record, before its interval is taken. 0, -ENOMEM, or -ENOSPC: counted. */
@@ -109,6 +120,8 @@ const struct top_snapshot *top_rows_snapshot(const struct top_rows *r);
 
 /* Fills in p50, p99 and longest from `durations` and the age of what is open (0: nothing is). */
 void top_side_measure(struct top_side *side, uint64_t open_ns, bool open_partial);
+/* Its state by its shares and rates. */
+enum top_state top_step_state(const struct top_step *step);
 /* Puts consumers in most trouble first, and their steps after them. `scratch`: as many steps. */
 void top_snapshot_sort(struct top_snapshot *s, struct top_step *scratch);
 

@@ -198,6 +198,12 @@ static void listen(const char *line, void *context)
 	ts->said_until = ts->now + SAID_NS;
 }
 
+static void ended(struct sink *sink, const struct record *record)
+{
+	/* Out of memory: it is not known that there was one. */
+	top_rows_ended(screen_of(sink)->rows, record);
+}
+
 static size_t fds_of(const struct sink *sink, struct pollfd *fds)
 {
 	const struct top_screen *ts = (const struct top_screen *)sink;
@@ -230,6 +236,7 @@ static const struct sink_ops ops = {
 	.flush = flush,
 	.early = early,
 	.poll = poll_sink,
+	.ended = ended,
 	.fds = fds_of,
 	.done = is_done,
 	.free = free_sink,
@@ -259,7 +266,7 @@ struct sink *top_screen_new(const struct top_screen_options *options, uint64_t n
 	ts->sink.ops = &ops;
 	ts->options = *options;
 	ts->now = now;
-	ts->rows = top_rows_new(now);
+	ts->rows = top_rows_new(options->process);
 	ts->order = top_order_new();
 	if (!ts->rows || !ts->order || !open_terminal(ts)) {
 		free_sink(&ts->sink);

@@ -4,12 +4,14 @@
 #define TOP_SCREEN_H
 
 #include "top_out.h"
+#include "top_rows.h"
 
 struct top_screen_options {
 	FILE *in;            /* the terminal */
 	struct top_out *out; /* and again */
 	bool utf8;
 	bool color; /* if the terminal has any */
+	top_process_fn process;
 };
 
 /*

@@ -41,16 +41,17 @@ const char *top_words_empty(const struct top_snapshot *s, const struct top_view 
 		return "No step, process or pid matches the filter.";
 	if (!s->now)
 		return "Measuring the first second.";
-	return "No step has returned since this began: idle, asleep or inside a call? "
-	       "See pushback doctor --pid.";
+	if (s->any_ever)
+		return "No consumer is left: all that were seen here have ended.";
+	return "No step has returned since this began: not running, idle, or inside a call all the "
+	       "time? See pushback list, pushback doctor --pid.";
 }
 
-void top_words_verdict(const struct top_layout *l, const struct top_snapshot *s,
-		       const struct top_consumer *c, char *out, size_t size)
+void top_words_verdict(const struct top_layout *l, const struct top_consumer *c, char *out,
+		       size_t size)
 {
 	char name[TOP_CELL_SIZE];
 
 	top_layout_name(l, c, name);
-	snprintf(out, size, "%.*s: %s", (int)sizeof(name), name,
-		 s->measured ? c->verdict : "measuring the first second");
+	snprintf(out, size, "%.*s: %s", (int)sizeof(name), name, c->verdict);
 }

@@ -19,7 +19,7 @@ void top_words_lost(const struct agent_stats *stats, char *out, size_t size);
 const char *top_words_empty(const struct top_snapshot *s, const struct top_view *view);
 
 /* "consumer[4711]: the verdict" */
-void top_words_verdict(const struct top_layout *l, const struct top_snapshot *s,
-		       const struct top_consumer *c, char *out, size_t size);
+void top_words_verdict(const struct top_layout *l, const struct top_consumer *c, char *out,
+		       size_t size);
 
 #endif /* TOP_WORDS_H */

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "verdict.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 
 #include "text.h"
+#include "top_text.h"
 
 /*
  * Of the second. Below the first, self time is what any chain has when it runs well: a slot that was
@@ -20,6 +20,8 @@
  * equally slow have half each, give or take what a second's noise makes of it.
  */
 #define SELF_MOST (2.0 / 3)
+/* One that tries again less often than this is taken to have stopped trying. */
+#define QUIET_LONG 3000000000ull
 /* Blocked steps in a row are so equally long; the last of them is next to the cause. */
 #define BLOCKED_LIKE 0.9
 
@@ -36,6 +38,11 @@ static double self_of(const struct step_view *step)
 static double busy_of(const struct step_view *step)
 {
 	return step->state[MODEL_BUSY];
+}
+
+static double refusing_of(const struct step_view *step)
+{
+	return step->share[PUSHBACK_SEND];
 }
 
 static double blocked_of(const struct step_view *step)
@@ -80,7 +87,7 @@ static bool is_behind(const struct consumer_view *c, const struct step_view *ste
 	return false;
 }
 
-static bool is_driven(const struct consumer_view *c)
+bool verdict_is_quiet(const struct consumer_view *c)
 {
 	static const enum counter signs[] = { COUNTER_ACCEPTED, COUNTER_SEND, COUNTER_FORWARDED,
 					      COUNTER_RECEIVE };
@@ -88,24 +95,25 @@ static bool is_driven(const struct consumer_view *c)
 	for (size_t i = 0; i < c->step_count; i++)
 		for (size_t k = 0; k < sizeof(signs) / sizeof(signs[0]); k++)
 			if (c->steps[i]->rate[signs[k]] > 0)
-				return true;
-	return largest(c, busy_of, NULL) != NULL;
+				return false;
+	return true;
 }
 
-static struct verdict by_self(const struct consumer_view *c, struct verdict v)
+static struct verdict by_self(const struct consumer_view *c, struct verdict v, double all)
 {
 	const struct step_view *busy = largest(c, busy_of, NULL);
 	unsigned int left = STEPS_MOST;
 
 	v.step = largest(c, self_of, NULL);
 	v.share = self_of(v.step);
-	if (v.share <= v.self_share * SELF_MOST) {
+	if (v.share <= all * SELF_MOST) {
 		v.kind = VERDICT_UNCLEAR;
 		v.other = largest(c, self_of, v.step);
 		v.other_share = self_of(v.other);
 		return v;
 	}
 	v.kind = VERDICT_BOTTLENECK;
+	v.spell = v.step->fault;
 	if (busy && busy_of(busy) >= BUSY_BEHIND && is_behind(c, busy, v.step, &left)) {
 		v.other = busy;
 		v.other_share = busy_of(busy);
@@ -125,27 +133,73 @@ static const struct step_view *last_blocked(const struct consumer_view *c)
 	return best;
 }
 
-struct verdict verdict_of(const struct consumer_view *consumer)
+static struct verdict by_busy(const struct step_view *busy, struct verdict v)
 {
-	const struct step_view *busy = largest(consumer, busy_of, NULL);
-	const struct step_view *blocked = last_blocked(consumer);
-	bool is_busy = busy && busy_of(busy) >= BUSY_MOST;
-	struct verdict v = { .self_share = sum(consumer, self_of) };
-
-	if (v.self_share >= (is_busy ? SELF_MUCH : SELF_SOME))
-		return by_self(consumer, v);
-	if (blocked && blocked_of(blocked) >= (is_busy ? BUSY_MOST : SELF_SOME)) {
-		v.kind = VERDICT_BEHIND;
-		v.step = blocked;
-		v.share = blocked_of(blocked);
-	} else if (is_busy) {
-		v.kind = VERDICT_BUSIEST;
-		v.step = busy;
-		v.share = busy_of(busy);
-	} else if (is_driven(consumer)) {
-		v.kind = VERDICT_FLOWING;
-	}
+	v.kind = busy && busy_of(busy) >= BUSY_MOST ? VERDICT_BUSIEST
+		 : v.quiet_ns                       ? VERDICT_NOTHING
+						    : VERDICT_FLOWING;
+	if (!busy || v.kind == VERDICT_NOTHING)
+		return v;
+	v.step = busy;
+	v.share = busy_of(busy);
+	v.spell = busy->spell[MODEL_SPELL_BUSY];
 	return v;
+}
+
+static struct verdict by_shares(const struct consumer_view *c, struct verdict v)
+{
+	const struct step_view *busy = largest(c, busy_of, NULL);
+	const struct step_view *blocked = last_blocked(c);
+	bool is_busy = busy && busy_of(busy) >= BUSY_MOST;
+	double self = sum(c, self_of);
+
+	if (self >= (is_busy ? SELF_MUCH : SELF_SOME))
+		return by_self(c, v, self);
+	if (!blocked || blocked_of(blocked) < (is_busy ? BUSY_MOST : SELF_SOME))
+		return by_busy(busy, v);
+	v.kind = VERDICT_BEHIND;
+	v.step = blocked;
+	v.share = blocked_of(blocked);
+	v.spell = blocked->spell[MODEL_SPELL_RECEIVE];
+	return v;
+}
+
+static struct verdict facts_of(const struct consumer_view *c, uint64_t now)
+{
+	struct verdict v = { .refuses = largest(c, refusing_of, NULL) != NULL };
+	size_t marks = 0;
+
+	for (size_t i = 0; i < c->step_count; i++)
+		marks += c->steps[i]->marks;
+	v.marks = !marks ? MARKS_NONE : marks < c->step_count ? MARKS_SOME : MARKS_ALL;
+	if (verdict_is_quiet(c))
+		v.quiet_ns = now > c->driven_at ? now - c->driven_at : 1;
+	return v;
+}
+
+struct verdict verdict_of(const struct consumer_view *c, uint64_t now, char state)
+{
+	struct verdict v = facts_of(c, now);
+
+	if (!c->judged)
+		return v;
+	if (v.quiet_ns && (state == 'T' || state == 't')) {
+		v.kind = VERDICT_STOPPED;
+		v.state = state;
+		return v;
+	}
+	/* What is open since then says nothing of now. */
+	if (v.quiet_ns >= QUIET_LONG)
+		return by_busy(largest(c, busy_of, NULL), v);
+	return by_shares(c, v);
+}
+
+bool verdict_accuses(const struct verdict *v, const struct step_view *step)
+{
+	/* Of a bottleneck the other one is only said to be busy behind it. */
+	if (v->kind == VERDICT_UNCLEAR && step == v->other)
+		return true;
+	return v->kind != VERDICT_FLOWING && step == v->step;
 }
 
 /* ---- In words ---- */
@@ -157,75 +211,126 @@ static const char *name_of(char name[NAME_SHOWN], const struct step_view *step)
 	return text_safe(name, NAME_SHOWN, *step->record->name ? step->record->name : "(no name)");
 }
 
-/* "0 %" is for nothing at all. */
-static int percent(double share)
+#define CLAUSE_SIZE 160
+
+/* ", for at least 3m12s"; empty outside of a spell. */
+static void spell_text(char text[CLAUSE_SIZE], const struct spell *spell, uint64_t now)
 {
-	int whole = (int)(share * 100 + 0.5);
-
-	return !whole && share > 0 ? 1 : whole;
-}
-
-#define CLAUSE_SIZE 128
-
-/* ", refusing for 3m12s"; empty outside of a spell. */
-static void spell_text(char text[CLAUSE_SIZE], const struct step_view *step, uint64_t now)
-{
-	uint64_t since = step->spell_since[PUSHBACK_SEND];
-	uint64_t s = since && since < now ? (now - since) / 1000000000 : 0;
+	char time[TOP_NUMBER_SIZE];
 
 	text[0] = '\0';
-	if (s >= 3600)
-		snprintf(text, CLAUSE_SIZE, ", refusing for %" PRIu64 "h%02" PRIu64 "m", s / 3600,
-			 s / 60 % 60);
-	else if (s >= 60)
-		snprintf(text, CLAUSE_SIZE, ", refusing for %" PRIu64 "m%02" PRIu64 "s", s / 60,
-			 s % 60);
-	else if (since && since < now)
-		snprintf(text, CLAUSE_SIZE, ", refusing for %" PRIu64 "s", s);
+	if (!spell->since || spell->since >= now)
+		return;
+	top_text_time(time, now - spell->since);
+	snprintf(text, CLAUSE_SIZE, ", for %s%s", spell->at_least ? "at least " : "", time);
+}
+
+/* "nothing has been submitted for 12s" */
+static void quiet_text(char text[CLAUSE_SIZE], const struct verdict *v)
+{
+	char time[TOP_NUMBER_SIZE];
+
+	top_text_time(time, v->quiet_ns);
+	snprintf(text, CLAUSE_SIZE, "nothing has been submitted for %s%s", time,
+		 v->refuses ? " (what refused then still counts as refusing)" : "");
 }
 
 static void bottleneck_text(const struct verdict *v, uint64_t now, char *text, size_t size)
 {
 	char name[NAME_SHOWN], other[NAME_SHOWN], spell[CLAUSE_SIZE], behind[CLAUSE_SIZE] = "";
+	char share[TOP_NUMBER_SIZE];
 
-	spell_text(spell, v->step, now);
+	spell_text(spell, &v->spell, now);
+	top_text_percent(share, v->other_share);
 	if (v->other)
-		snprintf(behind, sizeof(behind), "; behind it %s is busy %d %% of the time",
-			 name_of(other, v->other), percent(v->other_share));
-	snprintf(text, size, "%s is the bottleneck: %d %% self time%s%s", name_of(name, v->step),
-		 percent(v->share), spell, behind);
+		snprintf(behind, sizeof(behind), "; behind it %s is busy %s %% of the time",
+			 name_of(other, v->other), share);
+	top_text_percent(share, v->share);
+	snprintf(text, size, "%s is the bottleneck: %s %% self time%s%s", name_of(name, v->step),
+		 share, spell, behind);
+}
+
+/* Nothing refuses (much): who is busy? */
+static void busy_text(const struct verdict *v, uint64_t now, char *text, size_t size)
+{
+	char name[NAME_SHOWN], share[TOP_NUMBER_SIZE], spell[CLAUSE_SIZE], calm[CLAUSE_SIZE];
+
+	if (v->quiet_ns >= QUIET_LONG)
+		quiet_text(calm, v);
+	else
+		snprintf(calm, sizeof(calm), "%s refuses",
+			 v->refuses ? "hardly anything" : "nothing");
+	if (!v->step) {
+		snprintf(text, size, "%s; %s", calm,
+			 v->marks == MARKS_NONE ? "who is busy is not known: no enter marks"
+						: "no step is seen to be busy");
+		return;
+	}
+	spell_text(spell, &v->spell, now);
+	top_text_percent(share, v->share);
+	snprintf(text, size, "%s; busiest%s is %s: inside it %s %% of the time%s", calm,
+		 v->marks == MARKS_SOME ? " of those with enter marks" : "", name_of(name, v->step),
+		 share, spell);
+}
+
+static void nothing_text(const struct verdict *v, char *text, size_t size)
+{
+	char quiet[CLAUSE_SIZE];
+
+	quiet_text(quiet, v);
+	if (v->kind == VERDICT_STOPPED)
+		snprintf(text, size, "the process is stopped (state %c): %s", v->state, quiet);
+	else
+		snprintf(text, size, "%s%s", quiet,
+			 v->marks == MARKS_ALL
+				 ? ""
+				 : "; idle or inside a call: not all steps have enter marks");
+}
+
+static void unclear_text(const struct verdict *v, char *text, size_t size)
+{
+	char name[NAME_SHOWN], other[NAME_SHOWN];
+	char share[TOP_NUMBER_SIZE], other_share[TOP_NUMBER_SIZE];
+
+	top_text_percent(share, v->share);
+	top_text_percent(other_share, v->other_share);
+	snprintf(text, size, "no clear culprit between %s (%s %%) and %s (%s %%)",
+		 name_of(name, v->step), share, name_of(other, v->other), other_share);
+}
+
+static void behind_text(const struct verdict *v, uint64_t now, char *text, size_t size)
+{
+	char name[NAME_SHOWN], share[TOP_NUMBER_SIZE], spell[CLAUSE_SIZE];
+
+	spell_text(spell, &v->spell, now);
+	top_text_percent(share, v->share);
+	snprintf(text, size,
+		 "%s is blocked %s %% of the time by something behind it that is not watched%s",
+		 name_of(name, v->step), share, spell);
 }
 
 void verdict_text(const struct verdict *v, uint64_t now, char *text, size_t size)
 {
-	char name[NAME_SHOWN], other[NAME_SHOWN];
-
-	name_of(name, v->step);
-	name_of(other, v->other);
 	switch (v->kind) {
+	case VERDICT_MEASURING:
+		snprintf(text, size, "measuring the first second");
+		break;
 	case VERDICT_NOTHING:
-		snprintf(text, size, "nothing is being submitted");
+	case VERDICT_STOPPED:
+		nothing_text(v, text, size);
 		break;
 	case VERDICT_FLOWING:
-		snprintf(text, size, "nothing refuses");
-		break;
 	case VERDICT_BUSIEST:
-		snprintf(text, size, "%s refuses; busiest is %s: inside it %d %% of the time",
-			 v->self_share >= 0.005 ? "hardly anything" : "nothing", name,
-			 percent(v->share));
+		busy_text(v, now, text, size);
 		break;
 	case VERDICT_BOTTLENECK:
 		bottleneck_text(v, now, text, size);
 		break;
 	case VERDICT_UNCLEAR:
-		snprintf(text, size, "no clear culprit between %s (%d %%) and %s (%d %%)", name,
-			 percent(v->share), other, percent(v->other_share));
+		unclear_text(v, text, size);
 		break;
 	case VERDICT_BEHIND:
-		snprintf(text, size,
-			 "%s is blocked %d %% of the time by something behind it that is not "
-			 "watched",
-			 name, percent(v->share));
+		behind_text(v, now, text, size);
 		break;
 	}
 }

@@ -4,7 +4,7 @@
  *
  * From the last second of one consumer. The step with nearly all of the self time is the bottleneck;
  * where two are close there is no clear culprit; where (next to) nothing refuses, the busiest step is
- * named. Pure.
+ * named. Of what was open when a consumer was last driven nobody is accused. Pure.
  */
 #ifndef VERDICT_H
 #define VERDICT_H
@@ -12,9 +12,11 @@
 #include "model.h"
 
 enum verdict_kind {
+	VERDICT_MEASURING,  /* a second of its steps has not been seen yet */
 	VERDICT_NOTHING,    /* no step has been driven in the last second */
-	VERDICT_FLOWING,    /* nothing refuses, and no step is known to be busy */
-	VERDICT_BUSIEST,    /* next to nothing refuses; `step` is busy most of the time */
+	VERDICT_STOPPED,    /* ... because its process is stopped */
+	VERDICT_FLOWING,    /* next to nothing refuses; `step`, if any, is the busiest */
+	VERDICT_BUSIEST,    /* likewise; `step` is busy most of the time */
 	VERDICT_BOTTLENECK, /* `step`; `other`, if any, is busy behind it and so may be the cause */
 	VERDICT_UNCLEAR,    /* between `step` and `other` */
 	VERDICT_BEHIND,     /* `step` is blocked by what it hands on to, and that is not watched */
@@ -25,10 +27,19 @@ struct verdict {
 	const struct step_view *step, *other; /* as the kind says, else NULL */
 	/* Of the second, 0 to 1: self time (BOTTLENECK, UNCLEAR), busy or blocked time. */
 	double share, other_share;
-	double self_share; /* of all steps together, may be above 1 */
+	struct spell spell; /* since when `step` is what the kind says */
+	uint64_t quiet_ns;  /* so long nothing has been submitted; 0: it is */
+	bool refuses;       /* some step has, in the last second */
+	enum { MARKS_NONE, MARKS_SOME, MARKS_ALL } marks; /* how many steps have enter marks */
+	char state;                                       /* STOPPED: as in /proc/PID/stat */
 };
 
-struct verdict verdict_of(const struct consumer_view *consumer);
+/* Nothing has returned in the last second: it matters then whether the process is stopped. */
+bool verdict_is_quiet(const struct consumer_view *consumer);
+/* `state`: of the process as in /proc/PID/stat, or 0; only of one that is quiet. */
+struct verdict verdict_of(const struct consumer_view *consumer, uint64_t now, char state);
+/* Whether the verdict names this step as the one, or one of the two, to look at. */
+bool verdict_accuses(const struct verdict *verdict, const struct step_view *step);
 /*
  * One sentence without a full stop, NUL-terminated, cut to `size`. Names are as the consumer wrote
  * them, but control characters are not. `now` for "since".

@@ -399,12 +399,41 @@ def test_consumer_is_killed(tmp_path, demo, consumer):
         other.kill()
         t.wait_for("1 consumer, 5 steps")
         t.wait_without(rf"demo\[{other.pid}\]")
-    with top(tmp_path, "--pid", consumer.pid) as t:
+        consumer.kill()
+        t.wait_for("^No consumer is left")
+    with (
+        Consumer(tmp_path / "log3", "--slow", "sink:refuse:1ms", program=demo) as consumer,
+        top(tmp_path, "--pid", consumer.pid) as t,
+    ):
         t.wait_for(r"^\*sink +refusing")
         consumer.kill()
         assert t.status() == 0
         t.assert_restored()
         t.wait_for(rf"^pushback: process {consumer.pid} has ended$")
+
+
+def test_killed_while_it_is_looked_at_once(consumer):
+    """What was seen of it is shown, and that it has ended."""
+    argv = [PUSHBACK, "top", "--once", "--interval", "1h", "--pid", str(consumer.pid)]
+    with Program(argv, output="stdout") as once:
+        watched = re.compile(rf"^ *{consumer.pid} +demo +yes", re.M)
+        wait_until(lambda: watched.search(run(PUSHBACK, "list").stdout), "it is watched", 20)
+        time.sleep(2)
+        consumer.kill()
+        assert once.wait() == 0
+        assert any("All of them have ended" in line for line in once.lines), once.lines
+        assert steps_of(once.lines) == STEPS
+
+
+def test_consumer_is_stopped(tmp_path, consumer):
+    """Nobody is accused of what was open then."""
+    with top(tmp_path, "--pid", consumer.pid, width=140) as t:
+        t.wait_for(r"^\*sink +refusing")
+        os.kill(consumer.pid, signal.SIGSTOP)
+        t.wait_for(r"the process is stopped \(state T\): nothing has been submitted for ")
+        assert not any(line.startswith("*") for line in t.screen())
+        os.kill(consumer.pid, signal.SIGCONT)
+        t.wait_for(r"^\*sink +refusing")
 
 
 def test_fails_on_a_usual_screen(tmp_path):

@@ -88,8 +88,8 @@ static void assert_spell(const struct stand *s, uint64_t since)
 {
 	uint64_t spell = since ? s->now - since : 0;
 
-	assert_int_equal(step_of(s)->spell_since[PUSHBACK_SEND], since);
-	assert_int_equal(step_of(s)->spell_since[PUSHBACK_RECEIVE], since);
+	assert_int_equal(step_of(s)->spell[PUSHBACK_SEND].since, since);
+	assert_int_equal(step_of(s)->spell[PUSHBACK_RECEIVE].since, since);
 	assert_int_equal(series_of(s)->gauge[GAUGE_SEND_SPELL], spell);
 	assert_int_equal(series_of(s)->gauge[GAUGE_RECEIVE_SPELL], spell);
 }
@@ -153,8 +153,8 @@ static void test_directions_are_apart(void **state)
 
 	s->record.counter[COUNTER_SEND_TIME] = SEC;
 	pass(s, SEC, 0);
-	assert_int_equal(step_of(s)->spell_since[PUSHBACK_SEND], START);
-	assert_int_equal(step_of(s)->spell_since[PUSHBACK_RECEIVE], 0);
+	assert_int_equal(step_of(s)->spell[PUSHBACK_SEND].since, START);
+	assert_int_equal(step_of(s)->spell[PUSHBACK_RECEIVE].since, 0);
 	assert_int_equal(series_of(s)->gauge[GAUGE_SEND_SPELL], SEC);
 	assert_int_equal(series_of(s)->gauge[GAUGE_RECEIVE_SPELL], 0);
 }

@@ -35,7 +35,7 @@ static struct top_layout layout(const struct top_view *view, size_t width)
 {
 	struct top_layout l;
 
-	top_layout_make(&l, rows, made.s.step_count, view, made.s.measured, width, true);
+	top_layout_make(&l, rows, made.s.step_count, view, width, true);
 	return l;
 }
 
@@ -73,8 +73,8 @@ static struct top_step *add_stuck(void)
 	step->rate[COUNTER_ACCEPTED] = 998;
 	step->rate[COUNTER_SEND] = 6100000;
 	step->rate[COUNTER_RECEIVE] = 12;
-	step->side[PUSHBACK_SEND] = (struct top_side){ .spell_ns = 62 * SEC,
-						       .share = 0.982,
+	step->since_ns = 62 * SEC;
+	step->side[PUSHBACK_SEND] = (struct top_side){ .share = 0.982,
 						       .p50 = 1000000,
 						       .p99 = 1200000,
 						       .longest = 75 * SEC,
@@ -144,8 +144,55 @@ static void test_blocked_side(void **state)
 	l = layout(&view, 79);
 	assert_non_null(strstr(line(&l, NULL), "BLK/s"));
 	assert_string_equal(line(&l, &rows[0]),
-			    "*sink     refusing     -   98   <1    98   998    12"
+			    "*sink     refusing 1m02s   98   <1    98   998    12"
 			    "     0     -     -      -");
+}
+
+/* What is at least so long is cut to what fits, and is true. */
+static void test_since_at_least(void **state)
+{
+	static const struct {
+		uint64_t s;
+		const char *text;
+	} table[] = {
+		{ 12, "  >12s" },   { 67, "   >1m" },   { 599, "   >9m" },
+		{ 3540, "  >59m" }, { 3700, "   >1h" }, { 360000, "   >4d" },
+	};
+	struct top_view view = { 0 };
+	struct top_step *step;
+
+	(void)state;
+	begin();
+	step = add_stuck();
+	step->since_at_least = true;
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		struct top_layout l = layout(&view, 79);
+
+		step->since_ns = table[i].s * SEC;
+		assert_non_null(strstr(line(&l, &rows[0]), table[i].text));
+	}
+}
+
+/* The four of one measure, which add up. */
+static void test_split(void **state)
+{
+	struct top_view view = { 0 };
+	struct top_layout l;
+	struct top_step *step;
+
+	(void)state;
+	begin();
+	add("sink")->marks = true;
+	step = add("decode");
+	l = layout(&view, 200);
+	assert_non_null(strstr(line(&l, NULL), " BUSY+BLK+REF+IDLE "));
+	step->split[MODEL_BUSY] = 0.25;
+	step->split[MODEL_REFUSING] = 0.746;
+	step->split[MODEL_IDLE] = 0.004;
+	assert_non_null(strstr(line(&l, &rows[1]), "   ?+  0+ 75+  ?"));
+	step->marks = true;
+	l = layout(&view, 200);
+	assert_non_null(strstr(line(&l, &rows[1]), "  25+  0+ 75+ <1"));
 }
 
 /* Before a second has passed nothing is known, and that is not 0. */
@@ -156,8 +203,7 @@ static void test_not_measured(void **state)
 
 	(void)state;
 	begin();
-	add("decode");
-	made.s.measured = false;
+	add("decode")->judged = false;
 	l = layout(&view, 79);
 	assert_string_equal(line(&l, &rows[0]),
 			    " decode   -            -    -    -     -     -     -"
@@ -351,6 +397,8 @@ int main(void)
 		cmocka_unit_test(test_under_80_with_queues),
 		cmocka_unit_test(test_blocked_side),
 		cmocka_unit_test(test_not_measured),
+		cmocka_unit_test(test_since_at_least),
+		cmocka_unit_test(test_split),
 		cmocka_unit_test(test_busy_is_unknown_without_marks),
 		cmocka_unit_test(test_widths),
 		cmocka_unit_test(test_40_and_200),

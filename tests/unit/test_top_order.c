@@ -110,7 +110,7 @@ static void test_each_order(void **state)
 			assert_string_equal(rows_of(&view), "a b");
 			step->self = s == TOP_BY_SELF;
 			step->side[side].share = s == TOP_BY_SHARE;
-			step->side[side].spell_ns = s == TOP_BY_SPELL;
+			step->since_ns = s == TOP_BY_SPELL;
 			step->rate[COUNTER_ACCEPTED] = s == TOP_BY_ACCEPTED;
 			step->rate[rejected[side]] = s == TOP_BY_REJECTED;
 			step->side[side].p99 = s == TOP_BY_P99;
@@ -119,6 +119,7 @@ static void test_each_order(void **state)
 			memset(step->side, 0, sizeof(step->side));
 			memset(step->rate, 0, sizeof(step->rate));
 			step->self = 0;
+			step->since_ns = 0;
 		}
 	}
 }

@@ -24,7 +24,7 @@ static int setup(void **state)
 	(void)state;
 	now = START;
 	model = model_new();
-	view = top_rows_new(now);
+	view = top_rows_new(NULL);
 	if (!model || !view)
 		return -1;
 	model_begin(model, now);
@@ -69,7 +69,7 @@ static void test_begins_empty(void **state)
 
 	(void)state;
 	assert_int_equal(s->step_count, 0);
-	assert_false(s->measured);
+	assert_false(s->any_ever);
 	assert_int_equal(second(NULL, 0, false)->step_count, 0);
 }
 
@@ -83,8 +83,8 @@ static void test_a_step(void **state)
 	r.counter[COUNTER_SEND_TIME] = r.counter[COUNTER_SEND_SELF_TIME] = 900 * MS;
 	r.counter[COUNTER_ACCEPTED] = 100;
 	s = second(&r, 1, false);
-	assert_true(s->measured);
 	step = only(s);
+	assert_true(step->judged);
 	assert_string_equal(step->name, "sink");
 	assert_string_equal(step->process, "consumer");
 	assert_int_equal(step->key.process.tgid, 10);
@@ -150,6 +150,108 @@ static void test_busy_state(void **state)
 	assert_int_equal(sampled_second(&r, &outside)->state, TOP_IDLE);
 	second(&r, 1, false);
 	assert_int_equal(only(second(&r, 1, false))->state, TOP_UNKNOWN);
+}
+
+/* Since when it is in the state that it is in; of self time where it is itself that refuses. */
+static void test_since(void **state)
+{
+	struct record r = record_of(10, 1, "sink");
+	const struct top_step *step;
+
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		r.counter[COUNTER_SEND_TIME] += 900 * MS;
+		r.counter[COUNTER_RECEIVE_TIME] += 850 * MS;
+		step = only(second(&r, 1, false));
+	}
+	assert_int_equal(step->state, TOP_BLOCKED);
+	assert_int_equal(step->since_ns, 3 * SEC);
+	assert_true(step->since_at_least);
+	r.counter[COUNTER_SEND_TIME] += 900 * MS;
+	r.counter[COUNTER_SEND_SELF_TIME] += 900 * MS;
+	step = only(second(&r, 1, false));
+	assert_int_equal(step->state, TOP_REFUSING);
+	assert_int_equal(step->since_ns, SEC);
+	assert_false(step->since_at_least);
+	assert_int_equal(step->side[PUSHBACK_SEND].spell_ns, 4 * SEC);
+	/* In a spell still, but this second it flows. */
+	r.counter[COUNTER_SEND_TIME] += 300 * MS;
+	r.counter[COUNTER_SEND_SELF_TIME] += 300 * MS;
+	r.counter[COUNTER_ACCEPTED]++;
+	step = only(second(&r, 1, false));
+	assert_int_equal(step->state, TOP_FLOWING);
+	assert_int_equal(step->since_ns, 0);
+}
+
+static uint32_t asked;
+
+static char stopped(uint32_t tgid)
+{
+	asked = tgid;
+	return 'T';
+}
+
+/* Only of one that is quiet it is asked whether it is stopped. */
+static void test_stopped(void **state)
+{
+	struct record r = record_of(10, 1, "sink");
+	const struct top_snapshot *s;
+
+	(void)state;
+	top_rows_free(view);
+	view = top_rows_new(stopped);
+	assert_non_null(view);
+	asked = 0;
+	r.since[PUSHBACK_SEND] = r.self_since = START;
+	for (int i = 0; i < 3; i++) {
+		r.counter[COUNTER_SEND]++;
+		r.counter[COUNTER_SEND_TIME] += SEC;
+		r.counter[COUNTER_SEND_SELF_TIME] += SEC;
+		s = second(&r, 1, false);
+	}
+	assert_int_equal(s->consumers[0].kind, VERDICT_BOTTLENECK);
+	assert_true(only(s)->at_fault);
+	assert_int_equal(s->consumers[0].culprit, 0);
+	assert_int_equal(asked, 0);
+	s = second(NULL, 0, false);
+	assert_int_equal(asked, 10);
+	assert_int_equal(s->consumers[0].kind, VERDICT_STOPPED);
+	assert_false(only(s)->at_fault);
+	assert_int_equal(s->consumers[0].culprit, 1);
+}
+
+/* A step that is known late is not judged by a part of a second. */
+static void test_not_judged_yet(void **state)
+{
+	struct record r = record_of(10, 1, "sink");
+	const struct top_snapshot *s;
+
+	(void)state;
+	r.begun = START + SEC / 2;
+	r.counter[COUNTER_ACCEPTED] = 100;
+	r.counter[COUNTER_SEND_TIME] = r.counter[COUNTER_SEND_SELF_TIME] = 400 * MS;
+	s = second(&r, 1, false);
+	assert_false(only(s)->judged);
+	assert_int_equal(only(s)->state, TOP_UNKNOWN);
+	assert_int_equal(s->consumers[0].kind, VERDICT_MEASURING);
+	assert_true(s->consumers[0].pressed);
+	s = second(&r, 1, false);
+	assert_true(only(s)->judged);
+	assert_true(only(s)->rate[COUNTER_ACCEPTED] > 66 && only(s)->rate[COUNTER_ACCEPTED] < 67);
+	assert_int_equal(s->consumers[0].kind, VERDICT_BOTTLENECK);
+}
+
+/* That there were some is known also of those that no snapshot has seen. */
+static void test_any_ever(void **state)
+{
+	struct record r = record_of(10, 1, "sink");
+
+	(void)state;
+	assert_false(second(NULL, 0, false)->any_ever);
+	r.dead = true;
+	assert_true(second(&r, 1, false)->any_ever);
+	assert_int_equal(top_rows_snapshot(view)->step_count, 0);
+	assert_true(second(NULL, 0, false)->any_ever);
 }
 
 /* Percentiles are of the whole time of the view, the paused part included. */
@@ -382,6 +484,10 @@ int main(void)
 		TEST(test_a_step),
 		TEST(test_states),
 		TEST(test_busy_state),
+		TEST(test_since),
+		TEST(test_stopped),
+		TEST(test_not_judged_yet),
+		TEST(test_any_ever),
 		TEST(test_durations),
 		TEST(test_durations_are_bounded),
 		TEST(test_open_episode_counts_for_longest),

@@ -44,14 +44,17 @@ static int setup(void **state)
 						 .steps = stand.steps,
 						 .step_count = STEPS,
 						 .edges = stand.edge,
-						 .edge_count = STEPS - 1 };
+						 .edge_count = STEPS - 1,
+						 .judged = true,
+						 .driven_at = NOW - SEC };
+	stand.step[0].rate[COUNTER_ACCEPTED] = 1;
 	return 0;
 }
 
 /* What it says, and what kind it is. */
 static const char *says(struct stand *s, enum verdict_kind kind)
 {
-	struct verdict v = verdict_of(&s->consumer);
+	struct verdict v = verdict_of(&s->consumer, NOW, 0);
 
 	verdict_text(&v, NOW, s->text, sizeof(s->text));
 	assert_int_equal(v.kind, kind);
@@ -66,26 +69,137 @@ static void refuses(struct stand *s, size_t i, double share, double self)
 		s->step[i - 1].share[PUSHBACK_RECEIVE] = share;
 }
 
+/* All have enter marks then. */
 static void busy(struct stand *s, size_t i, double share)
 {
-	s->step[i].marks = true;
+	for (size_t k = 0; k < STEPS; k++)
+		s->step[k].marks = true;
 	s->step[i].state[MODEL_BUSY] = share;
 }
 
-static void test_nothing_and_flowing(void **state)
+/* Since the drain at NOW - quiet_ns. */
+static void quiet(struct stand *s, uint64_t quiet_ns)
+{
+	for (size_t i = 0; i < STEPS; i++)
+		memset(s->step[i].rate, 0, sizeof(s->step[i].rate));
+	s->consumer.driven_at = NOW - quiet_ns;
+}
+
+static void marks(struct stand *s, size_t count)
+{
+	for (size_t i = 0; i < STEPS; i++)
+		s->step[i].marks = i < count;
+}
+
+static void test_nothing_is_submitted(void **state)
 {
 	struct stand *s = *state;
 
-	assert_string_equal(says(s, VERDICT_NOTHING), "nothing is being submitted");
-	s->step[2].rate[COUNTER_FORWARDED] = 0.5;
-	assert_string_equal(says(s, VERDICT_FLOWING), "nothing refuses");
-	refuses(s, 3, 0.019, 0.019);
-	assert_string_equal(says(s, VERDICT_FLOWING), "nothing refuses");
-	s->step[2].rate[COUNTER_FORWARDED] = 0;
-	busy(s, 1, 0.49);
-	says(s, VERDICT_FLOWING);
+	marks(s, STEPS);
+	quiet(s, SEC);
+	assert_string_equal(says(s, VERDICT_NOTHING), "nothing has been submitted for 1.0s");
+	marks(s, STEPS - 1);
+	quiet(s, 72 * SEC);
+	assert_string_equal(says(s, VERDICT_NOTHING),
+			    "nothing has been submitted for 1m12s; idle or inside a call: not all "
+			    "steps have enter marks");
+	for (int i = 0; i < 4; i++) {
+		static const enum counter signs[] = { COUNTER_ACCEPTED, COUNTER_SEND,
+						      COUNTER_FORWARDED, COUNTER_RECEIVE };
+
+		s->step[2].rate[signs[i]] = 0.5;
+		says(s, VERDICT_FLOWING);
+		s->step[2].rate[signs[i]] = 0;
+	}
+	busy(s, 1, 0.5);
+	says(s, VERDICT_BUSIEST);
 	s->consumer.step_count = 0;
 	says(s, VERDICT_NOTHING);
+}
+
+/* What was open when it was last driven goes on to count, and says nothing of who is at fault now. */
+static void test_nobody_drives_what_refused(void **state)
+{
+	struct stand *s = *state;
+	struct verdict v;
+
+	marks(s, STEPS);
+	refuses(s, 3, 1, 1);
+	refuses(s, 2, 1, 0);
+	quiet(s, 2 * SEC);
+	says(s, VERDICT_BOTTLENECK); /* tries again every now and then, it may be */
+	v = verdict_of(&s->consumer, NOW, 'S');
+	assert_int_equal(v.kind, VERDICT_BOTTLENECK);
+	quiet(s, 12 * SEC);
+	assert_string_equal(says(s, VERDICT_NOTHING),
+			    "nothing has been submitted for 12s (what refused then still counts as "
+			    "refusing)");
+	v = verdict_of(&s->consumer, NOW, 0);
+	for (size_t i = 0; i < STEPS; i++)
+		assert_false(verdict_accuses(&v, &s->step[i]));
+	busy(s, 3, 1);
+	assert_string_equal(says(s, VERDICT_BUSIEST),
+			    "nothing has been submitted for 12s (what refused then still counts as "
+			    "refusing); busiest is sink: inside it 100 % of the time");
+}
+
+static void test_stopped(void **state)
+{
+	struct stand *s = *state;
+	struct verdict v;
+
+	refuses(s, 3, 1, 1);
+	busy(s, 3, 1);
+	assert_false(verdict_is_quiet(&s->consumer));
+	v = verdict_of(&s->consumer, NOW, 'T');
+	assert_int_equal(v.kind, VERDICT_BOTTLENECK);
+	quiet(s, 2 * SEC);
+	assert_true(verdict_is_quiet(&s->consumer));
+	v = verdict_of(&s->consumer, NOW, 'T');
+	assert_int_equal(v.kind, VERDICT_STOPPED);
+	assert_false(verdict_accuses(&v, &s->step[3]));
+	verdict_text(&v, NOW, s->text, sizeof(s->text));
+	assert_string_equal(s->text,
+			    "the process is stopped (state T): nothing has been submitted for 2.0s "
+			    "(what refused then still counts as refusing)");
+	assert_int_equal(verdict_of(&s->consumer, NOW, 't').kind, VERDICT_STOPPED);
+}
+
+static void test_measuring(void **state)
+{
+	struct stand *s = *state;
+
+	refuses(s, 3, 1, 1);
+	s->consumer.judged = false;
+	assert_string_equal(says(s, VERDICT_MEASURING), "measuring the first second");
+}
+
+static void test_flowing(void **state)
+{
+	struct stand *s = *state;
+	struct verdict v;
+
+	assert_string_equal(says(s, VERDICT_FLOWING),
+			    "nothing refuses; who is busy is not known: no enter marks");
+	marks(s, STEPS);
+	assert_string_equal(says(s, VERDICT_FLOWING),
+			    "nothing refuses; no step is seen to be busy");
+	busy(s, 1, 0.49);
+	busy(s, 2, 0.12);
+	assert_string_equal(says(s, VERDICT_FLOWING),
+			    "nothing refuses; busiest is parse: inside it 49 % of the time");
+	v = verdict_of(&s->consumer, NOW, 0);
+	assert_false(verdict_accuses(&v, &s->step[1]));
+	refuses(s, 3, 0.019, 0.019);
+	assert_string_equal(
+		says(s, VERDICT_FLOWING),
+		"hardly anything refuses; busiest is parse: inside it 49 % of the time");
+	s->step[0].marks = false;
+	refuses(s, 3, 0, 0);
+	assert_string_equal(
+		says(s, VERDICT_FLOWING),
+		"nothing refuses; busiest of those with enter marks is parse: inside it "
+		"49 % of the time");
 }
 
 static void test_bottleneck(void **state)
@@ -99,7 +213,7 @@ static void test_bottleneck(void **state)
 			refuses(s, k, 0.98, k == i ? 0.97 : 0.01);
 		for (size_t k = i; k < STEPS; k++)
 			s->step[k].share[PUSHBACK_RECEIVE] = 0;
-		v = verdict_of(&s->consumer);
+		v = verdict_of(&s->consumer, NOW, 0);
 		assert_int_equal(v.kind, VERDICT_BOTTLENECK);
 		assert_ptr_equal(v.step, &s->step[i]);
 		assert_null(v.other);
@@ -113,29 +227,36 @@ static void test_bottleneck(void **state)
 	assert_string_equal(says(s, VERDICT_BOTTLENECK), "sink is the bottleneck: 2 % self time");
 }
 
+/* As the row has it, to the digit. */
 static void test_since_when(void **state)
 {
 	static const struct {
 		uint64_t ns;
 		const char *text;
 	} table[] = {
-		{ 900 * MS, ", refusing for 0s" },      { 12 * SEC, ", refusing for 12s" },
-		{ 59 * SEC, ", refusing for 59s" },     { 60 * SEC, ", refusing for 1m00s" },
-		{ 192 * SEC, ", refusing for 3m12s" },  { 3599 * SEC, ", refusing for 59m59s" },
-		{ 3600 * SEC, ", refusing for 1h00m" },
+		{ 950 * MS, ", for 950ms" },   { 2960 * MS, ", for 3.0s" },
+		{ 12 * SEC, ", for 12s" },     { 60 * SEC, ", for 1m00s" },
+		{ 192 * SEC, ", for 3m12s" },  { 3599 * SEC, ", for 59m" },
+		{ 3600 * SEC, ", for 1h00m" },
 	};
 	struct stand *s = *state;
+	char due[200];
 
 	refuses(s, 3, 0.97, 0.97);
+	/* It refuses for longer than it is at fault. */
+	s->step[3].spell[MODEL_SPELL_SEND].since = NOW - 7200 * SEC;
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
-		char due[200];
-
-		s->step[3].spell_since[PUSHBACK_SEND] = NOW - table[i].ns;
+		s->step[3].fault.since = NOW - table[i].ns;
 		snprintf(due, sizeof(due), "sink is the bottleneck: 97 %% self time%s",
 			 table[i].text);
 		assert_string_equal(says(s, VERDICT_BOTTLENECK), due);
 	}
-	s->step[3].spell_since[PUSHBACK_SEND] = NOW + 1;
+	s->step[3].fault = (struct spell){ NOW - 12 * SEC, true };
+	assert_string_equal(says(s, VERDICT_BOTTLENECK),
+			    "sink is the bottleneck: 97 % self time, for at least 12s");
+	s->step[3].fault.since = NOW + 1;
+	assert_string_equal(says(s, VERDICT_BOTTLENECK), "sink is the bottleneck: 97 % self time");
+	s->step[3].fault.since = 0;
 	assert_string_equal(says(s, VERDICT_BOTTLENECK), "sink is the bottleneck: 97 % self time");
 }
 
@@ -168,6 +289,11 @@ static void test_busiest(void **state)
 	busy(s, 3, 0.93);
 	assert_string_equal(says(s, VERDICT_BUSIEST),
 			    "nothing refuses; busiest is sink: inside it 93 % of the time");
+	s->step[3].spell[MODEL_SPELL_BUSY] = (struct spell){ NOW - 59 * SEC, false };
+	assert_string_equal(
+		says(s, VERDICT_BUSIEST),
+		"nothing refuses; busiest is sink: inside it 93 % of the time, for 59s");
+	s->step[3].spell[MODEL_SPELL_BUSY].since = 0;
 	/* A slot that is full for a moment does not hide it. */
 	refuses(s, 1, 0.05, 0.05);
 	assert_string_equal(says(s, VERDICT_BUSIEST),
@@ -216,6 +342,10 @@ static void test_blocked_by_what_is_not_watched(void **state)
 	assert_string_equal(
 		says(s, VERDICT_BEHIND),
 		"sink is blocked 94 % of the time by something behind it that is not watched");
+	s->step[3].spell[MODEL_SPELL_RECEIVE] = (struct spell){ NOW - 5 * SEC, true };
+	assert_string_equal(says(s, VERDICT_BEHIND),
+			    "sink is blocked 94 % of the time by something behind it that is not "
+			    "watched, for at least 5.0s");
 	s->step[3].share[PUSHBACK_RECEIVE] = 0.1;
 	assert_string_equal(
 		says(s, VERDICT_BEHIND),
@@ -238,7 +368,7 @@ static void test_names_are_safe_and_cut(void **state)
 	memset(s->record[3].name, 'x', sizeof(s->record[3].name) - 1);
 	assert_string_equal(says(s, VERDICT_BOTTLENECK), "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
 							 " is the bottleneck: 100 % self time");
-	v = verdict_of(&s->consumer);
+	v = verdict_of(&s->consumer, NOW, 0);
 	memset(tiny, '#', sizeof(tiny));
 	verdict_text(&v, NOW, tiny, 5);
 	assert_memory_equal(tiny, "xxxx\0##", 7);
@@ -263,7 +393,11 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup(name, setup)
 	static const struct CMUnitTest tests[] = {
-		TEST(test_nothing_and_flowing),
+		TEST(test_nothing_is_submitted),
+		TEST(test_nobody_drives_what_refused),
+		TEST(test_stopped),
+		TEST(test_measuring),
+		TEST(test_flowing),
 		TEST(test_bottleneck),
 		TEST(test_since_when),
 		TEST(test_no_clear_culprit),

@@ -20,7 +20,7 @@ static inline void made_begin(struct made *m)
 {
 	memset(m, 0, sizeof(*m));
 	m->s = (struct top_snapshot){
-		.now = 1000000000000, .measured = true, .consumers = m->consumers, .steps = m->steps
+		.now = 1000000000000, .any_ever = true, .consumers = m->consumers, .steps = m->steps
 	};
 }
 
@@ -28,6 +28,8 @@ static inline struct top_consumer *made_consumer(struct made *m, uint32_t pid, c
 {
 	struct top_consumer *c = &m->consumers[m->s.consumer_count++];
 
+	c->kind = VERDICT_FLOWING;
+	c->pressed = true;
 	c->process = (struct pb_process_key){ .tgid = pid, .start_time = 7 };
 	snprintf(c->name, sizeof(c->name), "%s", name);
 	snprintf(c->verdict, sizeof(c->verdict), "sink is the bottleneck");
@@ -47,6 +49,7 @@ static inline struct top_step *made_step(struct made *m, const char *name)
 	snprintf(step->name, sizeof(step->name), "%s", name);
 	memcpy(step->process, c->name, sizeof(step->process));
 	step->state = TOP_FLOWING;
+	step->judged = true;
 	step->level = c->count++;
 	step->consumer = m->s.consumer_count - 1;
 	step->merged = step->sharing = 1;
