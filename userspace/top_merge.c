@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "top_agree.h"
+
 struct top_named {
 	const char *name;
 	size_t index;
@@ -15,6 +17,7 @@ struct top_merge {
 	size_t consumer_room, step_room;
 	size_t *group; /* by consumer: index of its merged one */
 	struct top_named *named;
+	struct top_opinion *opinions;
 	struct hist *hists; /* two per merged step */
 	size_t hist_count;
 };
@@ -43,6 +46,7 @@ void top_merge_free(struct top_merge *m)
 	free(m->sorted);
 	free(m->group);
 	free(m->named);
+	free(m->opinions);
 	free(m);
 }
 
@@ -55,11 +59,13 @@ static bool reserve(struct top_merge *m, const struct top_snapshot *s)
 		free(m->merged.consumers);
 		free(m->group);
 		free(m->named);
+		free(m->opinions);
 		m->consumer_room = 0;
 		m->merged.consumers = calloc(room, sizeof(*m->merged.consumers));
 		m->group = calloc(room, sizeof(*m->group));
 		m->named = calloc(room, sizeof(*m->named));
-		if (!m->merged.consumers || !m->group || !m->named)
+		m->opinions = calloc(room, sizeof(*m->opinions));
+		if (!m->merged.consumers || !m->group || !m->named || !m->opinions)
 			return false;
 		m->consumer_room = room;
 	}
@@ -80,11 +86,6 @@ static bool reserve(struct top_merge *m, const struct top_snapshot *s)
 	return m->hists != NULL;
 }
 
-static double larger(double a, double b)
-{
-	return a > b ? a : b;
-}
-
 static uint64_t longer(uint64_t a, uint64_t b)
 {
 	return a > b ? a : b;
@@ -95,11 +96,12 @@ static uint64_t longer(uint64_t a, uint64_t b)
 static void add_consumer(struct top_consumer *to, const struct top_consumer *from)
 {
 	for (int i = 0; i < MODEL_AVGS; i++) {
-		to->some[i] = larger(to->some[i], from->some[i]);
-		to->full[i] = larger(to->full[i], from->full[i]);
+		to->some[i] += from->some[i];
+		to->full[i] += from->full[i];
 	}
-	to->some_share = larger(to->some_share, from->some_share);
-	to->full_share = larger(to->full_share, from->full_share);
+	to->some_share += from->some_share;
+	to->full_share += from->full_share;
+	to->pressed &= from->pressed;
 	to->some_ns += from->some_ns;
 	to->full_ns += from->full_ns;
 	to->merged += from->merged;
@@ -125,6 +127,21 @@ static void find_first(struct top_merge *m, const struct top_snapshot *s)
 		if (strcmp(m->named[first].name, m->named[i].name) != 0)
 			first = i;
 		m->group[m->named[i].index] = m->named[first].index;
+	}
+}
+
+static void average_consumers(struct top_snapshot *s)
+{
+	for (size_t i = 0; i < s->consumer_count; i++) {
+		struct top_consumer *c = &s->consumers[i];
+		double count = (double)c->merged;
+
+		for (int k = 0; k < MODEL_AVGS; k++) {
+			c->some[k] /= count;
+			c->full[k] /= count;
+		}
+		c->some_share /= count;
+		c->full_share /= count;
 	}
 }
 
@@ -186,7 +203,7 @@ static void add_side(struct top_side *to, const struct top_side *from)
 		to->at_least = from->at_least;
 	}
 	to->spell_ns = longer(to->spell_ns, from->spell_ns);
-	to->share = larger(to->share, from->share);
+	to->share += from->share;
 }
 
 static bool is_fuller(const struct top_step *a, const struct top_step *b)
@@ -211,17 +228,49 @@ static void add_step(struct top_step *to, const struct top_step *from)
 	}
 	for (int d = 0; d < 2; d++)
 		add_side(&to->side[d], &from->side[d]);
-	if (from->state > to->state)
-		to->state = from->state;
-	to->self = larger(to->self, from->self);
-	to->busy = larger(to->busy, from->busy);
+	for (int i = 0; i < MODEL_STATES; i++)
+		to->split[i] += from->split[i];
+	to->self += from->self;
+	to->busy += from->busy;
 	to->marks |= from->marks;
+	to->judged |= from->judged;
 	to->at_fault |= from->at_fault;
 	if (from->level < to->level)
 		to->level = from->level;
 	if (from->key.instance < to->key.instance)
 		to->key.instance = from->key.instance;
 	to->merged += from->merged;
+}
+
+/*
+ * The steps from `first` on are of one row, in which their shares are added up. Of those of which
+ * nothing is known yet they are 0, and do not count.
+ */
+static void average_step(struct top_step *row, const struct top_step *first, size_t count)
+{
+	double judged = 0, marks = 0, sampled = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		judged += first[i].judged;
+		marks += first[i].judged && first[i].marks;
+		for (int k = 0; k < MODEL_STATES; k++)
+			sampled += first[i].split[k];
+	}
+	for (int d = 0; d < 2; d++)
+		row->side[d].share /= judged > 0 ? judged : 1;
+	row->self /= judged > 0 ? judged : 1;
+	row->busy /= marks > 0 ? marks : 1;
+	for (int k = 0; k < MODEL_STATES; k++)
+		row->split[k] /= sampled > 0 ? sampled : 1;
+	row->state = top_step_state(row);
+	row->since_ns = 0;
+	row->since_at_least = false;
+	for (size_t i = 0; i < count; i++) {
+		if (first[i].state != row->state || first[i].since_ns <= row->since_ns)
+			continue;
+		row->since_ns = first[i].since_ns;
+		row->since_at_least = first[i].since_at_least;
+	}
 }
 
 /* The steps from `first` on are of one row: its durations, each series once. */
@@ -260,6 +309,7 @@ static bool merge_steps(struct top_merge *m, size_t count)
 				break;
 			add_step(row, other);
 		}
+		average_step(row, &m->sorted[i], next - i);
 		if (!merge_durations(m, row, &m->sorted[i], next - i))
 			return false;
 	}
@@ -275,6 +325,7 @@ const struct top_snapshot *top_merge_snapshot(struct top_merge *m, const struct 
 	to->now = s->now;
 	to->any_ever = s->any_ever;
 	merge_consumers(m, s);
+	average_consumers(to);
 	for (size_t i = 0; i < s->step_count; i++) {
 		m->sorted[i] = s->steps[i];
 		m->sorted[i].consumer = m->group[s->steps[i].consumer];
@@ -291,5 +342,8 @@ const struct top_snapshot *top_merge_snapshot(struct top_merge *m, const struct 
 		if (!c->count++)
 			c->first = i;
 	}
+	for (size_t i = 0; i < s->consumer_count; i++)
+		m->opinions[i] = top_opinion_of(s, i, m->group[i]);
+	top_agree(to, m->opinions, s->consumer_count);
 	return to;
 }

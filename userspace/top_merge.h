@@ -2,9 +2,9 @@
 /*
  * top_merge.h - one consumer for all processes of one name
  *
- * Steps of one name become one row: rates and counts added up, durations thrown together; shares,
- * spells, state and queue are those of the worst. Of pressure too the largest, and the verdict is
- * that of the consumer in most trouble. Pure.
+ * Steps of one name become one row: rates and counts added up, durations thrown together; shares
+ * are the mean, from which its state follows; since when is the longest of those in that state, the
+ * queue the fullest. Of pressure too the mean. The verdict says in how many it is what. Pure.
  */
 #ifndef TOP_MERGE_H
 #define TOP_MERGE_H

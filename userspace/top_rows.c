@@ -364,21 +364,26 @@ static void number_siblings(struct top_snapshot *s)
 	}
 }
 
-static unsigned int trouble(const struct top_consumer *c)
+unsigned int top_kind_trouble(enum verdict_kind kind)
 {
-	unsigned int rank = (unsigned int)(c->some[MODEL_AVG10] / TROUBLE_STEP);
-
-	switch (c->kind) {
+	switch (kind) {
 	case VERDICT_BOTTLENECK:
 	case VERDICT_UNCLEAR:
 	case VERDICT_BEHIND:
 	case VERDICT_STOPPED:
-		return rank * 4 + 2;
+		return 2;
 	case VERDICT_BUSIEST:
-		return rank * 4 + 1;
+		return 1;
 	default:
-		return rank * 4;
+		return 0;
 	}
+}
+
+static unsigned int trouble(const struct top_consumer *c)
+{
+	unsigned int rank = (unsigned int)(c->some[MODEL_AVG10] / TROUBLE_STEP);
+
+	return rank * 4 + top_kind_trouble(c->kind);
 }
 
 static int by_trouble(const void *left, const void *right)

@@ -122,6 +122,8 @@ const struct top_snapshot *top_rows_snapshot(const struct top_rows *r);
 void top_side_measure(struct top_side *side, uint64_t open_ns, bool open_partial);
 /* Its state by its shares and rates. */
 enum top_state top_step_state(const struct top_step *step);
+/* How much trouble a verdict tells of, from 0 on. */
+unsigned int top_kind_trouble(enum verdict_kind kind);
 /* Puts consumers in most trouble first, and their steps after them. `scratch`: as many steps. */
 void top_snapshot_sort(struct top_snapshot *s, struct top_step *scratch);
 

@@ -81,7 +81,7 @@ def wait_selected(terminal, pattern):
 
 def steps_of(screen):
     """The names in the rows, in the order in which they are shown."""
-    return [m[1] for line in screen if (m := re.match(r"[*> ] ?(\w+) +(?:refusing|blocked|busy|flowing|idle|\?) ", line))]
+    return [m[1] for line in screen if (m := re.match(r"[*> ] ?(\w+) +(?:refusing|blocked|busy|flowing|idle|\?|-) ", line))]
 
 
 # ---- On a screen ----
@@ -200,14 +200,19 @@ def test_selection(tmp_path, demo, consumer):
 
 
 def test_merge(tmp_path, demo, consumer):
-    with Consumer(tmp_path / "log2", program=demo), top(tmp_path, "--path", demo) as t:
+    other = Consumer(tmp_path / "log2", "--slow", "transform:refuse:1ms", program=demo)
+    with other, top(tmp_path, "--path", demo) as t:
         t.wait_for("2 consumers, 10 steps")
         t.wait_for(r"^\*sink +refusing")
         assert steps_of(t.screen()) == STEPS * 2
         t.keys("m")
+        t.wait_for(r"^demo x2: in 1 of 2 (sink|transform) is the bottleneck, in 1 (sink|transform) is the bottleneck")
         t.wait_for(r"^demo x2 +some")
+        t.wait_for(r"^\*transform +2 ")
         t.wait_for(r"^\*sink +2 ")
         assert sum(line.startswith((" decode", "*decode")) for line in t.screen()) == 1
+        other.say("sink:refuse:1ms")
+        t.wait_for(r"^demo x2: in both sink is the bottleneck: \d+ % self time")
         t.keys("m")
         t.wait_without("demo x2")
 
@@ -253,7 +258,7 @@ def test_a_crowd(tmp_path):
             t.wait_for(r"^crowd\[\d+\]: step9 is the bottleneck")
             assert steps_of(t.screen())[:10] == [f"step{i}" for i in range(10)]
             t.keys("m")
-            t.wait_for(r"^crowd x200 (.*\n)+\*step9 +200 refusing")
+            t.wait_for(r"^crowd x200: in \d+ of 200 step9 is the bottleneck, in \d+ (.*\n)+\*step9 +200 ")
             t.keys("m", "End")
             wait_selected(t, ">step9")
             t.wait_for(r"^crowd\[\d+\]: (?!step9 is the bottleneck)")

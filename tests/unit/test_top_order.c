@@ -189,6 +189,11 @@ static void test_merge_many_names(void **state)
 	}
 }
 
+static bool near(double a, double b)
+{
+	return a > b - 1e-9 && a < b + 1e-9;
+}
+
 static void test_merge_values(void **state)
 {
 	struct top_view view = { .merge = true };
@@ -201,6 +206,7 @@ static void test_merge_values(void **state)
 	assert_int_equal(hist_add(&two, 20, 97), 0);
 	made_consumer(&made, 100, "c")->some[MODEL_AVG10] = 0.2;
 	a = made_step(&made, "sink");
+	made.consumers[0].some_share = made.consumers[0].full_share = 1;
 	made_consumer(&made, 200, "c")->some[MODEL_AVG10] = 0.1;
 	b = made_step(&made, "sink");
 	a->rate[COUNTER_ACCEPTED] = 10;
@@ -212,9 +218,7 @@ static void test_merge_values(void **state)
 	b->side[PUSHBACK_SEND] = (struct top_side){
 		.spell_ns = 2, .share = 0.4, .longest = 40, .at_least = true, .durations = &two
 	};
-	a->state = TOP_REFUSING;
 	a->at_fault = true;
-	a->self = 0.3;
 	a->has_depth = b->has_depth = true;
 	a->depth = 5, a->capacity = 100;
 	b->depth = 2, b->capacity = 4;
@@ -222,18 +226,144 @@ static void test_merge_values(void **state)
 	assert_true(row->rate[COUNTER_ACCEPTED] == 15);
 	assert_int_equal(row->counter[COUNTER_SEND], 15);
 	assert_int_equal(row->side[PUSHBACK_SEND].spell_ns, 2);
-	assert_true(row->side[PUSHBACK_SEND].share == 0.5);
+	assert_true(near(row->side[PUSHBACK_SEND].share, 0.45));
 	assert_int_equal(row->side[PUSHBACK_SEND].p50, 20);
 	assert_int_equal(row->side[PUSHBACK_SEND].longest, 40);
 	assert_true(row->side[PUSHBACK_SEND].at_least);
-	assert_int_equal(row->state, TOP_REFUSING);
 	assert_true(row->at_fault);
-	assert_true(row->self == 0.3);
 	assert_int_equal(row->depth, 2);
 	assert_int_equal(row->capacity, 4);
-	assert_true(row_named(&view, "sink")->consumer->some[MODEL_AVG10] == 0.2);
+	assert_true(near(row_named(&view, "sink")->consumer->some[MODEL_AVG10], 0.15));
+	assert_true(near(row_named(&view, "sink")->consumer->some_share, 0.5));
+	assert_true(near(row_named(&view, "sink")->consumer->full_share, 0.5));
 	hist_free(&one);
 	hist_free(&two);
+}
+
+/* The mean of those of which something is known; and the state that follows from it. */
+static void test_merge_shares(void **state)
+{
+	struct top_view view = { .merge = true };
+	const struct top_step *row;
+	struct top_step *step[4];
+
+	(void)state;
+	for (uint32_t i = 0; i < 4; i++) {
+		made_consumer(&made, 100 + i, "c");
+		step[i] = made_step(&made, "sink");
+		step[i]->marks = i < 2;
+		step[i]->judged = i < 3;
+	}
+	for (int i = 0; i < 2; i++) {
+		step[i]->self = step[i]->side[PUSHBACK_SEND].share = 0.9;
+		step[i]->busy = 0.4;
+		step[i]->split[MODEL_REFUSING] = 0.6;
+		step[i]->split[MODEL_BUSY] = 0.4;
+		step[i]->state = TOP_REFUSING;
+		step[i]->since_ns = (i + 1) * SEC;
+		step[i]->since_at_least = i;
+	}
+	step[2]->split[MODEL_IDLE] = 1;
+	step[2]->since_ns = 9 * SEC;
+	row = row_named(&view, "sink")->step;
+	assert_true(near(row->self, 0.6));
+	assert_true(near(row->side[PUSHBACK_SEND].share, 0.6));
+	assert_true(near(row->busy, 0.4));
+	assert_true(near(row->split[MODEL_REFUSING], 0.4));
+	assert_true(near(row->split[MODEL_IDLE], 1 / 3.0));
+	assert_int_equal(row->state, TOP_REFUSING);
+	assert_int_equal(row->since_ns, 2 * SEC);
+	assert_true(row->since_at_least);
+	assert_true(row->judged);
+	step[1]->self = 0;
+	row = row_named(&view, "sink")->step;
+	assert_int_equal(row->state, TOP_IDLE);
+	assert_int_equal(row->since_ns, 0);
+	step[3]->rate[COUNTER_ACCEPTED] = 1;
+	assert_int_equal(row_named(&view, "sink")->step->state, TOP_FLOWING);
+}
+
+/* ---- What the verdict says of those that are merged ---- */
+
+static struct top_consumer *judge(uint32_t pid, enum verdict_kind kind, size_t culprit, double self)
+{
+	struct top_consumer *c = made_consumer(&made, pid, "c");
+
+	made_step(&made, "transform");
+	made_step(&made, "sink");
+	c->kind = kind;
+	c->culprit = culprit;
+	if (culprit < c->count)
+		made.steps[c->first + culprit].self = self;
+	return c;
+}
+
+static const char *verdict(void)
+{
+	static const struct top_view view = { .merge = true };
+
+	return row_named(&view, "sink")->consumer->verdict;
+}
+
+static void test_merge_agrees(void **state)
+{
+	static const struct top_view view = { .merge = true };
+
+	(void)state;
+	snprintf(judge(1, VERDICT_BOTTLENECK, 0, 0.9)->verdict, TOP_VERDICT_SIZE, "its own");
+	assert_string_equal(verdict(), "its own");
+	judge(2, VERDICT_BOTTLENECK, 0, 1);
+	assert_string_equal(verdict(), "in both transform is the bottleneck: 95 % self time");
+	assert_true(near(row_named(&view, "transform")->step->self, 0.95));
+	made_consumer(&made, 9, "other");
+	made_step(&made, "x");
+	assert_string_equal(verdict(), "in both transform is the bottleneck: 95 % self time");
+}
+
+static void test_merge_differs(void **state)
+{
+	static const struct top_view view = { .merge = true };
+
+	(void)state;
+	judge(1, VERDICT_BOTTLENECK, 1, 0.9);
+	judge(2, VERDICT_BOTTLENECK, 0, 1);
+	judge(3, VERDICT_BOTTLENECK, 0, 0.8);
+	assert_string_equal(verdict(),
+			    "in 2 of 3 transform is the bottleneck, in 1 sink is the bottleneck");
+	assert_true(near(row_named(&view, "transform")->step->self, 0.6));
+	judge(4, VERDICT_UNCLEAR, 0, 0.5);
+	judge(5, VERDICT_UNCLEAR, 1, 0.5);
+	judge(6, VERDICT_STOPPED, 2, 0);
+	for (uint32_t pid = 7; pid < 10; pid++)
+		judge(pid, VERDICT_FLOWING, 0, 0);
+	/* Of trouble first, however many are well. */
+	assert_string_equal(verdict(),
+			    "in 2 of 9 transform is the bottleneck, in 2 there is no "
+			    "clear culprit, in 1 the process is stopped, in 4 otherwise");
+}
+
+static void test_merge_phrases(void **state)
+{
+	static const struct {
+		enum verdict_kind kind;
+		const char *text;
+	} table[] = {
+		{ VERDICT_MEASURING, "in both the first second is being measured" },
+		{ VERDICT_NOTHING, "in both nothing is being submitted" },
+		{ VERDICT_STOPPED, "in both the process is stopped" },
+		{ VERDICT_FLOWING, "in both there is no bottleneck" },
+		{ VERDICT_BUSIEST, "in both sink is busy most of the time" },
+		{ VERDICT_UNCLEAR, "in both there is no clear culprit" },
+		{ VERDICT_BEHIND, "in both sink is blocked by something that is not watched" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		made_begin(&made);
+		judge(1, table[i].kind, 1, 0);
+		judge(2, table[i].kind, 1, 0);
+		assert_string_equal(verdict(), table[i].text);
+	}
 }
 
 /* Instances of one name in one process share their durations: these count once. */
@@ -286,9 +416,11 @@ static void test_many(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_pipeline),         TEST(test_sorted),           TEST(test_each_order),
-		TEST(test_filter),           TEST(test_merge_names),      TEST(test_merge_values),
-		TEST(test_merge_many_names), TEST(test_merge_one_series), TEST(test_many),
+		TEST(test_pipeline),      TEST(test_sorted),           TEST(test_each_order),
+		TEST(test_filter),        TEST(test_merge_names),      TEST(test_merge_values),
+		TEST(test_merge_shares),  TEST(test_merge_agrees),     TEST(test_merge_differs),
+		TEST(test_merge_phrases), TEST(test_merge_one_series), TEST(test_merge_many_names),
+		TEST(test_many),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
