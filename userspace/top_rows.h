@@ -50,7 +50,7 @@ struct top_step {
 	uint64_t since_ns;
 	bool since_at_least;
 	bool judged;   /* a second of it has been seen; before that no share or rate is known */
-	bool at_fault; /* the verdict names it */
+	bool at_fault; /* the verdict blames it */
 	struct top_side side[2];
 	double self; /* share of the last second */
 	double busy; /* likewise; without `marks` not known */

@@ -208,7 +208,7 @@ static const char *name_of(char name[NAME_SHOWN], const struct step_view *step)
 {
 	if (!step)
 		return "";
-	return text_safe(name, NAME_SHOWN, *step->record->name ? step->record->name : "(no name)");
+	return text_safe(name, NAME_SHOWN, text_name(step->record->name));
 }
 
 #define CLAUSE_SIZE 160

@@ -38,7 +38,7 @@ static void test_every_width(void **state)
 
 	(void)state;
 	gather(WIDTHS - 1, whole, sizeof(whole));
-	assert_non_null(strstr(whole, "notknownSINCEhowlong"));
+	assert_non_null(strstr(whole, "notknownSINCEforsolong"));
 	for (size_t width = 12; width < WIDTHS; width++) {
 		gather(width, narrow, sizeof(narrow));
 		assert_string_equal(narrow, whole);
