@@ -22,7 +22,7 @@ static const char *const help[][2] = {
 	{ "STATE",
 	  "what filled half of the last second: blocked (BLK%), refusing (SELF%), busy (BUSY%: "
 	  "in its own code); else flowing or idle; ? is not known" },
-	{ "SINCE", "for so long STATE was that most of the time; > at least; - it was not" },
+	{ "SINCE", "for so long STATE was that most of the time; > at least so long" },
 	{ "REF% BLK%", "of the last second refusing, blocked by the next step: or both" },
 	{ "SELF%", "refusing and not blocked: nearly all at one step is the bottleneck" },
 	{ "BUSY+BLK+...", "by samples, the first that held: unlike REF% BLK% adds up to 100" },
