@@ -3,6 +3,7 @@
 # `make demo` and `make test` do all set-up on a fresh machine; see `make help`.
 
 CC = gcc
+CXX = g++
 CLANG ?= clang
 OBJCOPY ?= objcopy
 BPFTOOL ?= $(firstword $(shell command -v bpftool 2>/dev/null) /usr/sbin/bpftool)
@@ -34,6 +35,8 @@ CFLAGS ?= $(if $(call on,DEBUG),-O0,-O2) -g
 SANITIZERS := $(if $(call on,SANITIZE),-fsanitize=address$(COMMA)undefined -fno-omit-frame-pointer)
 ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE= -DPUSHBACK_TOOL_VERSION='"$(VERSION)"' $(WARNINGS) $(CFLAGS) \
 	$(SANITIZERS) -Iinclude -Iuserspace -I$(B) -MMD -MP
+CXX_FLAGS = -std=c++11 $(filter-out -Wstrict-prototypes -Wmissing-prototypes,$(WARNINGS)) -Wold-style-cast \
+	$(CFLAGS) $(SANITIZERS) -Iinclude -MMD -MP
 LINK = $(CC) $(CFLAGS) $(SANITIZERS) $(LDFLAGS)
 LIBS := -lbpf -lelf -lz -ljansson -lncursesw -ltinfo -lm -pthread
 
@@ -43,6 +46,7 @@ SUPPORT := $(patsubst %.c,$(B)/%.o,$(wildcard tests/unit/support/*.c))
 UNITS := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/test_*.c))
 PROGS := $(patsubst tests/progs/%.c,$(B)/tests/%,$(wildcard tests/progs/*.c))
 SHARED := $(patsubst tests/progs/shared/%.c,$(B)/tests/%.so,$(wildcard tests/progs/shared/*.c))
+CPP := $(B)/tests/driver_cpp $(B)/tests/driver_cpp_library.so
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
@@ -84,7 +88,7 @@ bench: all progs ## what it costs: the header alone, and a whole consumer
 
 install: $(B)/pushback ## to $(DESTDIR)$(PREFIX): the binary and the headers
 	install -D -m 0755 $(B)/pushback $(DESTDIR)$(PREFIX)/bin/pushback
-	install -D -m 0644 include/pushback.h $(DESTDIR)$(PREFIX)/include/pushback.h
+	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/include include/pushback.h include/pushback.hpp
 
 clean: ## remove what was built
 	$(Q)rm -rf build build-*
@@ -146,7 +150,20 @@ $(B)/tests/%: $(B)/tests/progs/%.o $(LIBRARY)
 	$(call say,LINK,$@)
 	$(Q)$(LINK) $^ $(LIBS) -ldl -o $@
 
-progs: $(PROGS) $(SHARED)
+# The driver whose steps are C++ ones, and its library.
+$(B)/tests/driver_cpp: tests/progs/driver.c tests/progs/cpp/driver.cc | $(B)/need
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) -DSCRIPTED_ELSEWHERE -c $< -o $@.main.o
+	$(Q)$(CXX) $(CXX_FLAGS) -c tests/progs/cpp/driver.cc -o $@.o
+	$(Q)$(CXX) $(CFLAGS) $(SANITIZERS) $(LDFLAGS) $@.main.o $@.o -ldl -pthread -o $@
+
+$(B)/tests/driver_cpp_library.so: tests/progs/cpp/library.cc | $(B)/need
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(CXX) $(CXX_FLAGS) -fPIC -shared $< -o $@
+
+progs: $(PROGS) $(SHARED) $(if $(shell command -v $(CXX)),$(CPP))
 
 $(B)/need: tools/need
 	@mkdir -p $(B)

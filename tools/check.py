@@ -13,6 +13,7 @@ from pathlib import Path
 
 TOP = Path(__file__).resolve().parent.parent
 SOURCES = ["bpf", "include", "userspace", "tools", "tests"]
+C = (".c", ".h", ".cc", ".hpp")
 
 
 def files(*suffixes, under=SOURCES):
@@ -32,7 +33,7 @@ def run(*command, **options):
 
 def formatting():
     """clang-format agrees."""
-    done = run("clang-format", "--dry-run", *(name(p) for p in files(".c", ".h")))
+    done = run("clang-format", "--dry-run", *(name(p) for p in files(*C)))
     for line in done.stderr.splitlines():
         if "warning:" in line:
             yield line.split(" [")[0]
@@ -92,8 +93,10 @@ def headers_alone():
     public = [("gcc", ["-std=c11"], "c"), ("clang", ["-std=c11"], "c"), ("g++", ["-std=c++11"], "c++"),
               ("clang++", ["-std=c++11"], "c++")]
     flags = ["-Wall", "-Wextra", "-Wpedantic", "-Werror", "-Iinclude", "-Iuserspace", "-O1", "-c", "-o", "/dev/null"]
-    for path in files(".h", under=["include", "userspace"]):
+    for path in files(".h", ".hpp", under=["include", "userspace"]):
         for compiler, standard, language in public if path.parent.name == "include" else compilers:
+            if path.suffix == ".hpp" and language == "c":
+                continue
             with tempfile.NamedTemporaryFile("w", suffix="." + language.replace("+", "p")) as source:
                 source.write(f'#include "{path}"\ntypedef int not_empty;\n')
                 source.flush()
@@ -105,8 +108,8 @@ def headers_alone():
 def lengths():
     """Functions and files are short; the README too."""
     sizes = []
-    sources = [name(p) for p in files(".c", ".h")]
-    done = run("ctags", "-x", "--c-kinds=f", "--fields=+ne", "--_xformat=%{input}:%n %N %e", *sources)
+    sources = [name(p) for p in files(*C)]
+    done = run("ctags", "-x", "--c-kinds=f", "--c++-kinds=f", "--fields=+ne", "--_xformat=%{input}:%n %N %e", *sources)
     for line in done.stdout.splitlines():
         where, function, end = line.split()
         file, start = where.rsplit(":", 1)
@@ -119,7 +122,7 @@ def lengths():
         yield f"the median function has {statistics.median(sizes)} lines, more than 20"
     if sizes[len(sizes) * 9 // 10] > 60:
         yield f"one function in ten has {sizes[len(sizes) * 9 // 10]} lines or more, above 60"
-    for path in files(".c", under=SOURCES):
+    for path in files(".c", ".cc", ".hpp", under=SOURCES):
         lines = path.read_text().count("\n")
         if lines > 600:
             yield f"{name(path)}: {lines} lines, more than 600"
@@ -130,7 +133,7 @@ def lengths():
 
 def licences():
     """The first lines of every source name its licence."""
-    for path in [*files(".c", ".h", ".py", ".sh"), TOP / "Makefile", TOP / "tools/need"]:
+    for path in [*files(*C, ".py", ".sh"), TOP / "Makefile", TOP / "tools/need"]:
         if "SPDX-License-Identifier" not in "".join(path.read_text().splitlines(True)[:2]):
             yield f"{name(path)}: no SPDX-License-Identifier in its first two lines"
 

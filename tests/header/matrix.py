@@ -257,25 +257,29 @@ def alone():
             [("gcc", "c11"), ("clang", "c11"), ("gcc", "c2x"), ("g++", "c++11"), ("clang++", "c++11"),
              ("g++", "c++20"), ("clang++", "c++20")]):
         yield header, compiler, std
+    for compiler, std in itertools.product(["g++", "clang++"], ["c++11", "c++20"]):
+        yield "pushback.hpp", compiler, std
 
 
 def do_alone(header, compiler, std):
     """Copied elsewhere with nothing else, and only it included; then the user's code that calls all."""
     if not shutil.which(compiler):
         raise Skip(f"no {compiler}")
-    more = list(MORE_WARNINGS) if header == "pushback.h" else []
+    more = [] if header == "pushback_abi.h" else list(MORE_WARNINGS)
+    end = ".cc" if header == "pushback.hpp" else ".c"
     more += (["-Wstrict-prototypes", "-Wmissing-prototypes"] if std[:3] != "c++" else
              ["-Wold-style-cast"] + (["-Wuseless-cast"] if compiler == "g++" else [])
-             if header == "pushback.h" else [])
+             if header != "pushback_abi.h" else [])
+    more += ["-fno-exceptions", "-fno-rtti"] if std == "c++20" else []
     language = ["-x", "c++" if std.startswith("c++") else "c", f"-std={std}"]
     with tempfile.TemporaryDirectory(prefix="pushback-matrix-") as made:
         shutil.copy(ROOT / "include/pushback.h", made)
         if header != "pushback.h":
             shutil.copy(ROOT / "include" / header, made)
-        Path(made, "alone.c").write_text(f'#include "{header}"\nint alone(void);\n'
+        Path(made, f"alone{end}").write_text(f'#include "{header}"\nint alone(void);\n'
                                          "int alone(void)\n{\n\treturn 0;\n}\n")
-        shutil.copy(HERE / "user.c", made)
-        for source, level in itertools.product(["alone.c", "user.c"], ["-O0", "-O2"]):
+        shutil.copy(HERE / f"user{end}", made)
+        for source, level in itertools.product([f"alone{end}", f"user{end}"], ["-O0", "-O2"]):
             run([compiler, *language, level, *WARNINGS, "-pedantic-errors", *more, "-c", source, "-o",
                  "out.o"], cwd=made)
     return ""

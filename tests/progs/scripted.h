@@ -63,15 +63,22 @@ struct scripted {
 	void (*init)(unsigned int place, const char *name);
 };
 
-static struct pushback_step scripted_places[SCRIPTED_PLACES];
-
 static inline uint64_t scripted_now(void)
 {
 	struct timespec t;
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+	return 1000000000ull * t.tv_sec + t.tv_nsec;
 }
+
+/* SCRIPTED_ELSEWHERE: another language's calls serve the driver. */
+#ifdef SCRIPTED_ELSEWHERE
+#ifndef __cplusplus
+extern const struct scripted scripted_here;
+#endif
+#else
+
+static struct pushback_step scripted_places[SCRIPTED_PLACES];
 
 static void scripted_init(unsigned int place, const char *name)
 {
@@ -152,5 +159,7 @@ static const struct scripted scripted_here = {
 	.run = scripted_run,
 	.init = scripted_init,
 };
+
+#endif /* SCRIPTED_ELSEWHERE */
 
 #endif /* SCRIPTED_H */

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: MIT
+"""pushback.hpp: what its classes do, and that the probes of C++ are those of C."""
+
+import shutil
+
+import pytest
+
+import contract
+from driver import Driver, copy_new
+from program import PROGS, ROOT, run
+
+# Of those for C, some of each kind: played by steps in C++.
+from test_semantics import (  # noqa: F401
+    test_a_forked_child_starts_clean,
+    test_a_new_instance_at_the_same_address_abandons_the_old_one,
+    test_a_poll_that_is_not_ready_ends_nothing_and_no_poll_ends_the_blocking,
+    test_self_time_stands_still_while_blocked,
+    test_step_end_abandons_what_is_open,
+    test_what_is_neither_refusal_nor_acceptance_changes_nothing,
+)
+
+DRIVER, LIBRARY = PROGS / "driver_cpp", PROGS / "driver_cpp_library.so"
+FLAGS = (
+    "-Wall -Wextra -Wpedantic -pedantic-errors -Werror -Wold-style-cast -Wconversion "
+    "-Wsign-conversion -Wshadow -Wundef -Wcast-qual -Wcast-align"
+).split()
+
+pytestmark = pytest.mark.skipif(not shutil.which("g++"), reason="no g++")
+
+
+class CppDriver(Driver):
+    """Its steps, and those of its library, are pushback::step objects."""
+
+    def __init__(self, directory, library=False, prefix=()):
+        if not (directory / "driver").exists():
+            copy_new(DRIVER, directory / "driver")
+            copy_new(LIBRARY, directory / "driver_library.so")
+        super().__init__(directory, library, prefix)
+
+
+@pytest.fixture(name="scene")
+def a_scene(tmp_path, monkeypatch):
+    with contract.a_scene(tmp_path, monkeypatch, CppDriver) as scene:
+        yield scene
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        "g++ -std=c++11 -O2",
+        "g++ -std=c++17 -O0 -fsanitize=address,undefined",
+        "clang++ -std=c++20 -O2 -fno-exceptions -fno-rtti",
+    ],
+)
+def test_guards(how, tmp_path):
+    """tests/progs/cpp/guards.cc holds the classes to their manual."""
+    command = how.split()
+    if not shutil.which(command[0]):
+        pytest.skip(f"no {command[0]}")
+    source = ROOT / "tests/progs/cpp/guards.cc"
+    done = run(*command, *FLAGS, f"-I{ROOT}/include", source, "-o", tmp_path / "guards")
+    assert done.returncode == 0, done.stderr
+    done = run(tmp_path / "guards")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "ok\n", "")
+
+
+@pytest.mark.parametrize("file", [DRIVER, LIBRARY], ids=["executable", "library"])
+def test_the_probes_are_those_of_c(file):
+    contract.check_probes(file)
+
+
+def test_random_schedules(monkeypatch):
+    contract.check_schedules(monkeypatch, CppDriver, 3)
