@@ -46,7 +46,10 @@ SUPPORT := $(patsubst %.c,$(B)/%.o,$(wildcard tests/unit/support/*.c))
 UNITS := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/test_*.c))
 PROGS := $(patsubst tests/progs/%.c,$(B)/tests/%,$(wildcard tests/progs/*.c))
 SHARED := $(patsubst tests/progs/shared/%.c,$(B)/tests/%.so,$(wildcard tests/progs/shared/*.c))
-CPP := $(B)/tests/driver_cpp $(B)/tests/driver_cpp_library.so
+# Other languages' probes and programs: of those that are here.
+CPP := $(if $(shell command -v $(CXX)),$(B)/tests/driver_cpp $(B)/tests/driver_cpp_library.so)
+PYTHON_H := $(wildcard $(shell $(PYTHON) -c 'import sysconfig; print(sysconfig.get_path("include"))' 2>/dev/null)/Python.h)
+EXTENSION := $(if $(PYTHON_H),$(B)/python/pushback/__init__.py)
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
@@ -163,7 +166,13 @@ $(B)/tests/driver_cpp_library.so: tests/progs/cpp/library.cc | $(B)/need
 	$(call say,LINK,$@)
 	$(Q)$(CXX) $(CXX_FLAGS) -fPIC -shared $< -o $@
 
-progs: $(PROGS) $(SHARED) $(if $(shell command -v $(CXX)),$(CPP))
+# The Python package, as pip builds it.
+$(B)/python/pushback/__init__.py: include/pushback.h $(wildcard $(addprefix include/python/,*.py src/* pushback/*))
+	$(call say,PYTHON,$(@D))
+	$(Q)CC='$(CC)' CFLAGS='$(CFLAGS) $(WARNINGS)' $(PYTHON) -B include/python/backend.py $(B)/python
+	@touch $@
+
+progs: $(PROGS) $(SHARED) $(CPP) $(EXTENSION)
 
 $(B)/need: tools/need
 	@mkdir -p $(B)

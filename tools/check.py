@@ -8,6 +8,7 @@ import re
 import statistics
 import subprocess
 import sys
+import sysconfig
 import tempfile
 from pathlib import Path
 
@@ -92,7 +93,8 @@ def headers_alone():
     compilers = [("gcc", ["-std=gnu11", "-D_GNU_SOURCE="], "c")]
     public = [("gcc", ["-std=c11"], "c"), ("clang", ["-std=c11"], "c"), ("g++", ["-std=c++11"], "c++"),
               ("clang++", ["-std=c++11"], "c++")]
-    flags = ["-Wall", "-Wextra", "-Wpedantic", "-Werror", "-Iinclude", "-Iuserspace", "-O1", "-c", "-o", "/dev/null"]
+    flags = ["-Wall", "-Wextra", "-Wpedantic", "-Werror", "-Iinclude", "-Iuserspace",
+             f"-I{sysconfig.get_path('include')}", "-O1", "-c", "-o", "/dev/null"]
     for path in files(".h", ".hpp", under=["include", "userspace"]):
         for compiler, standard, language in public if path.parent.name == "include" else compilers:
             if path.suffix == ".hpp" and language == "c":

@@ -1,0 +1,658 @@
+# SPDX-License-Identifier: MIT
+"""The Python package: the probes are those of C, and what observe() wraps reports what it does."""
+
+import ctypes
+import gc
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+import threading
+import weakref
+
+import pytest
+
+import contract
+import test_property
+from driver import ACCEPTED, INVALID, PROPAGATED, REJECTED, Driver, copy_new, listen
+from program import BUILD, PROGS, ROOT, run
+
+# Of those for C, some of each kind: played by Step objects.
+from test_semantics import (  # noqa: F401
+    test_a_forked_child_starts_clean,
+    test_a_poll_that_is_not_ready_ends_nothing_and_no_poll_ends_the_blocking,
+    test_every_attempt_of_a_spinning_caller_counts,
+    test_self_time_stands_still_while_blocked,
+    test_step_end_abandons_what_is_open,
+    test_what_is_neither_refusal_nor_acceptance_changes_nothing,
+)
+
+PACKAGE = BUILD / "python"
+EXTENSION = PACKAGE / "pushback" / "_pushback.abi3.so"
+
+pytestmark = pytest.mark.skipif(
+    not os.path.exists(os.path.join(sysconfig.get_path("include"), "Python.h")),
+    reason="no Python.h to build the extension with (Debian: python3-dev)",
+)
+
+
+@pytest.fixture(name="pushback", scope="module")
+def the_package():
+    """In this process. Nobody else's: a file of its own."""
+    sys.path.insert(0, str(PACKAGE))
+    try:
+        import pushback
+    finally:
+        sys.path.pop(0)
+    assert pushback._pushback.__file__ == str(EXTENSION)
+    return pushback
+
+
+# ---- One contract ----
+
+
+class PythonDriver(Driver):
+    """Its steps are pushback.Step objects. `file` is the extension module that it uses."""
+
+    def __init__(self, directory, library=False, prefix=()):
+        self.directory = directory
+        self.file = directory / "driver"
+        self.library_file = directory / "driver_library.so"
+        package = directory / "pushback"
+        if not self.file.exists():
+            shutil.copytree(PACKAGE / "pushback", package)
+            copy_new(EXTENSION, self.file)
+            os.unlink(package / EXTENSION.name)
+            os.link(self.file, package / EXTENSION.name)
+            copy_new(PROGS / "driver_library.so", self.library_file)
+        path, listening = listen(directory)
+        tools = {"PYTHONPATH": str(directory), "PUSHBACK_STAPSDT": str(ROOT / "tests/header")}
+        script = ROOT / "tests/progs/python_driver.py"
+        self.process = subprocess.Popen(
+            [*prefix, sys.executable, "-B", script, path],
+            stdin=subprocess.DEVNULL,
+            env=os.environ | tools,
+        )
+        self._meet(path, listening)
+        self.has_library = False
+
+    def fork(self):
+        child = super().fork()
+        child.__class__ = PythonDriver
+        return child
+
+    def dlopen(self):
+        """It has no library."""
+
+
+class PythonSchedule(test_property.Schedule):
+    def reuse(self, process, place):
+        """The old instance ends when its object goes: it is told to before."""
+        self.calls(process, place, [("end", place, 0)])
+        self.init(process, place, self.new_name())
+
+
+@pytest.fixture(name="scene")
+def a_scene(tmp_path, monkeypatch):
+    with contract.a_scene(tmp_path, monkeypatch, PythonDriver) as scene:
+        yield scene
+
+
+def test_the_probes_are_those_of_c():
+    contract.check_probes(EXTENSION)
+
+
+def test_random_schedules(monkeypatch):
+    contract.check_schedules(monkeypatch, PythonDriver, 3, PythonSchedule)
+
+
+def test_the_layout_is_that_of_c(pushback):
+    step = pushback.Step("layout")
+    assert step.address % 64 == 0
+    memory = ctypes.string_at(step.address, 512)
+    assert struct(step.address, "magic", ctypes.c_uint32) == 0x70756C6C
+    assert struct(step.address, "version", ctypes.c_uint16) == 1
+    assert struct(step.address, "size", ctypes.c_uint16) == 512
+    assert memory[contract.OFFSETS["name"] :] == b"layout".ljust(128, b"\0")
+    assert struct(step.address, "epoch") == 2  # never called
+    step.depth(3, 7)
+    assert struct(step.address, "depth") == 3 | 7 << 32
+
+
+# ---- Watched from within ----
+
+
+def struct(address, field, kind=ctypes.c_uint64):
+    return kind.from_address(address + contract.OFFSETS[field]).value
+
+
+def counts(step):
+    """(accepted, rejected, forwarded, refused) of a Step, or of what is observed."""
+    address = getattr(step, "address", None) or step.__pushback__
+    return tuple(struct(address, f) for f in ("accepted", "rejected", "forwarded", "refused"))
+
+
+def inside(step):
+    return struct(step.__pushback__, "inside") & 3
+
+
+def is_open(step, direction=0):
+    return bool(struct(step.__pushback__, "state", ctypes.c_uint32) & 1 << direction)
+
+
+@pytest.fixture
+def watched(pushback):
+    """The semaphore is up, though no site is armed: everything counts."""
+    path = pushback._pushback.__file__
+    (at,) = {note.semaphore for note in contract.Elf(path).notes()}
+    with open("/proc/self/maps", encoding="utf-8") as maps:
+        base = min(int(line.split("-")[0], 16) for line in maps if line.rstrip().endswith(path))
+    semaphore = ctypes.c_uint16.from_address(base + at)
+    semaphore.value += 1
+    yield pushback
+    semaphore.value -= 1
+
+
+class MessageRejected(Exception):
+    pass
+
+
+class InvalidMessage(Exception):
+    pass
+
+
+class Refused(MessageRejected):
+    """A framework's own kind of it."""
+
+
+class Strategy:
+    """Does what `says` says at a submit: an exception is raised, else it hands on if there is a next one."""
+
+    def __init__(self, next_step=None):
+        self.next_step = next_step
+        self.says = None
+        self.log = []
+
+    def submit(self, message):
+        self.log.append(("submit", message))
+        if self.says:
+            raise self.says
+        return self.next_step.submit(message) if self.next_step else message
+
+    def poll(self):
+        self.log.append(("poll",))
+        if self.next_step:
+            self.next_step.poll()
+
+    def close(self):
+        self.log.append(("close",))
+
+    def terminate(self):
+        self.log.append(("terminate",))
+
+    def join(self, timeout=None):
+        self.log.append(("join", timeout))
+        if self.next_step:
+            self.next_step.close()
+            self.next_step.join(timeout=timeout)
+
+
+def attempt(step, message=None):
+    try:
+        return step.submit(message)
+    except (MessageRejected, InvalidMessage, ArithmeticError) as e:
+        return e
+
+
+def test_outcomes(watched):
+    strategy = Strategy()
+    step = watched.observe(strategy, "step")
+    assert step.submit("m") == "m" and counts(step) == (1, 0, 0, 0)
+    for says, rejected in ((MessageRejected(), 1), (Refused(), 2), (InvalidMessage(), 2)):
+        strategy.says = says
+        assert attempt(step) is says
+        assert counts(step) == (1, rejected, 0, 0) and is_open(step)
+    strategy.says = ZeroDivisionError()
+    assert attempt(step) is strategy.says
+    strategy.says = Refused()
+    attempt(step)
+    assert counts(step) == (1, 3, 0, 0)
+    strategy.says = None
+    attempt(step)
+    assert counts(step) == (2, 3, 0, 0) and not is_open(step)
+
+
+def test_classes_are_told_by_name_alone(watched):
+    """Nothing is imported, and odd classes harm nobody."""
+
+    class Meta(type):
+        @property
+        def __name__(cls):
+            raise RuntimeError("no name")
+
+    class Odd(Exception, metaclass=Meta):
+        pass
+
+    class NotNamedSo(Exception):
+        def __str__(self):
+            return "MessageRejected"
+
+    strategy = Strategy()
+    step = watched.observe(strategy, "step")
+    for odd in (Odd(), NotNamedSo()):
+        strategy.says = odd
+        with pytest.raises(type(odd)) as raised:
+            step.submit(1)
+        assert raised.value is odd and counts(step) == (0, 0, 0, 0)
+
+
+def test_a_chain(watched):
+    """Each knows what became of what it handed on, and a refusal that passes through is no step's own."""
+    last, middle, first = Strategy(), None, None
+    third = watched.observe(last, "third")
+    middle = Strategy(third)
+    second = watched.observe(middle, "second")
+    first = watched.observe(Strategy(second), "first")
+    chain = first, second, third
+    attempt(first)
+    assert [counts(s) for s in chain] == [(1, 0, 1, 0), (1, 0, 1, 0), (1, 0, 0, 0)]
+    last.says = MessageRejected()
+    attempt(first)
+    assert [counts(s) for s in chain] == [(1, 0, 1, 1), (1, 0, 1, 1), (1, 1, 0, 0)]
+    assert [is_open(s, 1) for s in chain] == [True, True, False]
+    middle.says = MessageRejected()
+    attempt(first)
+    assert [counts(s) for s in chain] == [(1, 0, 1, 2), (1, 1, 1, 1), (1, 1, 0, 0)]
+    last.says = middle.says = None
+    attempt(first)
+    assert [counts(s) for s in chain] == [(2, 0, 2, 2), (2, 1, 2, 1), (2, 1, 0, 0)]
+    assert not any(is_open(s, d) for s in chain for d in (0, 1))
+
+
+def test_a_refusal_that_was_swallowed_is_not_propagated_later(watched):
+    class Carrying(Strategy):
+        carried = None
+
+        def submit(self, message):
+            if self.carried:
+                raise MessageRejected
+            self.poll(message)
+
+        def poll(self, message=None):
+            self.carried = message or self.carried
+            try:
+                self.next_step.submit(self.carried)
+                self.carried = None
+            except MessageRejected:
+                pass
+
+    last = Strategy()
+    sink = watched.observe(last, "sink")
+    step = watched.observe(Carrying(sink), "carrying", ready=lambda s: s.carried is None)
+    last.says = MessageRejected()
+    attempt(step, 1)
+    assert counts(step) == (1, 0, 0, 1)
+    attempt(step, 2)
+    assert counts(step) == (1, 1, 0, 1) and is_open(step, 0)
+    step.poll()
+    assert counts(step) == (1, 1, 0, 2) and is_open(step, 0)
+    last.says = None
+    step.poll()
+    assert counts(step) == (1, 1, 1, 2) and not is_open(step, 0) and not is_open(step, 1)
+
+
+def test_another_thread_is_nobodys_next_step(watched):
+    sink = watched.observe(Strategy(), "sink")
+
+    class Elsewhere(Strategy):
+        def submit(self, message):
+            thread = threading.Thread(target=sink.submit, args=(message,))
+            thread.start()
+            thread.join()
+
+    step = watched.observe(Elsewhere(), "elsewhere")
+    step.submit(1)
+    assert counts(sink) == (1, 0, 0, 0) and counts(step) == (1, 0, 0, 0)
+
+
+def test_a_recursion_deeper_than_is_kept(watched):
+    """Each of 200 steps is the next one of the one before; the deepest are not told to their callers."""
+    steps = [watched.observe(Strategy(), "0")]
+    for i in range(1, 200):
+        steps.append(watched.observe(Strategy(steps[-1]), str(i)))
+    steps.reverse()
+    assert steps[0].submit("m") == "m"
+    assert [counts(s)[0] for s in steps] == [1] * 200
+    assert [counts(s)[2] for s in steps] == [1] * 64 + [0] * 136
+    steps[0].submit("m")
+    assert [counts(s)[2] for s in steps] == [2] * 64 + [0] * 136
+
+
+def test_marks(watched):
+    seen = []
+
+    class Looking(Strategy):
+        def submit(self, message):
+            seen.append(inside(step))
+
+        def poll(self):
+            seen.append(inside(step))
+
+        def join(self, timeout=None):
+            seen.append(inside(step))
+
+    step = watched.observe(Looking(), "looking")
+    for call in (lambda: step.submit(1), step.poll, step.join):
+        call()
+        assert inside(step) == 0
+    assert seen == [1, 2, 2]
+
+
+def test_ready_is_asked_only_while_somebody_watches(pushback, watched):
+    asked = []
+    strategy = Strategy()
+    step = watched.observe(strategy, "step", ready=asked.append)
+    strategy.says = MessageRejected()
+    attempt(step)
+    step.poll()
+    assert asked == [strategy] and is_open(step)
+
+
+def test_ready_unwatched(pushback):
+    step = pushback.observe(Strategy(), "step", ready=lambda _: 1 / 0)
+    step.poll()
+
+
+def test_a_ready_that_raises_is_no_fault_of_polls(watched, capsys, monkeypatch):
+    unraisable = []
+    monkeypatch.setattr(sys, "unraisablehook", unraisable.append)
+    strategy = Strategy()
+    step = watched.observe(strategy, "step", ready=lambda _: 1 / 0)
+    strategy.says = MessageRejected()
+    attempt(step)
+    assert step.poll() is None and is_open(step)
+    assert [u.exc_type for u in unraisable] == [ZeroDivisionError]
+
+
+# ---- It ends ----
+
+
+def test_closed_and_joined_it_ends(watched):
+    """As arroyo does at a rebalance: close, join; each strategy does so to its next one."""
+    sink = watched.observe(Strategy(), "sink")
+    first = watched.observe(Strategy(sink), "first")
+    attempt(first)
+    first.terminate()
+    first.close()
+    assert struct(first.__pushback__, "instance") and counts(first)[0] == 1
+    first.join(3.0)
+    assert sink.log[-2:] == [("close",), ("join", 3.0)]
+    assert [struct(s.__pushback__, "instance") for s in (first, sink)] == [0, 0]
+
+
+def test_joined_alone_it_lives(watched):
+    step = watched.observe(Strategy(), "step")
+    attempt(step)
+    step.join()
+    assert struct(step.__pushback__, "instance")
+
+
+def test_it_goes_with_its_last_reference(pushback):
+    """At once, without the garbage collector; and with it, in cycles."""
+    gc.disable()
+    try:
+        strategy = Strategy()
+        step = pushback.observe(strategy, "step")
+        submit = step.submit
+        gone, strategy_gone = weakref.ref(step), weakref.ref(strategy)
+        del step, strategy
+        assert gone() is None and submit(1) == 1
+        del submit
+        assert strategy_gone() is None
+        strategy = Strategy()
+        strategy.wrapper = pushback.observe(strategy, "cycle", ready=strategy.poll)
+        strategy_gone = weakref.ref(strategy)
+        del strategy
+        assert strategy_gone()
+        gc.collect()
+        assert strategy_gone() is None
+    finally:
+        gc.enable()
+
+
+def test_nothing_leaks(watched):
+    """Neither references nor memory."""
+    strategy, error, message = Strategy(), MessageRejected(), object()
+    sink = watched.observe(strategy, "sink")
+    step = watched.observe(Strategy(sink), "step", ready=bool)
+
+    def work():
+        for strategy.says in (None, error, InvalidMessage(), ZeroDivisionError()):
+            attempt(step, message)
+        attempt(sink, message)
+        step.submit(message=message) if strategy.says is None else None
+        step.poll()
+        getattr(step, "log"), getattr(step, "missing", None), repr(step)
+        watched.observe(strategy, "other").poll()
+        watched.Step("one").submit_return(1)
+        for wrong in (lambda: watched.observe(1, "x"), lambda: watched.observe(strategy), lambda: watched.Step()):
+            with pytest.raises((TypeError, AttributeError)):
+                wrong()
+        strategy.log.clear()
+        step.log.clear()
+        error.__traceback__ = None
+
+    objects = (strategy, error, message, MessageRejected, sink, step, None)
+    for _ in range(50):
+        work()
+    gc.collect()
+    before = [sys.getrefcount(o) for o in objects[:-1]], len(gc.get_objects()), resident()
+    for _ in range(3000):
+        work()
+    gc.collect()
+    assert [sys.getrefcount(o) for o in objects[:-1]] == before[0]
+    assert len(gc.get_objects()) <= before[1] + 1000
+    assert resident() < before[2] + 1000  # 6,000 steps of 512 bytes are 3,000 KiB
+
+
+def resident():
+    """KiB."""
+    with open("/proc/self/statm", encoding="ascii") as f:
+        return int(f.read().split()[1]) * os.sysconf("SC_PAGESIZE") // 1024
+
+
+# ---- The framework can't tell ----
+
+
+def test_everything_else_goes_through(pushback):
+    strategy = Strategy()
+    strategy.name = "mine"
+    step = pushback.observe(strategy, "step")
+    assert isinstance(step, Strategy) and step.__class__ is Strategy and step.__wrapped__ is strategy
+    assert step.name == "mine" and vars(step) is vars(strategy)
+    step.name = "other"
+    assert strategy.name == "other"
+    del step.name
+    assert not hasattr(step, "name") and not hasattr(strategy, "name")
+    assert getattr(step, "".join(["sub", "mit"])) == step.submit
+    assert hash(step) != hash(strategy) and step != strategy and step
+    assert repr(step) == f"<pushback.observe({strategy!r}, 'step')>"
+    with pytest.raises(AttributeError, match="'Strategy' object has no attribute 'nothing'"):
+        step.nothing
+
+
+def test_calls_go_through_as_they_are(pushback):
+    class Any(Strategy):
+        def submit(self, *args, **kwargs):
+            return args, kwargs
+
+        poll = close = terminate = join = submit
+
+    step = pushback.observe(Any(), "any")
+    for name in ("submit", "poll", "close", "terminate", "join"):
+        method = getattr(step, name)
+        for args, kwargs in (((), {}), ((1,), {}), ((1, 2), {}), ((), {"message": 1}), ((1,), {"timeout": None})):
+            assert method(*args, **kwargs) == (args, kwargs)
+
+
+def test_a_method_that_is_replaced_is_called(pushback):
+    step = pushback.observe(Strategy(), "step")
+    step.submit = lambda message: message + 1
+    assert step.submit(1) == 2
+
+
+@pytest.mark.parametrize("exception", [KeyboardInterrupt, SystemExit, MessageRejected, InvalidMessage])
+def test_exceptions_pass_unchanged(pushback, exception):
+    strategy = Strategy()
+    steps = [strategy]
+    for name in "abc":
+        steps.append(pushback.observe(Strategy(steps[-1]), name))
+    strategy.says = exception("text")
+    with pytest.raises(exception) as raised:
+        steps[-1].submit(1)
+    assert raised.value is strategy.says and raised.value.__context__ is None
+    for name in ("poll", "close", "terminate", "join"):
+        setattr(strategy, name, lambda *_, **__: (_ for _ in ()).throw(exception))
+        with pytest.raises(exception):
+            getattr(pushback.observe(strategy, "d"), name)()
+
+
+def test_what_is_no_strategy_is_refused(pushback):
+    with pytest.raises(AttributeError, match="submit"):
+        pushback.observe(object(), "object")
+    with pytest.raises(TypeError, match="callable"):
+        pushback.observe(Strategy(), "step", ready=1)
+    with pytest.raises(TypeError):
+        pushback.observe(Strategy(), b"bytes")
+    with pytest.raises(ValueError, match="null"):
+        pushback.observe(Strategy(), "a\0b")
+    with pytest.raises(TypeError, match="observe"):
+        type(pushback.observe(Strategy(), "step"))()
+
+
+def test_steps_refuse_what_is_no_number(pushback):
+    step = pushback.Step(name="step")
+    for wrong in (None, "1", 1.0):
+        with pytest.raises(TypeError):
+            step.submit_return(wrong)
+        with pytest.raises(TypeError):
+            step.forward_return(wrong)
+    for wrong in ((-1,), (1, -1), ("1",), ()):
+        with pytest.raises((TypeError, ValueError)):
+            step.depth(*wrong)
+    with pytest.raises(OverflowError):
+        step.submit_return(1 << 70)
+    assert repr(step) == "<pushback.Step 'step'>" and step.name == "step"
+    assert pushback.Step("n" * 200).name == "n" * 127
+    assert pushback.Step("é" * 100).name.startswith("é" * 63)
+
+
+def test_steps_count(watched):
+    step = watched.Step("step")
+    for outcome in (watched.ACCEPTED, watched.Outcome.REJECTED, 1, PROPAGATED, INVALID, -1, 77):
+        step.submit_return(outcome)
+    for outcome in (ACCEPTED, REJECTED, watched.PROPAGATED, watched.INVALID):
+        step.forward_return(outcome)
+    assert counts(step) == (1, 2, 1, 2)
+    step.end()
+    assert counts(step) == (0, 0, 0, 0)
+
+
+# ---- As a package ----
+
+
+QUICK = os.environ | {"CFLAGS": "-O0", "PYTHONDONTWRITEBYTECODE": "1"}
+
+
+@pytest.mark.skipif(not importlib.util.find_spec("pip"), reason="no pip (Debian: python3-pip)")
+def test_pip_installs_it_offline(tmp_path):
+    """Without a network, an index, or a package to build with; and it leaves the tree as it was."""
+    source = ROOT / "include/python"
+    before = sorted(source.rglob("*"))
+    command = [sys.executable, "-m", "pip", "install", "-q", "--no-index", "--target", tmp_path, source]
+    done = run("unshare", "-n", *command, cwd="/", env=QUICK, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+    code = "import pushback; print(pushback.__file__, pushback.Step('x'))"
+    done = run(sys.executable, "-c", code, env=QUICK | {"PYTHONPATH": str(tmp_path)}, cwd="/")
+    assert done.stdout == f"{tmp_path}/pushback/__init__.py <pushback.Step 'x'>\n", done.stderr
+    contract.check_probes(tmp_path / "pushback" / EXTENSION.name)
+    assert sorted(source.rglob("*")) == before
+
+
+def test_an_sdist_has_the_header(tmp_path):
+    code = f"import sys; sys.path.insert(0, '{ROOT}/include/python'); import backend; backend.build_sdist('.')"
+    done = run(sys.executable, "-c", code, cwd=tmp_path, env=QUICK)
+    assert done.returncode == 0, done.stderr
+    (made,) = tmp_path.iterdir()
+    run("tar", "xzf", made, cwd=tmp_path)
+    unpacked = tmp_path / "pushback-0.1"
+    done = run(sys.executable, unpacked / "backend.py", tmp_path / "built", env=QUICK)
+    assert done.returncode == 0, done.stderr
+    assert (unpacked / "PKG-INFO").read_text().startswith("Metadata-Version")
+    assert (tmp_path / "built/pushback" / EXTENSION.name).exists()
+
+
+def test_subinterpreters(pushback):
+    """Several, one after the other and within each other, in a process of their own."""
+    code = """
+import sys, _xxsubinterpreters as interpreters, pushback
+inner = '''
+import pushback
+class Strategy:
+    def submit(self, message): return message
+    poll = close = terminate = join = lambda self: None
+step = pushback.observe(Strategy(), "inner")
+step.submit(1), step.poll(), step.close(), step.join()
+'''
+class Strategy:
+    def submit(self, message):
+        for _ in range(3):
+            one = interpreters.create(isolated=False)
+            interpreters.run_string(one, inner)
+            interpreters.destroy(one)
+    poll = close = terminate = join = lambda self: None
+step = pushback.observe(Strategy(), "outer")
+step.submit(1), step.poll()
+print("ok")
+"""
+    done = run(sys.executable, "-c", code, env=os.environ | {"PYTHONPATH": str(PACKAGE)})
+    if "No module named '_xxsubinterpreters'" in done.stderr:
+        pytest.skip("this Python shows no subinterpreters")
+    assert (done.returncode, done.stdout) == (0, "ok\n"), done.stderr
+
+
+@pytest.mark.skipif(not importlib.util.find_spec("mypy"), reason="no mypy")
+def test_types(tmp_path):
+    """What mypy makes of it, of right and of wrong uses."""
+    (tmp_path / "use.py").write_text('''
+from typing import Optional
+import pushback
+from pushback import Outcome, Step, observe
+
+class Sink:
+    full = False
+    def submit(self, message: bytes) -> None: ...
+    def poll(self) -> None: ...
+    def close(self) -> None: ...
+    def terminate(self) -> None: ...
+    def join(self, timeout: Optional[float] = None) -> None: ...
+
+sink = observe(Sink(), "sink", ready=lambda sink: not sink.full)
+reveal_type(sink)
+step = Step("x")
+step.submit_return(Outcome.REJECTED)
+step.submit_return(pushback.ACCEPTED)
+step.depth(1, capacity=2)
+sink.submit("text")  # wrong
+observe(object(), "object")  # wrong
+step.submit_return("1")  # wrong
+''')
+    done = run(sys.executable, "-m", "mypy", "--strict", "--cache-dir=/dev/null", "use.py", cwd=tmp_path,
+               env=os.environ | {"MYPYPATH": str(PACKAGE)})
+    wrong = {int(n) for n in re.findall(r"^use.py:(\d+): error", done.stdout, re.M)}
+    lines = (tmp_path / "use.py").read_text().splitlines()
+    assert wrong == {n for n, line in enumerate(lines, 1) if "# wrong" in line}, done.stdout
+    assert 'Revealed type is "use.Sink"' in done.stdout
