@@ -4,6 +4,7 @@
 import ctypes
 import gc
 import importlib.util
+import json
 import os
 import re
 import shutil
@@ -17,8 +18,9 @@ import pytest
 
 import contract
 import test_property
+from agent import Agent
 from driver import ACCEPTED, INVALID, PROPAGATED, REJECTED, Driver, copy_new, listen
-from program import BUILD, PROGS, ROOT, run
+from program import BUILD, PROGS, ROOT, Program, run
 
 # Of those for C, some of each kind: played by Step objects.
 from test_semantics import (  # noqa: F401
@@ -656,3 +658,50 @@ step.submit_return("1")  # wrong
     lines = (tmp_path / "use.py").read_text().splitlines()
     assert wrong == {n for n, line in enumerate(lines, 1) if "# wrong" in line}, done.stdout
     assert 'Revealed type is "use.Sink"' in done.stdout
+
+
+# ---- A consumer of the real shape ----
+
+TRUTH = {
+    "accepted": "submit_accepted",
+    "forwarded": "submit_forwarded",
+    **{f"{d}_rejections": f"{d}_backpressure" for d in ("send", "receive")},
+    **{f"{d}_{end}": f"{d}_backpressure_{end}" for d in ("send", "receive") for end in ("episodes", "abandoned")},
+}
+
+
+def a_copy(directory):
+    """The package in files of its own: only who is told of them watches."""
+    shutil.copytree(PACKAGE / "pushback", directory / "pushback")
+    return directory / "pushback" / EXTENSION.name
+
+
+def test_a_consumer_as_the_framework_has_them(tmp_path):
+    """Five observed strategies, a rebalance: what the agent counted is what the strategies' own code did."""
+    extension = a_copy(tmp_path)
+    script = ROOT / "tests/progs/streams_consumer.py"
+    environment = os.environ | {"PYTHONPATH": str(tmp_path)}
+    with Agent("--path", extension, interval="300ms") as agent:
+        command = [sys.executable, "-B", script, "3"]
+        with Program(command, output="stdout", env=environment) as consumer:
+            consumer.wait_line("^ready")
+            consumer.say("go")
+            truth = json.loads(consumer.wait_line("^{.*}$")[0])
+            agent.end()
+            consumer.say("done")
+            assert consumer.wait() == 0
+    seen = agent.counters()
+    assert seen.keys() == truth.keys()
+    for name, step in truth.items():
+        for key, metric in TRUTH.items():
+            assert seen[name][metric] == step.get(key, 0), (name, metric, step)
+        assert seen[name]["send_backpressure_partial"] == seen[name]["receive_backpressure_partial"] == 0
+    assert agent.lost() == {}
+    # It was what it is meant to be.
+    assert truth["filter"]["propagated"] > 20 and truth["batch"]["propagated"] > 20
+    assert "send_rejections" not in truth["filter"] and "send_rejections" not in truth["batch"]
+    for name in ("decode", "transform", "sink"):
+        assert truth[name]["send_rejections"] > 20 and truth[name]["send_episodes"] > 20
+    assert {step["instances"] for step in truth.values()} == {2}
+    for step, next_step in zip(list(truth.values()), list(truth.values())[1:]):
+        assert step["forwarded"] == next_step["accepted"]

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 from typing import Any, Callable, Optional, Protocol, SupportsIndex, TypeVar, final
 
-class Strategy(Protocol):
+class _Strategy(Protocol):
     @property
     def submit(self) -> Callable[..., Any]: ...
     @property
@@ -13,9 +13,11 @@ class Strategy(Protocol):
     @property
     def join(self) -> Callable[..., Any]: ...
 
-_S = TypeVar("_S", bound=Strategy)
+_S = TypeVar("_S", bound=_Strategy)
 
-def observe(strategy: _S, name: str, ready: Optional[Callable[[_S], object]] = None) -> _S: ...
+def observe(
+    strategy: _S, name: str, *, ready: Optional[Callable[[_S], object]] = None
+) -> _S: ...
 @final
 class Step:
     def __new__(cls, name: str) -> Step: ...

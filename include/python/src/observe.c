@@ -85,15 +85,17 @@ static bool is_named(PyObject *class, const char *name)
 	Py_ssize_t i, count = mro && PyTuple_Check(mro) ? PyTuple_Size(mro) : 0;
 	bool found = false;
 
+	PyErr_Clear();
 	for (i = 0; i < count && !found; i++) {
 		PyObject *base = PyObject_GetAttrString(PyTuple_GetItem(mro, i), "__name__");
 
+		/* A metaclass may do as it likes. */
+		PyErr_Clear();
 		found = base && PyUnicode_Check(base) &&
 			PyUnicode_CompareWithASCIIString(base, name) == 0;
 		Py_XDECREF(base);
 	}
 	Py_XDECREF(mro);
-	PyErr_Clear();
 	return found;
 }
 
