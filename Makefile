@@ -88,6 +88,7 @@ check: ## formatting, layering, headers alone, lengths
 bench: all progs ## what it costs: the header alone, and a whole consumer
 	$(Q)tools/need demo
 	$(Q)$(PYTHON) tests/bench.py $(B)
+	$(if $(EXTENSION),$(Q)PYTHONPATH=$(B)/python $(PYTHON) -B tests/progs/bench_python.py)
 
 install: $(B)/pushback ## to $(DESTDIR)$(PREFIX): the binary and the headers
 	install -D -m 0755 $(B)/pushback $(DESTDIR)$(PREFIX)/bin/pushback

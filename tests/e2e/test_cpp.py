@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """pushback.hpp: what its classes do, and that the probes of C++ are those of C."""
 
+import re
 import shutil
 
 import pytest
@@ -62,6 +63,15 @@ def test_guards(how, tmp_path):
     assert done.returncode == 0, done.stderr
     done = run(tmp_path / "guards")
     assert (done.returncode, done.stdout, done.stderr) == (0, "ok\n", "")
+
+
+def test_the_readmes_snippet_compiles():
+    snippet = re.search(r"^```cpp\n(.*?)^```", (ROOT / "README.md").read_text(), re.M | re.S).group(1)
+    around = "struct message;\nstruct sink { bool submit(message &m); };\n"
+    use = "bool use(transform &t, message &m);\nbool use(transform &t, message &m) { return t.submit(m); }\n"
+    command = ["g++", "-std=c++11", *FLAGS, f"-I{ROOT}/include", "-fsyntax-only", "-x", "c++", "-"]
+    done = run(*command, input=around + snippet + use)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("file", [DRIVER, LIBRARY], ids=["executable", "library"])

@@ -145,14 +145,19 @@ def is_open(step, direction=0):
     return bool(struct(step.__pushback__, "state", ctypes.c_uint32) & 1 << direction)
 
 
-@pytest.fixture
-def watched(pushback):
-    """The semaphore is up, though no site is armed: everything counts."""
+@pytest.fixture(name="semaphore", scope="module")
+def the_semaphore(pushback):
+    """Found by the note and the mapping."""
     path = pushback._pushback.__file__
     (at,) = {note.semaphore for note in contract.Elf(path).notes()}
     with open("/proc/self/maps", encoding="utf-8") as maps:
         base = min(int(line.split("-")[0], 16) for line in maps if line.rstrip().endswith(path))
-    semaphore = ctypes.c_uint16.from_address(base + at)
+    return ctypes.c_uint16.from_address(base + at)
+
+
+@pytest.fixture
+def watched(pushback, semaphore):
+    """The semaphore is up, though no site is armed: everything counts."""
     semaphore.value += 1
     yield pushback
     semaphore.value -= 1
@@ -363,9 +368,13 @@ def test_ready_is_asked_only_while_somebody_watches(pushback, watched):
     assert asked == [strategy] and is_open(step)
 
 
-def test_ready_unwatched(pushback):
-    step = pushback.observe(Strategy(), "step", ready=lambda _: 1 / 0)
+def test_ready_is_not_asked_while_nobody_does(pushback, semaphore):
+    asked = []
+    step = pushback.observe(Strategy(), "step", ready=asked.append)
+    before = semaphore.value
     step.poll()
+    # Somebody may watch all of this host.
+    assert not asked or before or semaphore.value
 
 
 def test_a_ready_that_raises_is_no_fault_of_polls(watched, capsys, monkeypatch):
@@ -434,6 +443,8 @@ def test_nothing_leaks(watched):
     def work():
         for strategy.says in (None, error, InvalidMessage(), ZeroDivisionError()):
             attempt(step, message)
+        attempt(sink, message)
+        strategy.says = type("MessageRejected", (MessageRejected,), {})()  # each time another class
         attempt(sink, message)
         step.submit(message=message) if strategy.says is None else None
         step.poll()
@@ -550,6 +561,28 @@ def test_steps_refuse_what_is_no_number(pushback):
     assert repr(step) == "<pushback.Step 'step'>" and step.name == "step"
     assert pushback.Step("n" * 200).name == "n" * 127
     assert pushback.Step("é" * 100).name.startswith("é" * 63)
+
+
+def test_the_snippets_run(pushback):
+    """Those of the README, the package's README and its manual: they are the same."""
+    texts = [(ROOT / path).read_text() for path in ("README.md", "include/python/README.md")]
+    snippets = [re.search(r"^```python\n(.*?)^```", text, re.M | re.S).group(1) for text in texts]
+    manual = re.sub("^    ", "", pushback.__doc__, flags=re.M)
+    assert snippets[0] == snippets[1] and snippets[0] in manual
+
+    class Sink(Strategy):
+        def is_full(self):
+            return False
+
+    class RunTask(Strategy):
+        def __init__(self, function, next_step):
+            super().__init__(next_step)
+
+    names = {"Sink": Sink, "RunTask": RunTask, "function": None}
+    exec(snippets[0], names)  # pylint: disable=exec-used
+    names["task"].submit("m")
+    names["task"].poll()
+    assert names["sink"].log == [("submit", "m"), ("poll",)]
 
 
 def test_steps_count(watched):
