@@ -25,7 +25,7 @@ NAME, VERSION = "pushback", "0.1"
 STEM = f"{NAME}-{VERSION}"
 INFO = f"{STEM}.dist-info"
 HERE = pathlib.Path(__file__).resolve().parent
-HEADER = next(p for p in (HERE / "pushback.h", HERE.parent / "pushback.h") if p.exists())
+HEADER = next((p for p in (HERE / "pushback.h", HERE.parent / "pushback.h") if p.exists()), None)
 METADATA = f"""Metadata-Version: 2.1
 Name: {NAME}
 Version: {VERSION}
@@ -56,6 +56,8 @@ def words(variable, default=""):
 
 def build_extension(directory):
     """Compiles and links it, into `directory`: the file."""
+    if not HEADER:
+        sys.exit(f"pushback: no pushback.h in or above {HERE}: build from a checkout or an sdist")
     include = sysconfig.get_path("include")
     if not os.path.exists(os.path.join(include, "Python.h")):
         sys.exit(f"pushback: no {include}/Python.h: install Python's headers (Debian: python3-dev)")

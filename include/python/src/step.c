@@ -61,8 +61,13 @@ static void step_dealloc(PyObject *self)
 /* Returns -1 with an exception set, or else an outcome: numbers that are none count as INVALID. */
 static int outcome_of(PyObject *number)
 {
-	long value = PyLong_AsLong(number);
+	PyObject *index = PyNumber_Index(number);
+	long value;
 
+	if (!index)
+		return -1;
+	value = PyLong_AsLong(index);
+	Py_DECREF(index);
 	if (value == -1 && PyErr_Occurred())
 		return -1;
 	return value < 0 || value > PUSHBACK_INVALID ? PUSHBACK_INVALID : (int)value;
