@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Builds the package: what pip calls (PEP 517), with nothing but a C compiler and Python's headers.
 
-It needs no package to be fetched, so `pip install ./include/python` works without a network. From a
-checkout pushback.h is taken from the folder above, from an sdist out of it.
+It needs no package to be fetched, so `pip install ./include/python` works without a network.
+From a checkout pushback.h is taken from the folder above, from an sdist out of it.
 
     python3 backend.py DIRECTORY    puts the package there, ready to be imported
 
@@ -129,7 +129,9 @@ def digest(data):
 def build_sdist(sdist_directory, config_settings=None):
     name = f"{STEM}.tar.gz"
     own = [HERE / "README.md", HERE / "pyproject.toml", HERE / "backend.py"]
-    files = {str(p.relative_to(HERE)): p for p in (*own, *package_files(), *HERE.glob("src/*.[ch]"))}
+    files = {
+        str(p.relative_to(HERE)): p for p in (*own, *package_files(), *HERE.glob("src/*.[ch]"))
+    }
     files["pushback.h"] = HEADER
     with tarfile.open(os.path.join(sdist_directory, name), "w:gz") as archive:
         for path, source in sorted(files.items()):

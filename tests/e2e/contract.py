@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""One contract for all languages: the same notes, the same layout, the same schedules with one result.
+"""One contract for all languages: the same notes, the same layout, the same schedules with one
+result.
 
-What a build in another language than C is held against: the demo consumer's probes, the offsets that
-pushback_abi.h has frozen, and the schedules of test_semantics.py and test_property.py, which a driver
-in that language plays.
+What a build in another language than C is held against: the demo consumer's probes, the offsets
+that pushback_abi.h has frozen, and the schedules of test_semantics.py and test_property.py,
+which a driver in that language plays.
 """
 
 import json

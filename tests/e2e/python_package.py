@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""The Python package as it was built, imported here; and its semaphore and structs, seen from outside."""
+"""The Python package as it was built, imported here; and its semaphore and structs, seen from
+outside.
+"""
 
 import ctypes
 import os

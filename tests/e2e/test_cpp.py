@@ -66,9 +66,11 @@ def test_guards(how, tmp_path):
 
 
 def test_the_readmes_snippet_compiles():
-    snippet = re.search(r"^```cpp\n(.*?)^```", (ROOT / "README.md").read_text(), re.M | re.S).group(1)
+    snippet = re.search(r"^```cpp\n(.*?)^```", (ROOT / "README.md").read_text(), re.M | re.S).group(
+        1
+    )
     around = "struct message;\nstruct sink { bool submit(message &m); };\n"
-    use = "bool use(transform &t, message &m);\nbool use(transform &t, message &m) { return t.submit(m); }\n"
+    use = "bool use(message &m);\nbool use(message &m)\n{\n\ttransform t;\n\treturn t.submit(m);\n}\n"
     command = ["g++", "-std=c++11", *FLAGS, f"-I{ROOT}/include", "-fsyntax-only", "-x", "c++", "-"]
     done = run(*command, input=around + snippet + use)
     assert done.returncode == 0, done.stderr

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""The Python package: the probes are those of C, a consumer is counted as it counts itself, pip works."""
+"""The Python package: the probes are those of C, a consumer is counted as it counts itself, pip
+works.
+"""
 
 import importlib.util
 import json
@@ -100,7 +102,17 @@ def test_pip_installs_it_offline(tmp_path):
     """Without a network, an index, or a package to build with; and it leaves the tree as it was."""
     source = ROOT / "include/python"
     before = sorted(source.rglob("*"))
-    command = [sys.executable, "-m", "pip", "install", "-q", "--no-index", "--target", tmp_path, source]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "-q",
+        "--no-index",
+        "--target",
+        tmp_path,
+        source,
+    ]
     done = run("unshare", "-n", *command, cwd="/", env=QUICK, timeout=120)
     assert done.returncode == 0, done.stdout + done.stderr
     code = "import pushback; print(pushback.__file__, pushback.Step('x'))"
@@ -111,8 +123,8 @@ def test_pip_installs_it_offline(tmp_path):
 
 
 def test_an_sdist_has_the_header(tmp_path):
-    code = f"import sys; sys.path.insert(0, '{ROOT}/include/python'); import backend; backend.build_sdist('.')"
-    done = run(sys.executable, "-c", code, cwd=tmp_path, env=QUICK)
+    code = "import sys; sys.path.insert(0, sys.argv[1]); import backend; backend.build_sdist('.')"
+    done = run(sys.executable, "-c", code, ROOT / "include/python", cwd=tmp_path, env=QUICK)
     assert done.returncode == 0, done.stderr
     (made,) = tmp_path.iterdir()
     run("tar", "xzf", made, cwd=tmp_path)
@@ -155,7 +167,8 @@ print("ok")
 @pytest.mark.skipif(not importlib.util.find_spec("mypy"), reason="no mypy")
 def test_types(tmp_path):
     """What mypy makes of it, of right and of wrong uses."""
-    (tmp_path / "use.py").write_text('''
+    (tmp_path / "use.py").write_text(
+        """
 from typing import Optional
 import pushback
 from pushback import Outcome, Step, observe
@@ -177,9 +190,18 @@ step.depth(1, capacity=2)
 sink.submit("text")  # wrong
 observe(object(), "object")  # wrong
 step.submit_return("1")  # wrong
-''')
-    done = run(sys.executable, "-m", "mypy", "--strict", "--cache-dir=/dev/null", "use.py", cwd=tmp_path,
-               env=os.environ | {"MYPYPATH": str(PACKAGE)})
+"""
+    )
+    done = run(
+        sys.executable,
+        "-m",
+        "mypy",
+        "--strict",
+        "--cache-dir=/dev/null",
+        "use.py",
+        cwd=tmp_path,
+        env=os.environ | {"MYPYPATH": str(PACKAGE)},
+    )
     wrong = {int(n) for n in re.findall(r"^use.py:(\d+): error", done.stdout, re.M)}
     lines = (tmp_path / "use.py").read_text().splitlines()
     assert wrong == {n for n, line in enumerate(lines, 1) if "# wrong" in line}, done.stdout
@@ -192,7 +214,11 @@ TRUTH = {
     "accepted": "submit_accepted",
     "forwarded": "submit_forwarded",
     **{f"{d}_rejections": f"{d}_backpressure" for d in ("send", "receive")},
-    **{f"{d}_{end}": f"{d}_backpressure_{end}" for d in ("send", "receive") for end in ("episodes", "abandoned")},
+    **{
+        f"{d}_{end}": f"{d}_backpressure_{end}"
+        for d in ("send", "receive")
+        for end in ("episodes", "abandoned")
+    },
 }
 
 
@@ -203,7 +229,7 @@ def a_copy(directory):
 
 
 def test_a_consumer_as_the_framework_has_them(tmp_path):
-    """Five observed strategies, a rebalance: what the agent counted is what the strategies' own code did."""
+    """Five strategies, a rebalance: what the agent counted is what the strategies' own code did."""
     extension = a_copy(tmp_path)
     script = ROOT / "tests/progs/streams_consumer.py"
     environment = os.environ | {"PYTHONPATH": str(tmp_path)}
@@ -221,7 +247,11 @@ def test_a_consumer_as_the_framework_has_them(tmp_path):
     for name, step in truth.items():
         for key, metric in TRUTH.items():
             assert seen[name][metric] == step.get(key, 0), (name, metric, step)
-        assert seen[name]["send_backpressure_partial"] == seen[name]["receive_backpressure_partial"] == 0
+        assert (
+            seen[name]["send_backpressure_partial"]
+            == seen[name]["receive_backpressure_partial"]
+            == 0
+        )
     assert agent.lost() == {}
     # It was what it is meant to be.
     assert truth["filter"]["propagated"] > 20 and truth["batch"]["propagated"] > 20

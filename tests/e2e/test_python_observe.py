@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""observe() and Step: what is wrapped reports what it does, ends in time, and is taken for the strategy."""
+"""observe() and Step: what is wrapped reports what it does, ends in time, and is taken for the
+strategy.
+"""
 
 import ctypes
 import gc
@@ -41,7 +43,7 @@ class Refused(MessageRejected):
 
 
 class Strategy:
-    """Does what `says` says at a submit: an exception is raised, else it hands on if there is a next one."""
+    """`says` is what its submit raises; else it hands on, if there is a next one."""
 
     def __init__(self, next_step=None):
         self.next_step = next_step
@@ -122,7 +124,7 @@ def test_classes_are_told_by_name_alone(watched):
 
 
 def test_a_chain(watched):
-    """Each knows what became of what it handed on, and a refusal that passes through is no step's own."""
+    """Each knows what became of its message; a refusal that passes through is no step's own."""
     last, middle, first = Strategy(), None, None
     third = watched.observe(last, "third")
     middle = Strategy(third)
@@ -191,7 +193,7 @@ def test_another_thread_is_nobodys_next_step(watched):
 
 
 def test_a_recursion_deeper_than_is_kept(watched):
-    """Each of 200 steps is the next one of the one before; the deepest are not told to their callers."""
+    """Of 200 steps in a chain, the deepest are not told to their callers."""
     steps = [watched.observe(Strategy(), "0")]
     for i in range(1, 200):
         steps.append(watched.observe(Strategy(steps[-1]), str(i)))
@@ -316,7 +318,11 @@ def test_nothing_leaks(watched):
         getattr(step, "log"), getattr(step, "missing", None), repr(step)
         watched.observe(strategy, "other").poll()
         watched.Step("one").submit_return(1)
-        for wrong in (lambda: watched.observe(1, "x"), lambda: watched.observe(strategy), lambda: watched.Step()):
+        for wrong in (
+            lambda: watched.observe(1, "x"),
+            lambda: watched.observe(strategy),
+            lambda: watched.Step(),
+        ):
             with pytest.raises((TypeError, AttributeError)):
                 wrong()
         strategy.log.clear()
@@ -349,7 +355,9 @@ def test_everything_else_goes_through(pushback):
     strategy = Strategy()
     strategy.name = "mine"
     step = pushback.observe(strategy, "step")
-    assert isinstance(step, Strategy) and step.__class__ is Strategy and step.__wrapped__ is strategy
+    assert (
+        isinstance(step, Strategy) and step.__class__ is Strategy and step.__wrapped__ is strategy
+    )
     assert step.name == "mine" and vars(step) is vars(strategy)
     step.name = "other"
     assert strategy.name == "other"
@@ -372,7 +380,13 @@ def test_calls_go_through_as_they_are(pushback):
     step = pushback.observe(Any(), "any")
     for name in ("submit", "poll", "close", "terminate", "join"):
         method = getattr(step, name)
-        for args, kwargs in (((), {}), ((1,), {}), ((1, 2), {}), ((), {"message": 1}), ((1,), {"timeout": None})):
+        for args, kwargs in (
+            ((), {}),
+            ((1,), {}),
+            ((1, 2), {}),
+            ((), {"message": 1}),
+            ((1,), {"timeout": None}),
+        ):
             assert method(*args, **kwargs) == (args, kwargs)
 
 
@@ -382,7 +396,9 @@ def test_a_method_that_is_replaced_is_called(pushback):
     assert step.submit(1) == 2
 
 
-@pytest.mark.parametrize("exception", [KeyboardInterrupt, SystemExit, MessageRejected, InvalidMessage])
+@pytest.mark.parametrize(
+    "exception", [KeyboardInterrupt, SystemExit, MessageRejected, InvalidMessage]
+)
 def test_exceptions_pass_unchanged(pushback, exception):
     strategy = Strategy()
     steps = [strategy]

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""What observe() adds to a call, in ns: wrapped minus unwrapped, of CPU time; medians of interleaved rounds, short
-ones: others use the machine, too.
+"""What observe() adds to a call, in ns: wrapped minus unwrapped, of CPU time; medians of
+interleaved rounds, short ones: others use the machine, too.
 
-    PYTHONPATH=build/python python3 tests/progs/bench_python.py [--rounds N] [--calls N] [--wait-watched]
+    PYTHONPATH=build/python python3 tests/progs/bench_python.py [--rounds N] [--calls N]
+        [--wait-watched]
 
-By itself nobody watches; --wait-watched waits for an observer of this process first. Asserts nothing.
+By itself nobody watches; --wait-watched waits for an observer of this process first. Asserts
+nothing.
 """
 
 import argparse
@@ -107,7 +109,10 @@ def main():
     print(f"{'':20} {'plain':>8} {'wrapped':>8} {'added to a call':>16}  ns")
     for name, (loop, make, wrapped) in CASES.items():
         both = make(plain), make(pushback.observe)
-        rounds = [[loop(one, options.calls) / options.calls for one in both] for _ in range(options.rounds)]
+        rounds = [
+            [loop(one, options.calls) / options.calls for one in both]
+            for _ in range(options.rounds)
+        ]
         bare, full = (statistics.median(column) for column in zip(*rounds))
         added = statistics.median((b - a) / wrapped for a, b in rounds)
         print(f"{name:20} {bare:8.1f} {full:8.1f} {added:16.1f}", flush=True)

@@ -3,8 +3,8 @@
 
     python3 python_driver.py SOCKET
 
-The words are described there. A step made where another one lives ends that one: its object goes.
-The verbs that have no meaning here are missing: name, dlopen, dlclose, leave_main.
+The words are described there. A step made where another one lives ends that one: its object
+goes. The verbs that have no meaning here are missing: name, dlopen, dlclose, leave_main.
 """
 
 import ctypes
@@ -184,7 +184,7 @@ class Driver:
 
 
 def find_semaphore():
-    """Its address in this process, from the note and the mapping: without a word from the module."""
+    """Its address in this process, from the note and the mapping, not from the module."""
     sys.path.insert(0, os.environ["PUSHBACK_STAPSDT"])
     from stapsdt import Elf
 

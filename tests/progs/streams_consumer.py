@@ -3,10 +3,11 @@
 
     PYTHONPATH=... python3 streams_consumer.py SECONDS
 
-decode (a task that carries) -> filter (hands through) -> transform (a task that carries) -> batch (a buffer
-that flushes before it accepts) -> sink (some threads, slow). A line on stdin starts it; half way it is
-rebalanced: closed, joined and built anew. At the end it prints its truth as JSON: per step, what each return
-was by the code that knows. Nothing of the truth comes from the probes.
+decode (a task that carries) -> filter (hands through) -> transform (a task that carries) ->
+batch (a buffer that flushes before it accepts) -> sink (some threads, slow). A line on stdin
+starts it; half way it is rebalanced: closed, joined and built anew. At the end it prints its
+truth as JSON: per step, what each return was by the code that knows. Nothing of the truth comes
+from the probes.
 """
 
 import collections
@@ -213,7 +214,7 @@ class Sink:
 
 
 class Processor:
-    """As the framework's loop: poll, then submit what it carries or the next message; 1 ms, not its 10, of sleep."""
+    """The framework's loop: poll, submit what it carries or the next message. Sleeps 1 ms, not 10."""
 
     def __init__(self, truths):
         self.truths, self.message, self.carried = truths, 0, False
@@ -221,7 +222,12 @@ class Processor:
 
     def build(self):
         step = observe(Sink(self.truths["sink"]), "sink", ready=lambda sink: not sink.is_full())
-        for kind, name in ((Batch, "batch"), (Task, "transform"), (Filter, "filter"), (Task, "decode")):
+        for kind, name in (
+            (Batch, "batch"),
+            (Task, "transform"),
+            (Filter, "filter"),
+            (Task, "decode"),
+        ):
             step = observe(kind(self.truths[name], step), name)
         self.strategy = step
 
