@@ -13,7 +13,7 @@
 #define PERIOD_NS 50000000ull
 #define JITTER_NS 20000000ull /* either way */
 /* Thousands of steps take their time: at most this part of a core. */
-#define PART      50
+#define PART      100
 #define BATCH     512  /* steps that one call reads: IOV_MAX is for them and what is between */
 #define PAGE      4096 /* or more; of 4096 bytes it is sure that they are there together */
 #define GONE_MOST 4

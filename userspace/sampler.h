@@ -2,7 +2,7 @@
 /*
  * sampler.h - enter marks, seen 20 times a second in the memory of the consumers
  *
- * Less often where that would take more than 2 % of a core of our own CPU time: from some thousand
+ * Less often where that would take more than 1 % of a core of our own CPU time: from some thousand
  * steps on. All are looked at together, so one process of 4,096 steps means some 10 samples a second
  * for the others too (measured on a busy machine; 16,384 steps: 2). Busy time and shares stay what
  * they are, each sample stands for more.
