@@ -452,9 +452,9 @@ enum exit_status agent_run(struct agent *a, struct sink *const *sinks, size_t co
 {
 	uint64_t interval = a->options->interval_ns;
 	uint64_t period = interval < SECOND_NS ? interval : SECOND_NS;
-	uint64_t now = now_ns(), next_flush = now + interval;
-	/* The first one soon: samples are taken of the steps that a drain has shown. */
-	uint64_t next_drain = now + earlier(period, POLL_NS);
+	uint64_t now = now_ns(), next_flush = now + interval, next_drain = now + period;
+	/* One more, soon: samples are taken of the steps that a drain has shown. */
+	uint64_t first = now + earlier(period, POLL_NS);
 	bool end = false, failed = false;
 
 	a->sinks = sinks;
@@ -464,9 +464,9 @@ enum exit_status agent_run(struct agent *a, struct sink *const *sinks, size_t co
 	while (!end) {
 		bool due;
 
-		end = wait_until(a, sinks, count,
-				 next_drain < next_flush ? next_drain : next_flush);
+		end = wait_until(a, sinks, count, earlier(first, earlier(next_drain, next_flush)));
 		now = now_ns();
+		first = UINT64_MAX;
 		due = now >= next_flush;
 		end = end || (due && a->options->once) || all_gone(a);
 		failed = drain(a, now, end, why);
