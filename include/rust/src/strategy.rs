@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: MIT
+//! Around strategies whose code is not ours.
+//!
+//! Each strategy of a chain is wrapped, boxed and opaque, with the next one (wrapped as well) inside of
+//! it. So a wrapper sees its own strategy's submits from outside and, since it is what the strategy
+//! before calls, that one's forwards, too: who that was is the innermost wrapped call that this thread
+//! is inside of. Those calls are a list on the stack.
+
+use crate::layout::Record;
+use crate::sites;
+use crate::step::{Outcome, Step};
+use crate::watch;
+use core::cell::Cell;
+use core::fmt;
+
+/// A wrapped call that this thread is inside of. Versions of this crate in one object share the list:
+/// what it looks like is part of the thread-local's name.
+#[repr(C)]
+struct Frame {
+    record: *const Record,
+    up: *const Frame,
+    /// A step inside of this call has refused.
+    refused: Cell<bool>,
+}
+
+impl Frame {
+    fn new(record: &Record) -> Self {
+        // SAFETY: this thread's word, which nobody borrows.
+        let up = unsafe { *sites::frame() } as *const Frame;
+        Frame { record, up, refused: Cell::new(false) }
+    }
+
+    /// From here to the guard's end this is the innermost call. The frame stays where it is meanwhile:
+    /// the guard borrows it, and nobody but this file could forget the guard.
+    fn enter(&self) -> Entered<'_> {
+        // SAFETY: as above.
+        unsafe { *sites::frame() = self as *const Frame as usize };
+        Entered(self)
+    }
+
+    fn record(&self) -> &Record {
+        // SAFETY: its wrapper is borrowed as long as the frame is there.
+        unsafe { &*self.record }
+    }
+
+    /// The wrapped call that this one was made by.
+    fn caller(&self) -> Option<&Frame> {
+        // SAFETY: it has not returned, since calls nest.
+        unsafe { self.up.as_ref() }
+    }
+
+    /// This submit returns: tells its step, and the one that called it.
+    fn submitted(&self, mut outcome: Outcome) {
+        if outcome == Outcome::Rejected && self.refused.get() {
+            outcome = Outcome::Propagated;
+        }
+        self.record().submit_return(outcome);
+        if let Some(caller) = self.caller() {
+            caller.refused.set(caller.refused.get() | outcome.is_refusal());
+            caller.record().forward_return(outcome);
+        }
+    }
+}
+
+struct Entered<'a>(&'a Frame);
+
+impl Drop for Entered<'_> {
+    fn drop(&mut self) {
+        // Also where the call unwinds, and so no return will take the mark away.
+        self.0.record().leave();
+        // SAFETY: as above.
+        unsafe { *sites::frame() = self.0.up as usize };
+    }
+}
+
+/// A strategy with a step of its own around it: any type with a submit and a poll of whatever
+/// signatures, a `Box<dyn ...>` as well.
+///
+/// Give each call a closure that makes it, and `submit` one that says what its result means. The
+/// wrapper tells the rest:
+///
+/// * the outcome of each submit. A refusal that leaves the strategy in the same call in which a wrapped
+///   step inside of it has refused is that one's, handed through: [`Outcome::Propagated`].
+/// * for the strategy it was called by, if that one is wrapped, what became of the message it handed
+///   on: so what one step forwarded is what the next one accepted, whether that came to pass in its
+///   submit, its poll or its join.
+/// * that the thread is inside, and in which call.
+///
+/// Whether the strategy is ready cannot be seen from outside: its refusing ends with the next accepted
+/// submit. Where you know, say so with [`poll_ready`](Self::poll_ready).
+///
+/// Nobody attached: one test of a counter a call. A call that was under way when the first observer
+/// came is not counted, nor what it hands on. A strategy that hands on from another thread than it was
+/// called on is not seen to.
+///
+/// ```
+/// use pushback::{Observed, Outcome};
+///
+/// trait Strategy {
+///     fn submit(&mut self, message: u64) -> Result<(), u64>;
+///     fn poll(&mut self);
+/// }
+///
+/// struct Watched(Observed<Box<dyn Strategy>>);
+///
+/// impl Strategy for Watched {
+///     fn submit(&mut self, message: u64) -> Result<(), u64> {
+///         let outcome = |result: &Result<_, _>| match result {
+///             Ok(()) => Outcome::Accepted,
+///             Err(_) => Outcome::Rejected,
+///         };
+///         self.0.submit(|strategy| strategy.submit(message), outcome)
+///     }
+///
+///     fn poll(&mut self) {
+///         self.0.poll(|strategy| strategy.poll())
+///     }
+/// }
+/// ```
+pub struct Observed<S> {
+    // First: a step ends before those that its strategy holds.
+    step: Step,
+    strategy: S,
+}
+
+impl<S> Observed<S> {
+    /// A new step of this name around a strategy.
+    pub fn new(name: &str, strategy: S) -> Self {
+        Observed { step: Step::new(name), strategy }
+    }
+
+    /// Makes a submit. `outcome` says how it ended; of a refusal it need not know whose it is, and says
+    /// [`Outcome::Rejected`].
+    #[inline]
+    pub fn submit<R>(
+        &mut self,
+        call: impl FnOnce(&mut S) -> R,
+        outcome: impl FnOnce(&R) -> Outcome,
+    ) -> R {
+        if watch::watched() {
+            return self.submit_watched(call, outcome);
+        }
+        let result = call(&mut self.strategy);
+        watch::miss(&self.step);
+        result
+    }
+
+    fn submit_watched<R>(
+        &mut self,
+        call: impl FnOnce(&mut S) -> R,
+        outcome: impl FnOnce(&R) -> Outcome,
+    ) -> R {
+        let frame = Frame::new(&self.step);
+        let entered = frame.enter();
+        self.step.submit_enter();
+        let result = call(&mut self.strategy);
+        drop(entered);
+        frame.submitted(outcome(&result));
+        result
+    }
+
+    /// Makes a poll.
+    #[inline]
+    pub fn poll<R>(&mut self, call: impl FnOnce(&mut S) -> R) -> R {
+        self.poll_ready(call, |_, _| false)
+    }
+
+    /// Makes a poll of a strategy of which can be seen whether it would accept a message after it:
+    /// `ready` says that it would. `false` is also right for "don't know".
+    #[inline]
+    pub fn poll_ready<R>(
+        &mut self,
+        call: impl FnOnce(&mut S) -> R,
+        ready: impl FnOnce(&S, &R) -> bool,
+    ) -> R {
+        if watch::watched() {
+            return self.poll_watched(call, ready);
+        }
+        let result = call(&mut self.strategy);
+        watch::miss(&self.step);
+        result
+    }
+
+    fn poll_watched<R>(
+        &mut self,
+        call: impl FnOnce(&mut S) -> R,
+        ready: impl FnOnce(&S, &R) -> bool,
+    ) -> R {
+        let frame = Frame::new(&self.step);
+        let entered = frame.enter();
+        self.step.poll_enter();
+        let result = call(&mut self.strategy);
+        drop(entered);
+        self.step.poll_return(ready(&self.strategy, &result));
+        result
+    }
+
+    /// Makes any other call in which the strategy may hand messages on, such as a join.
+    #[inline]
+    pub fn around<R>(&mut self, call: impl FnOnce(&mut S) -> R) -> R {
+        if !watch::watched() {
+            return call(&mut self.strategy);
+        }
+        let frame = Frame::new(&self.step);
+        let _entered = frame.enter();
+        call(&mut self.strategy)
+    }
+
+    /// The step, to tell its queue's depth for instance.
+    pub fn step(&self) -> &Step {
+        &self.step
+    }
+
+    /// The strategy.
+    pub fn get_ref(&self) -> &S {
+        &self.strategy
+    }
+
+    /// The strategy. What is called through this is not seen.
+    pub fn get_mut(&mut self) -> &mut S {
+        &mut self.strategy
+    }
+
+    /// Ends the step and gives the strategy back.
+    pub fn into_inner(self) -> S {
+        self.strategy
+    }
+}
+
+impl<S> fmt::Debug for Observed<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Observed").field("step", &self.step).finish_non_exhaustive()
+    }
+}
