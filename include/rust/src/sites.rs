@@ -44,10 +44,12 @@ macro_rules! site_args {
     };
 }
 
-// As sys/sdt.h has it; "R" keeps it where the linker collects sections.
+// As sys/sdt.h has it; "R" keeps it where the linker collects sections, "M" makes one of two: lld does
+// not look at the groups of what it optimises at link time, and readers take the section's beginning
+// for the symbol's place.
 global_asm!(
     ".ifndef _.stapsdt.base",
-    ".pushsection .stapsdt.base,\"aGR\",@progbits,.stapsdt.base,comdat",
+    ".pushsection .stapsdt.base,\"aMGR\",@progbits,1,.stapsdt.base,comdat",
     ".weak _.stapsdt.base",
     ".hidden _.stapsdt.base",
     "_.stapsdt.base: .space 1",
