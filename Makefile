@@ -54,7 +54,7 @@ EXTENSION := $(if $(PYTHON_H),$(B)/python/pushback/__init__.py)
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all demo test test-long unit e2e progs check bench install clean help
+.PHONY: all demo test test-long unit e2e progs check bench bench-rust install clean help
 
 all: $(B)/pushback $(B)/pushback-demo ## build pushback and the demo consumer
 
@@ -72,7 +72,7 @@ test-long: all progs ## what takes too long for each day: 200 attaches, 1,000 sc
 	$(Q)tools/need test
 	$(Q)PUSHBACK_BUILD=$(abspath $(B)) PUSHBACK_TEST_LONG=1 PUSHBACK_RUNS=1000 $(PYTHON) -m pytest -q --durations=8 \
 		tests/e2e/test_attach.py tests/e2e/test_exact.py tests/e2e/test_fault.py \
-		tests/e2e/test_property.py
+		tests/e2e/test_property.py tests/e2e/test_rust.py tests/e2e/test_rust_link.py
 	$(Q)$(PYTHON) tests/header/matrix.py --full
 
 unit: $(UNITS) ## only the unit tests
@@ -89,6 +89,10 @@ bench: all progs ## what it costs: the header alone, and a whole consumer
 	$(Q)tools/need demo
 	$(Q)$(PYTHON) tests/bench.py $(B)
 	$(if $(EXTENSION),$(Q)PYTHONPATH=$(B)/python $(PYTHON) -B tests/progs/bench_python.py)
+
+bench-rust: all ## what it costs a spinning Rust consumer; needs cargo
+	$(Q)cd tests/rust && CARGO_TARGET_DIR=$(abspath $(B))/rust cargo build --release --offline --quiet
+	$(Q)PUSHBACK_BUILD=$(abspath $(B)) $(PYTHON) tests/rust/bench.py
 
 install: $(B)/pushback ## to $(DESTDIR)$(PREFIX): the binary and the headers
 	install -D -m 0755 $(B)/pushback $(DESTDIR)$(PREFIX)/bin/pushback

@@ -65,6 +65,7 @@ impl Frame {
 struct Entered<'a>(&'a Frame);
 
 impl Drop for Entered<'_> {
+    #[inline]
     fn drop(&mut self) {
         // Also where the call unwinds, and so no return will take the mark away.
         self.0.record().leave();
@@ -140,9 +141,9 @@ impl<S> Observed<S> {
         if watch::watched() {
             return self.submit_watched(call, outcome);
         }
-        let result = call(&mut self.strategy);
+        // Before the call: nothing is left to do after it, and its result need not be moved.
         watch::miss(&self.step);
-        result
+        call(&mut self.strategy)
     }
 
     fn submit_watched<R>(
@@ -176,9 +177,8 @@ impl<S> Observed<S> {
         if watch::watched() {
             return self.poll_watched(call, ready);
         }
-        let result = call(&mut self.strategy);
         watch::miss(&self.step);
-        result
+        call(&mut self.strategy)
     }
 
     fn poll_watched<R>(

@@ -56,5 +56,23 @@ pub mod processing {
                 timeout: Option<Duration>,
             ) -> Result<Option<CommitRequest>, StrategyError>;
         }
+
+        impl<T, S: ProcessingStrategy<T> + ?Sized> ProcessingStrategy<T> for Box<S> {
+            fn poll(&mut self) -> Result<Option<CommitRequest>, StrategyError> {
+                (**self).poll()
+            }
+            fn submit(&mut self, message: Message<T>) -> Result<(), SubmitError<T>> {
+                (**self).submit(message)
+            }
+            fn terminate(&mut self) {
+                (**self).terminate()
+            }
+            fn join(
+                &mut self,
+                timeout: Option<Duration>,
+            ) -> Result<Option<CommitRequest>, StrategyError> {
+                (**self).join(timeout)
+            }
+        }
     }
 }

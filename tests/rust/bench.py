@@ -1,0 +1,109 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""bench.py [ROUNDS [MS]]: what watching costs a spinning Rust consumer of five boxed strategies.
+
+    make progs && tests/rust/bench.py
+
+Messages and loops a second, of the same chain with nothing around its strategies: with our wrappers
+and unwatched, with our wrappers and watched, and with one probe hit for each return of a submit, which
+is what a tracer by itself would do. Rounds take turns, medians of them are compared. Asserts nothing.
+"""
+import contextlib
+import os
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+TOP = Path(__file__).resolve().parents[2]
+BUILD = Path(os.environ.get("PUSHBACK_BUILD", TOP / "build"))
+SERVICE_US = (1, 5, 20, 100, 1000)
+WAYS = ("plain", "unwatched", "watched", "hits")
+
+
+class Consumer:
+    def __init__(self, file, kind, ms, service_us):
+        command = [file, "bench", kind, str(ms), str(service_us * 1000)]
+        pipe = subprocess.PIPE
+        self.process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, bufsize=1)
+        assert self.process.stdout.readline() == "ready\n"
+
+    def turn(self):
+        """(messages, loops) a second."""
+        self.process.stdin.write("\n")
+        messages, loops, ns = map(int, self.process.stdout.readline().split())
+        return messages * 1e9 / ns, loops * 1e9 / ns
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait()
+
+
+def started(command, line):
+    """A tracer that has said this."""
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    for said in process.stdout:
+        if line in said:
+            return process
+    sys.exit(f"bench: {command[0]} did not start")
+
+
+def submits(file):
+    """Where the strategies' own submits are."""
+    names = subprocess.run(["nm", "-C", file], capture_output=True, text=True, check=True).stdout
+    found = re.findall(
+        r"^(\w+) t <pipeline::(?:Through|Task|Sink) as .*>::submit", names, re.M
+    )
+    assert len(found) == 3, found
+    return [int(address, 16) for address in found]
+
+
+def tracers(files):
+    yield started(
+        [BUILD / "pushback", "run", "--path", files["watched"], "--statsd", "udp://127.0.0.1:9"],
+        "pushback: watching",
+    )
+    sites = ",".join(f"uprobe:{files['hits']}:{at:#x}" for at in submits(files["hits"]))
+    program = f'BEGIN {{ printf("begun\\n"); }} {sites} {{ @ = count(); }}'
+    yield started(["bpftrace", "--unsafe", "-B", "line", "-e", program], "begun")
+
+
+def measure(files, service_us, rounds, ms):
+    kinds = {"plain": "plain", "hits": "plain"}
+    consumers = {way: Consumer(files[way], kinds.get(way, "wrapped"), ms, service_us) for way in WAYS}
+    seen = {way: [] for way in WAYS}
+    for n in range(rounds + 1):
+        for way in WAYS:
+            result = consumers[way].turn()
+            if n:
+                seen[way].append(result)
+    for consumer in consumers.values():
+        consumer.close()
+    return {way: [statistics.median(column) for column in zip(*seen[way])] for way in WAYS}
+
+
+def main():
+    rounds, ms = [int(word) for word in [*sys.argv[1:], 9, 200][:2]]
+    with tempfile.TemporaryDirectory() as directory, contextlib.ExitStack() as stack:
+        files = {way: Path(directory, f"pipeline-{way}") for way in WAYS}
+        for file in files.values():
+            shutil.copy(BUILD / "rust/release/pipeline", file)
+        for tracer in tracers(files):
+            stack.callback(tracer.wait)
+            stack.callback(tracer.terminate)
+        time.sleep(1)
+        print("service   plain                  ratio to it: messages/s, loops/s")
+        print("time      messages/s   loops/s   wrapped        watched        a hit each")
+        for service_us in SERVICE_US:
+            result = measure(files, service_us, rounds, ms)
+            messages, loops = result["plain"]
+            ratios = [f"{m / messages:.3f}  {n / loops:.3f}" for m, n in map(result.get, WAYS[1:])]
+            print(f"{service_us:4} us  {messages:12,.0f} {loops:9,.0f}   {'   '.join(ratios)}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
