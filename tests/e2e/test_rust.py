@@ -79,11 +79,16 @@ def test_the_readme_shows_the_adapter():
     assert f"```rust\n{adapter}```" in (ROOT / "README.md").read_text()
 
 
+FOLDED = slice((176 + 64) * 2, (176 + 72) * 2)  # of the send direction, in hex digits
+
+
 def some_schedule(seed, length):
     """Lines of contract.c: many edges in short time, and long pauses."""
     dice, now, lines = random.Random(seed), 10**15, []
     for _ in range(length):
-        now += dice.choice((0, 1, 1000, 50_000, 400_000, 3_000_000, 10**9))
+        # Mostly so short that most cycles are folded.
+        pauses = (0, 1, 1000, 50_000, 400_000, 3_000_000, 10**9)
+        now += dice.choices(pauses, (10, 10, 60, 18, 1, 0.5, 0.1))[0]
         op = dice.choices(
             ("submit", "forward", "poll", "abandon", "miss"), (50, 40, 10, 0.5, 0.5)
         )[0]
@@ -96,14 +101,17 @@ def test_layout_and_state_machine_are_the_headers(tmp_path):
     made = rust.build()
     flags = ["-std=gnu11", "-O1", "-I", ROOT / "include", "-o", tmp_path / "contract"]
     subprocess.run(["gcc", *flags, ROOT / "tests/rust/contract.c"], check=True)
+    folded = 0
     for seed in range(4):
         schedule = some_schedule(seed, 2000)
         right = run(tmp_path / "contract", input=schedule).stdout.splitlines()
         got = run(made / "contract", input=schedule).stdout.splitlines()
         assert len(right) == 1 + 31 + 12 + 2000
+        folded += sum(line.split()[1][FOLDED] != "0" * 16 for line in right[44:])
         for number, (one, other) in enumerate(zip(right, got)):
             assert one == other, f"seed {seed}, line {number}"
         assert len(got) == len(right)
+    assert folded > 1000, "it tests too little"
 
 
 # ---- Wrapped strategies ----

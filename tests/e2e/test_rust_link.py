@@ -8,6 +8,7 @@ cdylib of the same kind that it opens at run time. PUSHBACK_TEST_LONG=1 does all
 import dataclasses
 import functools
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -61,6 +62,7 @@ ALL = (
     + [Build(("-O", "-Cpanic=abort", "-Ccodegen-units=1"), (), linker) for linker in ("", "bfd")]
     + [
         Build(("-O", "-Clinker-plugin-lto")),
+        Build(("-O", "-Clinker-plugin-lto"), linker="lld"),
         Build(("-O", "-Cforce-frame-pointers", "-Ctarget-cpu=native")),
         Build(("-O",), ("-Ctarget-feature=+crt-static",), plugin=False),
         Build(("-O", "-Crelocation-model=static"), plugin=False),
@@ -75,6 +77,8 @@ def rustc(directory, *words):
     done = subprocess.run(
         command, cwd=directory, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
+    if re.search("file format not recognized|Invalid record|Unknown attribute", done.stdout):
+        pytest.skip("the linker does not read this rustc's intermediate code")
     assert done.returncode == 0, f"{command}: {done.stdout}"
 
 
