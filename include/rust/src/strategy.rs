@@ -12,27 +12,28 @@ use crate::step::{Outcome, Step};
 use crate::watch;
 use core::cell::Cell;
 use core::fmt;
+use core::ptr;
 
 /// A wrapped call that this thread is inside of. Versions of this crate in one object share the list:
 /// what it looks like is part of the thread-local's name.
 #[repr(C)]
-struct Frame {
+pub(crate) struct Frame {
     record: *const Record,
-    up: *const Frame,
+    up: Cell<*const Frame>,
     /// A step inside of this call has refused.
     refused: Cell<bool>,
 }
 
 impl Frame {
-    fn new(record: &Record) -> Self {
+    pub(crate) fn new(record: &Record) -> Self {
         // SAFETY: this thread's word, which nobody borrows.
         let up = unsafe { *sites::frame() } as *const Frame;
-        Frame { record, up, refused: Cell::new(false) }
+        Frame { record, up: Cell::new(up), refused: Cell::new(false) }
     }
 
     /// From here to the guard's end this is the innermost call. The frame stays where it is meanwhile:
     /// the guard borrows it, and nobody but this file could forget the guard.
-    fn enter(&self) -> Entered<'_> {
+    pub(crate) fn enter(&self) -> Entered<'_> {
         // SAFETY: as above.
         unsafe { *sites::frame() = self as *const Frame as usize };
         Entered(self)
@@ -43,10 +44,10 @@ impl Frame {
         unsafe { &*self.record }
     }
 
-    /// The wrapped call that this one was made by.
-    fn caller(&self) -> Option<&Frame> {
-        // SAFETY: it has not returned, since calls nest.
-        unsafe { self.up.as_ref() }
+    /// The wrapped call that this one was made by, once the guard has ended.
+    pub(crate) fn caller(&self) -> Option<&Frame> {
+        // SAFETY: it has not returned, since calls nest; the guard has seen to it.
+        unsafe { self.up.get().as_ref() }
     }
 
     /// This submit returns: tells its step, and the one that called it.
@@ -62,15 +63,23 @@ impl Frame {
     }
 }
 
-struct Entered<'a>(&'a Frame);
+pub(crate) struct Entered<'a>(&'a Frame);
 
 impl Drop for Entered<'_> {
     #[inline]
     fn drop(&mut self) {
+        let frame = self.0;
+        let innermost = sites::frame();
         // Also where the call unwinds, and so no return will take the mark away.
-        self.0.record().leave();
+        frame.record().leave();
         // SAFETY: as above.
-        unsafe { *sites::frame() = self.0.up as usize };
+        unsafe {
+            if *innermost != frame as *const Frame as usize {
+                // Somebody switches stacks, and calls end in another order: nothing is known.
+                frame.up.set(ptr::null());
+            }
+            *innermost = frame.up.get() as usize;
+        }
     }
 }
 

@@ -2,7 +2,8 @@
 //! The adapter, around strategies that do as they are told.
 
 use super::{be_watched, counts};
-use crate::{sites, Observed, Outcome};
+use crate::strategy::Frame;
+use crate::{sites, Observed, Outcome, Record};
 use std::boxed::Box;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::vec::Vec;
@@ -218,4 +219,26 @@ fn readiness_is_told_where_it_is_known() {
         assert_eq!(step.step().state.get() & crate::layout::OPEN, open);
     }
     assert_eq!(step.into_inner(), 0);
+}
+
+/// As on two stacks of which each is left for the other.
+#[test]
+fn calls_that_do_not_nest_have_no_caller() {
+    let record = Record::new("step");
+    let outer = Frame::new(&record);
+    let outer_entered = outer.enter();
+    let inner = Frame::new(&record);
+    let inner_entered = inner.enter();
+    drop(outer_entered);
+    assert!(Frame::new(&record).caller().is_none());
+    drop(inner_entered);
+    assert!(inner.caller().is_none() && outer.caller().is_none());
+
+    let outer = Frame::new(&record);
+    let outer_entered = outer.enter();
+    let inner = Frame::new(&record);
+    drop(inner.enter());
+    assert!(core::ptr::eq(inner.caller().unwrap(), &outer));
+    drop(outer_entered);
+    assert!(Frame::new(&record).caller().is_none());
 }
