@@ -42,9 +42,9 @@ class Build:
 
 
 FEW = [
-    Build(("-Copt-level=0",)),
+    Build(("-Copt-level=0",), plugin=False),
     Build(("-O",), ("-Cstrip=symbols",), "mold", with_c=True),
-    Build(("-Copt-level=3", "-Cpanic=abort"), ("-Clto=fat",), "lld", plugin=False),
+    Build(("-Copt-level=1", "-Cpanic=abort"), ("-Clto=fat",), "lld", plugin=False),
 ]
 ALL = (
     FEW
