@@ -492,9 +492,13 @@ typedef uint32_t pushback_instruction;
 
 /* clang-format off */
 __asm__(
-	/* As sys/sdt.h has it; "R" keeps it where the linker collects sections. */
+	/*
+	 * As sys/sdt.h has it, but "R" keeps it where the linker collects sections, and "M", of items
+	 * of one byte, merges two: lld drops no group that stands in an object for link-time
+	 * optimisation and in another one too, and with two of them all notes would be one byte off.
+	 */
 	".ifndef _.stapsdt.base\n"
-	".pushsection .stapsdt.base,\"aGR\",\"progbits\",.stapsdt.base,comdat\n"
+	".pushsection .stapsdt.base,\"aMGR\",\"progbits\",1,.stapsdt.base,comdat\n"
 	".weak _.stapsdt.base\n"
 	".hidden _.stapsdt.base\n"
 	"_.stapsdt.base: .space 1\n"

@@ -50,28 +50,35 @@ def self_shares(agent):
     return {step: value / sum(ms.values()) for step, value in ms.items()}
 
 
-def check_fault(agent, steps, wall_ns, slow):
+def true_share(steps, slow):
+    own = {name: step["send"]["self_ns"] for name, step in steps.items()}
+    return own[slow] / sum(own.values())
+
+
+def check_fault(directory, demo, slow, *options):
+    """On a busy machine the consumer may stand still anywhere, by its own log too: then once more."""
+    for turn in range(3):
+        agent, steps, wall_ns = watch(demo, directory / f"log{turn}", *options)
+        errors = count_errors(agent, steps) + time_errors(agent, steps, wall_ns)
+        assert not errors, "\n".join(errors)
+        if true_share(steps, slow) > 0.96:
+            break
     shares = self_shares(agent)
-    assert shares.pop(slow) > 0.95, shares
+    assert shares.pop(slow) > 0.95, (shares, true_share(steps, slow))
     assert all(share < 0.05 for share in shares.values()), shares
-    errors = count_errors(agent, steps) + time_errors(agent, steps, wall_ns)
-    assert not errors, "\n".join(errors)
 
 
 @pytest.mark.parametrize("every", SLOTS)
 @pytest.mark.parametrize("slow", CHAIN)
 def test_at_each_position(tmp_path, demo, slow, every):
     """The second one drops one message in ten: those behind it are behind a step that drops."""
-    seen = watch(demo, tmp_path / "log", "--slow", f"{slow}:refuse:{every}")
-    check_fault(*seen, slow)
+    check_fault(tmp_path, demo, slow, "--slow", f"{slow}:refuse:{every}")
 
 
 @pytest.mark.parametrize("every", SLOTS)
 @pytest.mark.parametrize("slow", ["left", "right", "transform"])
 def test_on_one_branch(tmp_path, demo, slow, every):
-    options = ("--steps", BRANCHES, "--slow", f"{slow}:refuse:{every}")
-    seen = watch(demo, tmp_path / "log", *options)
-    check_fault(*seen, slow)
+    check_fault(tmp_path, demo, slow, "--steps", BRANCHES, "--slow", f"{slow}:refuse:{every}")
 
 
 # ---- The verdict ----
