@@ -13,6 +13,8 @@
 #define SELF_SOME 0.02
 #define SELF_MUCH 0.10
 #define BUSY_MOST 0.50
+/* So long it refuses: a thread that is inside another step at times is one that spins. */
+#define SELF_NEARLY 0.80
 /* Behind a bottleneck; a thread that spins through its chain is inside any step half of the time. */
 #define BUSY_BEHIND 0.80
 /*
@@ -25,7 +27,11 @@
 /* Blocked steps in a row are so equally long; the last of them is next to the cause. */
 #define BLOCKED_LIKE 0.9
 
-#define NAME_SHOWN 41   /* with its NUL: two names and the numbers fit into a line */
+/* Of two steps that block in turn: together they have the thread, and neither most of it. */
+#define BUSY_BOTH 0.80
+
+#define NAME_SHOWN 40 /* columns: two names and the numbers fit into a line */
+#define NAME_SIZE  TOP_TEXT_SIZE(NAME_SHOWN)
 #define STEPS_MOST 1000 /* looked at to find whether one step is behind another */
 
 typedef double (*measure_fn)(const struct step_view *step);
@@ -99,24 +105,60 @@ bool verdict_is_quiet(const struct consumer_view *c)
 	return true;
 }
 
-static struct verdict by_self(const struct consumer_view *c, struct verdict v, double all)
+/* The busiest of those behind `from`, if it is busier than any other step; else NULL. */
+static const struct step_view *busy_behind(const struct consumer_view *c,
+					   const struct step_view *from)
 {
 	const struct step_view *busy = largest(c, busy_of, NULL);
 	unsigned int left = STEPS_MOST;
 
-	v.step = largest(c, self_of, NULL);
-	v.share = self_of(v.step);
-	if (v.share <= all * SELF_MOST) {
-		v.kind = VERDICT_UNCLEAR;
-		v.other = largest(c, self_of, v.step);
-		v.other_share = self_of(v.other);
-		return v;
-	}
+	return busy && is_behind(c, busy, from, &left) ? busy : NULL;
+}
+
+static struct verdict between(struct verdict v, const struct step_view *step, measure_fn measure,
+			      const struct step_view *other, measure_fn other_measure)
+{
+	v.kind = VERDICT_UNCLEAR;
+	v.step = step;
+	v.share = measure(step);
+	v.is_busy = measure == busy_of;
+	v.other = other;
+	v.other_share = other_measure(other);
+	v.other_is_busy = other_measure == busy_of;
+	return v;
+}
+
+static struct verdict busiest(struct verdict v, const struct step_view *busy)
+{
+	v.kind = VERDICT_BUSIEST;
+	v.step = busy;
+	v.share = busy_of(busy);
+	v.spell = busy->spell[MODEL_SPELL_BUSY];
+	return v;
+}
+
+/*
+ * While a thread blocks inside a step, what is before that goes on refusing, by itself as it seems:
+ * who is busy behind it for longer than it refuses has a part in it.
+ */
+static struct verdict by_self(const struct consumer_view *c, struct verdict v, double all)
+{
+	const struct step_view *step = largest(c, self_of, NULL), *busy = busy_behind(c, step);
+	double share = self_of(step), inside = busy ? busy_of(busy) : 0;
+
+	if (share <= all * SELF_MOST)
+		return between(v, step, self_of, largest(c, self_of, step), self_of);
+	if (inside > (share + inside) * SELF_MOST)
+		return busiest(v, busy);
+	if (inside > share && share < SELF_NEARLY)
+		return between(v, step, self_of, busy, busy_of);
 	v.kind = VERDICT_BOTTLENECK;
-	v.spell = v.step->fault;
-	if (busy && busy_of(busy) >= BUSY_BEHIND && is_behind(c, busy, v.step, &left)) {
+	v.step = step;
+	v.share = share;
+	v.spell = step->fault;
+	if (inside >= BUSY_BEHIND) {
 		v.other = busy;
-		v.other_share = busy_of(busy);
+		v.other_share = inside;
 	}
 	return v;
 }
@@ -133,16 +175,21 @@ static const struct step_view *last_blocked(const struct consumer_view *c)
 	return best;
 }
 
-static struct verdict by_busy(const struct step_view *busy, struct verdict v)
+static struct verdict by_busy(const struct consumer_view *c, struct verdict v)
 {
-	v.kind = busy && busy_of(busy) >= BUSY_MOST ? VERDICT_BUSIEST
-		 : v.quiet_ns                       ? VERDICT_NOTHING
-						    : VERDICT_FLOWING;
+	const struct step_view *busy = largest(c, busy_of, NULL);
+	const struct step_view *other = largest(c, busy_of, busy);
+
+	if (busy && other && busy_of(busy) + busy_of(other) >= BUSY_BOTH &&
+	    busy_of(other) * SELF_MOST >= busy_of(busy) * (1 - SELF_MOST))
+		return between(v, busy, busy_of, other, busy_of);
+	if (busy && busy_of(busy) >= BUSY_MOST)
+		return busiest(v, busy);
+	v.kind = v.quiet_ns ? VERDICT_NOTHING : VERDICT_FLOWING;
 	if (!busy || v.kind == VERDICT_NOTHING)
 		return v;
 	v.step = busy;
 	v.share = busy_of(busy);
-	v.spell = busy->spell[MODEL_SPELL_BUSY];
 	return v;
 }
 
@@ -156,7 +203,10 @@ static struct verdict by_shares(const struct consumer_view *c, struct verdict v)
 	if (self >= (is_busy ? SELF_MUCH : SELF_SOME))
 		return by_self(c, v, self);
 	if (!blocked || blocked_of(blocked) < (is_busy ? BUSY_MOST : SELF_SOME))
-		return by_busy(busy, v);
+		return by_busy(c, v);
+	/* Its last offer was refused, and it has no chance to make another one meanwhile. */
+	if (is_busy && busy_behind(c, blocked))
+		return by_busy(c, v);
 	v.kind = VERDICT_BEHIND;
 	v.step = blocked;
 	v.share = blocked_of(blocked);
@@ -166,7 +216,8 @@ static struct verdict by_shares(const struct consumer_view *c, struct verdict v)
 
 static struct verdict facts_of(const struct consumer_view *c, uint64_t now)
 {
-	struct verdict v = { .refuses = largest(c, refusing_of, NULL) != NULL };
+	const struct step_view *refusing = largest(c, refusing_of, NULL);
+	struct verdict v = { .refuses = refusing ? refusing_of(refusing) : 0 };
 	size_t marks = 0;
 
 	for (size_t i = 0; i < c->step_count; i++)
@@ -190,7 +241,7 @@ struct verdict verdict_of(const struct consumer_view *c, uint64_t now, char stat
 	}
 	/* What is open since then says nothing of now. */
 	if (v.quiet_ns >= QUIET_LONG)
-		return by_busy(largest(c, busy_of, NULL), v);
+		return by_busy(c, v);
 	return by_shares(c, v);
 }
 
@@ -204,14 +255,14 @@ bool verdict_accuses(const struct verdict *v, const struct step_view *step)
 
 /* ---- In words ---- */
 
-static const char *name_of(char name[NAME_SHOWN], const struct step_view *step)
+static const char *name_of(char name[NAME_SIZE], const struct step_view *step)
 {
-	if (!step)
-		return "";
-	return text_safe(name, NAME_SHOWN, text_name(step->record->name));
+	/* UTF-8 that the locale knows; who shows it decides whether the terminal does. */
+	top_text_line(name, text_name(step->record->name), NAME_SHOWN, true);
+	return name;
 }
 
-#define CLAUSE_SIZE 160
+#define CLAUSE_SIZE 640
 
 /* ", for at least 3m12s"; empty outside of a spell. */
 static void spell_text(char text[CLAUSE_SIZE], const struct spell *spell, uint64_t now)
@@ -232,12 +283,12 @@ static void quiet_text(char text[CLAUSE_SIZE], const struct verdict *v)
 
 	top_text_time(time, v->quiet_ns);
 	snprintf(text, CLAUSE_SIZE, "nothing has been submitted for %s%s", time,
-		 v->refuses ? " (what refused then still counts as refusing)" : "");
+		 v->refuses > 0 ? " (what refused then still counts as refusing)" : "");
 }
 
 static void bottleneck_text(const struct verdict *v, uint64_t now, char *text, size_t size)
 {
-	char name[NAME_SHOWN], other[NAME_SHOWN], spell[CLAUSE_SIZE], behind[CLAUSE_SIZE] = "";
+	char name[NAME_SIZE], other[NAME_SIZE], spell[CLAUSE_SIZE], behind[CLAUSE_SIZE] = "";
 	char share[TOP_NUMBER_SIZE];
 
 	spell_text(spell, &v->spell, now);
@@ -250,16 +301,22 @@ static void bottleneck_text(const struct verdict *v, uint64_t now, char *text, s
 		 share, spell, behind);
 }
 
-/* Nothing refuses (much): who is busy? */
+/* Before the busiest step's name. */
+static void calm_text(char text[CLAUSE_SIZE], const struct verdict *v)
+{
+	if (v->quiet_ns >= QUIET_LONG)
+		quiet_text(text, v);
+	else
+		snprintf(text, CLAUSE_SIZE, "%s",
+			 v->refuses > 0 ? "hardly anything refuses" : "nothing refuses");
+}
+
+/* Nothing refuses (much), or all that does waits for it: who is busy? */
 static void busy_text(const struct verdict *v, uint64_t now, char *text, size_t size)
 {
-	char name[NAME_SHOWN], share[TOP_NUMBER_SIZE], spell[CLAUSE_SIZE], calm[CLAUSE_SIZE];
+	char name[NAME_SIZE], share[TOP_NUMBER_SIZE], spell[CLAUSE_SIZE], calm[CLAUSE_SIZE];
 
-	if (v->quiet_ns >= QUIET_LONG)
-		quiet_text(calm, v);
-	else
-		snprintf(calm, sizeof(calm), "%s refuses",
-			 v->refuses ? "hardly anything" : "nothing");
+	calm_text(calm, v);
 	if (!v->step) {
 		snprintf(text, size, "%s; %s", calm,
 			 v->marks == MARKS_NONE ? "who is busy is not known: no enter marks"
@@ -268,9 +325,14 @@ static void busy_text(const struct verdict *v, uint64_t now, char *text, size_t 
 	}
 	spell_text(spell, &v->spell, now);
 	top_text_percent(share, v->share);
-	snprintf(text, size, "%s; busiest%s is %s: inside it %s %% of the time%s", calm,
-		 v->marks == MARKS_SOME ? " of those with enter marks" : "", name_of(name, v->step),
-		 share, spell);
+	if (v->refuses >= SELF_MUCH && v->quiet_ns < QUIET_LONG)
+		snprintf(text, size,
+			 "%s is busy: inside it %s %% of the time%s; what refuses waits for it",
+			 name_of(name, v->step), share, spell);
+	else
+		snprintf(text, size, "%s; busiest%s is %s: inside it %s %% of the time%s", calm,
+			 v->marks == MARKS_SOME ? " of those with enter marks" : "",
+			 name_of(name, v->step), share, spell);
 }
 
 static void nothing_text(const struct verdict *v, char *text, size_t size)
@@ -287,20 +349,28 @@ static void nothing_text(const struct verdict *v, char *text, size_t size)
 				 : "; idle or inside a call: not all steps have enter marks");
 }
 
+/* "transform (31 % self time)", "batch (busy 52 %)" */
+static void part_text(char text[CLAUSE_SIZE], const struct step_view *step, double part, bool busy)
+{
+	char name[NAME_SIZE], share[TOP_NUMBER_SIZE];
+
+	top_text_percent(share, part);
+	snprintf(text, CLAUSE_SIZE, busy ? "%s (busy %s %%)" : "%s (%s %% self time)",
+		 name_of(name, step), share);
+}
+
 static void unclear_text(const struct verdict *v, char *text, size_t size)
 {
-	char name[NAME_SHOWN], other[NAME_SHOWN];
-	char share[TOP_NUMBER_SIZE], other_share[TOP_NUMBER_SIZE];
+	char part[CLAUSE_SIZE], other[CLAUSE_SIZE];
 
-	top_text_percent(share, v->share);
-	top_text_percent(other_share, v->other_share);
-	snprintf(text, size, "no clear culprit between %s (%s %%) and %s (%s %%)",
-		 name_of(name, v->step), share, name_of(other, v->other), other_share);
+	part_text(part, v->step, v->share, v->is_busy);
+	part_text(other, v->other, v->other_share, v->other_is_busy);
+	snprintf(text, size, "no clear culprit between %s and %s", part, other);
 }
 
 static void behind_text(const struct verdict *v, uint64_t now, char *text, size_t size)
 {
-	char name[NAME_SHOWN], share[TOP_NUMBER_SIZE], spell[CLAUSE_SIZE];
+	char name[NAME_SIZE], share[TOP_NUMBER_SIZE], spell[CLAUSE_SIZE];
 
 	spell_text(spell, &v->spell, now);
 	top_text_percent(share, v->share);

@@ -3,8 +3,8 @@
  * verdict.h - which step is at fault, in words
  *
  * From the last second of one consumer. The step with nearly all of the self time is the bottleneck;
- * where two are close there is no clear culprit; where (next to) nothing refuses, the busiest step is
- * named. Of what was open when a consumer was last driven nobody is accused. Pure.
+ * where two are close there is no clear culprit; where (next to) nothing refuses, or all that does waits
+ * for a step that blocks, the busiest step is named. Of what was open when a consumer was last driven nobody is accused. Pure.
  */
 #ifndef VERDICT_H
 #define VERDICT_H
@@ -25,11 +25,12 @@ enum verdict_kind {
 struct verdict {
 	enum verdict_kind kind;
 	const struct step_view *step, *other; /* as the kind says, else NULL */
-	/* Of the second, 0 to 1: self time (BOTTLENECK, UNCLEAR), busy or blocked time. */
+	/* Of the second, 0 to 1: self time (BOTTLENECK, UNCLEAR but for is_busy), busy or blocked time. */
 	double share, other_share;
-	struct spell spell; /* since when `step` is what the kind says */
-	uint64_t quiet_ns;  /* so long nothing has been submitted; 0: it is */
-	bool refuses;       /* some step has, in the last second */
+	struct spell spell;          /* since when `step` is what the kind says */
+	uint64_t quiet_ns;           /* so long nothing has been submitted; 0: it is */
+	double refuses;              /* of the second, the step that does so longest */
+	bool is_busy, other_is_busy; /* UNCLEAR: the share is busy time */
 	enum { MARKS_NONE, MARKS_SOME, MARKS_ALL } marks; /* how many steps have enter marks */
 	char state;                                       /* STOPPED: as in /proc/PID/stat */
 };

@@ -553,7 +553,9 @@ def test_nobody_reads(consumer, number):
     """It ends, what was written is whole lines, and it says that there were more."""
     reader, writer = small_pipe()
     argv = [PUSHBACK, "top", "--json", "--interval", "100ms", "--pid", str(consumer.pid)]
-    child = subprocess.Popen(argv, stdout=writer, stderr=subprocess.PIPE, text=True)
+    # Where the tests run under nohup it would be ignored, as it should be.
+    default = {"preexec_fn": lambda: signal.signal(number, signal.SIG_DFL)}
+    child = subprocess.Popen(argv, stdout=writer, stderr=subprocess.PIPE, text=True, **default)
     os.close(writer)
     try:
         wait_until(lambda: waiting_in(reader), "nothing was written", 20)

@@ -266,8 +266,9 @@ static void test_no_clear_culprit(void **state)
 
 	refuses(s, 1, 0.48, 0.48);
 	refuses(s, 3, 0.45, 0.45);
-	assert_string_equal(says(s, VERDICT_UNCLEAR),
-			    "no clear culprit between parse (48 %) and sink (45 %)");
+	assert_string_equal(
+		says(s, VERDICT_UNCLEAR),
+		"no clear culprit between parse (48 % self time) and sink (45 % self time)");
 	refuses(s, 1, 0.64, 0.64);
 	refuses(s, 3, 0.33, 0.33);
 	says(s, VERDICT_UNCLEAR);
@@ -277,8 +278,9 @@ static void test_no_clear_culprit(void **state)
 	refuses(s, 1, 0.3, 0.3);
 	refuses(s, 2, 0.3, 0.3);
 	refuses(s, 3, 0.31, 0.31);
-	assert_string_equal(says(s, VERDICT_UNCLEAR),
-			    "no clear culprit between sink (31 %) and parse (30 %)");
+	assert_string_equal(
+		says(s, VERDICT_UNCLEAR),
+		"no clear culprit between sink (31 % self time) and parse (30 % self time)");
 }
 
 static void test_busiest(void **state)
@@ -298,8 +300,57 @@ static void test_busiest(void **state)
 	refuses(s, 1, 0.05, 0.05);
 	assert_string_equal(says(s, VERDICT_BUSIEST),
 			    "hardly anything refuses; busiest is sink: inside it 93 % of the time");
+	/* Nor does what refuses only because the thread does not come back. */
 	refuses(s, 1, 0.3, 0.3);
+	assert_string_equal(says(s, VERDICT_BUSIEST),
+			    "sink is busy: inside it 93 % of the time; what refuses waits for it");
+	refuses(s, 1, 0.11, 0.11);
+	refuses(s, 0, 1, 0);
+	says(s, VERDICT_BUSIEST);
+}
+
+/* A step refuses and one behind it blocks, with the thread that would drive the first. */
+static void test_refusing_or_blocking(void **state)
+{
+	struct stand *s = *state;
+
+	refuses(s, 0, 1, 0);
+	refuses(s, 1, 0.04, 0.04);
+	s->step[0].share[PUSHBACK_RECEIVE] = 1;
+	busy(s, 2, 0.97);
+	/* The source's last offer was refused: by parse, which is watched. */
+	assert_string_equal(says(s, VERDICT_BUSIEST),
+			    "batch is busy: inside it 97 % of the time; what refuses waits for it");
+	refuses(s, 1, 0.37, 0.37);
+	busy(s, 2, 0.6);
+	assert_string_equal(
+		says(s, VERDICT_UNCLEAR),
+		"no clear culprit between parse (37 % self time) and batch (busy 60 %)");
+	busy(s, 2, 0.3);
 	says(s, VERDICT_BOTTLENECK);
+	/* It refuses all the time, the thread spins. */
+	refuses(s, 1, 0.9, 0.9);
+	busy(s, 2, 0.95);
+	says(s, VERDICT_BOTTLENECK);
+}
+
+static void test_two_that_block(void **state)
+{
+	struct stand *s = *state;
+	struct verdict v;
+
+	busy(s, 1, 0.59);
+	busy(s, 2, 0.4);
+	assert_string_equal(says(s, VERDICT_UNCLEAR),
+			    "no clear culprit between parse (busy 59 %) and batch (busy 40 %)");
+	v = verdict_of(&s->consumer, NOW, 0);
+	assert_true(verdict_accuses(&v, &s->step[1]) && verdict_accuses(&v, &s->step[2]));
+	busy(s, 1, 0.7);
+	busy(s, 2, 0.29);
+	says(s, VERDICT_BUSIEST);
+	/* Little work, evenly spread, is no fault of two. */
+	busy(s, 1, 0.3);
+	says(s, VERDICT_FLOWING);
 }
 
 /* A queue refuses in place of the step behind it, which has a thread of its own and blocks. */
@@ -402,6 +453,8 @@ int main(void)
 		TEST(test_since_when),
 		TEST(test_no_clear_culprit),
 		TEST(test_busiest),
+		TEST(test_refusing_or_blocking),
+		TEST(test_two_that_block),
 		TEST(test_busy_behind_the_bottleneck),
 		TEST(test_blocked_by_what_is_not_watched),
 		TEST(test_names_are_safe_and_cut),
