@@ -14,7 +14,7 @@ import pytest
 
 from driver import ACCEPTED, INVALID, PROPAGATED, REJECTED, Driver
 from load import Consumer
-from program import DEMO, PUSHBACK, Program, run
+from program import DEMO, PUSHBACK, Program, run, wait_until
 
 
 UTF8 = os.environ | {"LC_ALL": "C.UTF-8"}
@@ -287,6 +287,20 @@ def test_names_stay_names(tmp_path, name):
     label = [line for line in dot.lines if "label" in line and "accepted" in line]
     assert len(label) == 1, dot.lines
     assert all(32 <= ord(c) < 127 or c == "\t" for line in dot.lines for c in line), dot.lines
+
+
+def test_killed_while_it_is_looked_at(tmp_path):
+    """What was seen of it is shown, and that it has ended."""
+    with Consumer(tmp_path / "log", "--slow", "sink:refuse:1ms", program=shutil.copy(DEMO, tmp_path / "demo")) as consumer:
+        with Program([PUSHBACK, "graph", "--for", "1h", "--pid", str(consumer.pid)]) as graph:
+            watched = re.compile(rf"^ *{consumer.pid} +demo +yes", re.M)
+            wait_until(lambda: watched.search(run(PUSHBACK, "list").stdout), "it is watched", 20)
+            time.sleep(2)
+            consumer.kill()
+            assert graph.wait() == 0
+            assert any("sink" in line for line in graph.lines), graph.lines
+            assert f"pushback: process {consumer.pid} has ended" in graph.lines
+            assert not any("no step returned" in line for line in graph.lines)
 
 
 def test_nothing_to_see_and_wrong_usage(tmp_path):
