@@ -17,6 +17,7 @@
 #include "model.h"
 #include "msg.h"
 #include "sampler.h"
+#include "target.h"
 #include "watch.h"
 
 #define SECOND_NS 1000000000ull
@@ -101,15 +102,11 @@ static int attach_pids(struct agent *a, char *why)
 		else
 			n = watch_process(a->watch, pid, why);
 		if (n == 0)
-			snprintf(why, ATTACH_WHY_SIZE,
-				 "process %d maps no file with pushback probes: build it with "
-				 "include/pushback.h",
-				 (int)pid);
-		else if (n == -ESRCH)
-			snprintf(why, ATTACH_WHY_SIZE,
-				 "no process %d: it has ended, or the number is wrong", (int)pid);
-		if (n <= 0)
-			return n ? n : -ENODATA;
+			n = -ENODATA;
+		if (n == -ENODATA || n == -ESRCH)
+			target_explain_process(pid, n, why, ATTACH_WHY_SIZE);
+		if (n < 0)
+			return n;
 	}
 	return 0;
 }

@@ -4,7 +4,11 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/resource.h>
+
+#include "discover.h"
+#include "msg.h"
 
 int agent_settings_check(const struct agent_settings *s, char *why, size_t why_size)
 {
@@ -70,4 +74,20 @@ void agent_settings_prepare(bool hangup)
 void agent_settings_release(void)
 {
 	sigprocmask(SIG_SETMASK, &before, NULL);
+}
+
+uint64_t *agent_settings_began(const struct agent_settings *s)
+{
+	uint64_t *began = calloc(s->pids.count + 1, sizeof(*began));
+
+	for (size_t i = 0; began && i < s->pids.count; i++)
+		began[i] = discover_start_time(s->pids.items[i]);
+	return began;
+}
+
+void agent_settings_say_ended(const struct agent_settings *s, const uint64_t *began)
+{
+	for (size_t i = 0; i < s->pids.count; i++)
+		if (!discover_is_running(s->pids.items[i], began[i]))
+			msg_info("process %d has ended", s->pids.items[i]);
 }

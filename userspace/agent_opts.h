@@ -61,4 +61,12 @@ void agent_settings_prepare(bool hangup);
 /* Once nothing is attached any more: signals end the process again, as they do any other. */
 void agent_settings_release(void);
 
+/*
+ * When the processes of --pid began, so that a number that is given again is not taken for them. To be
+ * freed; NULL when out of memory.
+ */
+uint64_t *agent_settings_began(const struct agent_settings *s);
+/* Says on stderr which of them have ended: that is why there is no more to be seen. */
+void agent_settings_say_ended(const struct agent_settings *s, const uint64_t *began);
+
 #endif /* AGENT_OPTS_H */

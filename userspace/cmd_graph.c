@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "agent_opts.h"
 #include "attach.h"
@@ -20,6 +21,8 @@ struct settings {
 
 /* Beside another observer a step may be known up to 1.5 s late, by its heartbeat. */
 #define LEAST_NS 2500000000u
+/* So often what there is is kept, for the case that it ends before its time. */
+#define LOOKS_NS 250000000u
 
 #define AT(field) offsetof(struct settings, field)
 
@@ -39,18 +42,29 @@ static const struct option options[] = {
 /* clang-format on */
 
 /*
- * A sink that prints what has been learned, once, at the end: into memory, since whoever reads it may
- * take a while.
+ * A sink that keeps what has been learned, as text: whoever reads it may take a while, and consumers
+ * may end. It is printed once, at the end.
  */
 struct graph_sink {
 	struct sink sink;
 	const struct settings *settings;
+	uint64_t until; /* on the monotonic clock */
 	char *text;
 	size_t size;
-	size_t consumers, width;
+	size_t consumers, width; /* consumers: in the text */
+	bool ended;              /* all of these have */
+	bool done;
 	bool utf8;
 	int err;
 };
+
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
 
 static int print(const struct graph_sink *g, FILE *out, const struct consumer_view *consumer,
 		 size_t number)
@@ -78,22 +92,37 @@ static int print_all(const struct graph_sink *g, FILE *out, const struct consume
 	return err;
 }
 
-static void flush(struct sink *sink, const struct model *m, const struct agent_stats *stats,
-		  uint64_t now, bool last)
+static void keep(struct graph_sink *g, const struct consumer_view *consumers, size_t count)
 {
-	struct graph_sink *g = (struct graph_sink *)sink;
-	const struct consumer_view *consumers;
 	FILE *out;
 
-	(void)stats;
-	(void)now;
-	if (!last)
-		return;
-	consumers = model_consumers(m, &g->consumers);
+	free(g->text);
+	g->text = NULL;
+	g->size = 0;
+	g->consumers = count;
 	out = open_memstream(&g->text, &g->size);
 	g->err = out ? print_all(g, out, consumers) : -ENOMEM;
 	if (out && fclose(out) && !g->err)
 		g->err = -ENOMEM;
+}
+
+static void flush(struct sink *sink, const struct model *m, const struct agent_stats *stats,
+		  uint64_t now, bool last)
+{
+	struct graph_sink *g = (struct graph_sink *)sink;
+	size_t count;
+	const struct consumer_view *consumers = model_consumers(m, &count);
+
+	(void)stats;
+	g->done = last || now >= g->until;
+	g->ended = g->consumers && !count;
+	if (count || (g->done && !g->consumers))
+		keep(g, consumers, count);
+}
+
+static bool is_done(const struct sink *sink)
+{
+	return ((const struct graph_sink *)sink)->done;
 }
 
 /* With nothing attached, so that a signal may end it. */
@@ -106,38 +135,54 @@ static int write_out(struct graph_sink *g)
 	return g->err;
 }
 
-static void keep(struct sink *sink)
+static void stay(struct sink *sink)
 {
 	(void)sink;
 }
 
-static const struct sink_ops ops = { .name = "graph", .flush = flush, .free = keep };
+static const struct sink_ops ops = {
+	.name = "graph", .flush = flush, .done = is_done, .free = stay
+};
+
+static void say_what_there_is_not(const struct graph_sink *g, const uint64_t *began)
+{
+	if (!g->consumers)
+		msg_info("no step returned in that time: not running, idle, or inside a call all "
+			 "the time? see pushback list, pushback doctor --pid");
+	else if (g->ended)
+		msg_info("all of them have ended; this is what was seen last");
+	agent_settings_say_ended(&g->settings->agent, began);
+}
 
 static int start(const void *settings)
 {
 	const struct settings *s = settings;
 	struct agent_options agent_options = agent_settings_options(&s->agent);
 	struct graph_sink graph = { .sink.ops = &ops, .settings = s, .width = term_width() };
+	uint64_t watch_ns = s->agent.interval_ns < LEAST_NS ? LEAST_NS : s->agent.interval_ns;
+	uint64_t *began = agent_settings_began(&s->agent);
 	struct sink *sink = &graph.sink;
-	char why[ATTACH_WHY_SIZE] = "";
+	char why[ATTACH_WHY_SIZE] = "out of memory";
+	enum exit_status status = EXIT_FAILED;
 	struct agent *agent = NULL;
-	enum exit_status status;
 	int err;
 
-	if (agent_options.interval_ns < LEAST_NS)
-		agent_options.interval_ns = LEAST_NS;
+	agent_options.interval_ns = LOOKS_NS;
 	msg_set_verbose(s->agent.verbose);
 	agent_settings_prepare(true);
 	graph.utf8 = term_utf8();
-	status = agent_new(&agent, &agent_options, why);
-	if (!status)
+	if (began)
+		status = agent_new(&agent, &agent_options, why);
+	if (agent) {
+		graph.until = now_ns() + watch_ns;
 		status = agent_run(agent, &sink, 1, why);
+	}
 	agent_free(agent);
 	if (status)
 		msg_error("%s", why);
-	else if (!graph.consumers)
-		msg_info("no step returned in that time: not running, idle, or inside a call all "
-			 "the time? see pushback list, pushback doctor --pid");
+	else
+		say_what_there_is_not(&graph, began);
+	free(began);
 	err = write_out(&graph);
 	return status ? (int)status : err;
 }
@@ -155,7 +200,7 @@ static int check(const void *settings, char *why, size_t why_size)
 
 static int run(int argc, char **argv)
 {
-	struct settings s = { .agent = { .interval_ns = 3000000000u, .once = true } };
+	struct settings s = { .agent = { .interval_ns = 3000000000u } };
 
 	return cmd_start(&verb_graph, argc, argv, &s, check, start);
 }

@@ -165,10 +165,7 @@ static void say_what_was_passed_over(const struct inventory *inventory)
 /* An empty list is an answer, an incomplete one must not look complete. */
 static void say_what_is_missing(const struct inventory *inventory, const struct settings *s)
 {
-	if (!inventory->count && s->pids.count)
-		msg_info("no file with pushback probes in %s: build it with include/pushback.h",
-			 s->pids.count > 1 ? "these processes" : "this process");
-	else if (!inventory->count)
+	if (!inventory->count && !s->pids.count)
 		msg_info("no process with pushback probes%s: start a consumer that is built with "
 			 "include/pushback.h",
 			 inventory->denied ? " that we may look into" : "");
@@ -194,10 +191,16 @@ static enum exit_status look_into(struct inventory *inventory, const struct opti
 	size_t i;
 
 	for (i = 0; i < pids->count; i++) {
-		int err = is_first(pids, i) ? inventory_add_process(inventory, pids->items[i]) : 0;
+		size_t before = inventory->count;
+		int err;
 
-		if (!err)
+		if (!is_first(pids, i))
 			continue;
+		err = inventory_add_process(inventory, pids->items[i]);
+		if (!err && inventory->count > before)
+			continue;
+		if (!err)
+			err = -ENODATA;
 		err = target_explain_process(pids->items[i], err, why, sizeof(why));
 		complain(why);
 		if (status != EXIT_HOST)
@@ -222,7 +225,7 @@ static int list_processes(const struct settings *s)
 		return EXIT_FAILED;
 	}
 	err = s->json ? write_row_objects(&inventory) : write_row_table(&inventory);
-	if (!err && (!status || inventory.count))
+	if (!err)
 		say_what_is_missing(&inventory, s);
 	inventory_free(&inventory);
 	return err ? err : (int)status;

@@ -10,7 +10,6 @@
 #include "agent_opts.h"
 #include "attach.h"
 #include "cmd.h"
-#include "discover.h"
 #include "doctor_process.h"
 #include "msg.h"
 #include "term.h"
@@ -148,14 +147,6 @@ static int write_rest(struct top_out *out, bool stopped)
 	return top_out_error(out);
 }
 
-/* Which of them have ended is why there is no more to be seen. */
-static void say_ended(const struct option_pids *pids, const uint64_t *started)
-{
-	for (size_t i = 0; i < pids->count; i++)
-		if (!discover_is_running(pids->items[i], started[i]))
-			msg_info("process %d has ended", pids->items[i]);
-}
-
 static int check(const void *settings, char *why, size_t why_size)
 {
 	const struct settings *s = settings;
@@ -167,7 +158,7 @@ static int start(const void *settings)
 {
 	const struct settings *s = settings;
 	struct agent_options options = agent_settings_options(&s->agent);
-	uint64_t *started = calloc(s->agent.pids.count + 1, sizeof(*started));
+	uint64_t *began = agent_settings_began(&s->agent);
 	struct top_out *out = top_out_new(STDOUT_FILENO);
 	char why[ATTACH_WHY_SIZE] = "out of memory";
 	struct agent *agent = NULL;
@@ -184,10 +175,8 @@ static int start(const void *settings)
 		options.once = false;
 		options.interval_ns = ONCE_LOOKS_NS;
 	}
-	for (size_t i = 0; started && i < s->agent.pids.count; i++)
-		started[i] = discover_start_time(s->agent.pids.items[i]);
 	agent_settings_prepare(true);
-	if (started && out)
+	if (began && out)
 		status = agent_new(&agent, &options, why);
 	if (agent) {
 		status = show(agent, s, out, why);
@@ -198,10 +187,10 @@ static int start(const void *settings)
 		msg_error("%s", why);
 	} else {
 		err = write_rest(out, stopped);
-		say_ended(&s->agent.pids, started);
+		agent_settings_say_ended(&s->agent, began);
 	}
 	top_out_free(out);
-	free(started);
+	free(began);
 	return status ? (int)status : err;
 }
 

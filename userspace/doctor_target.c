@@ -231,7 +231,9 @@ static void check_processes(struct finding *f, const struct doctor_target *t)
 		return;
 	finding_add(f, "; not looked into: %zu", t->skipped);
 	if (!t->pids_count)
-		finding_advise(f, "start the consumer; to look into all processes, %s",
+		finding_advise(f,
+			       "start the consumer; if it runs, it may be among those not looked "
+			       "into: %s",
 			       denied_why());
 }
 

@@ -49,12 +49,17 @@ static enum exit_status no_verb(const char *name)
 	return EXIT_USAGE;
 }
 
+static bool is_help(const char *word)
+{
+	return !strcmp(word, "help") || !strcmp(word, "--help") || !strcmp(word, "-h");
+}
+
 /* `topics`: what to help with, none or one. */
 static enum exit_status show_help(char *const *topics)
 {
 	const struct verb *verb;
 
-	if (!topics[0]) {
+	if (!topics[0] || (is_help(topics[0]) && !topics[1])) {
 		help(stdout);
 		return EXIT_DONE;
 	}
@@ -67,11 +72,6 @@ static enum exit_status show_help(char *const *topics)
 		return no_verb(topics[0]);
 	opts_help(verb, stdout);
 	return EXIT_DONE;
-}
-
-static bool is_help(const char *word)
-{
-	return !strcmp(word, "help") || !strcmp(word, "--help") || !strcmp(word, "-h");
 }
 
 int main(int argc, char **argv)

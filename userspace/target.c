@@ -81,6 +81,12 @@ int target_explain_process(pid_t pid, int err, char *why, size_t why_size)
 		snprintf(why, why_size, "no process %d: it has ended, or the number is wrong",
 			 (int)pid);
 		break;
+	case -ENODATA:
+		snprintf(why, why_size,
+			 "process %d maps no file with pushback probes: build it with "
+			 "include/pushback.h",
+			 (int)pid);
+		break;
 	case -EACCES:
 	case -EPERM:
 		snprintf(why, why_size, "not allowed to look into process %d: %s", (int)pid,

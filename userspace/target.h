@@ -23,7 +23,8 @@ int target_open(const char *path, struct file_id *id, char *why, size_t why_size
 int target_explain(const char *path, int err, const struct elfnote *note, char *why,
 		   size_t why_size);
 
-/* Why a process cannot be looked into: `err` is discover_process()'s. Returns it, -EPERM for
+/* Why a process cannot be looked into: `err` is discover_process()'s, or -ENODATA: it has none of
+ * our probes. Returns it, -EPERM for
  * -EACCES. */
 int target_explain_process(pid_t pid, int err, char *why, size_t why_size);
 

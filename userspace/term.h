@@ -8,7 +8,7 @@
 
 /* Sets LC_CTYPE from the environment, once. Whether it takes UTF-8. */
 bool term_utf8(void);
-/* Columns of a line on standard output: COLUMNS, the terminal's, or less than the usual 80. */
+/* Columns of a line on standard output: COLUMNS, the terminal's, or the usual 80. */
 size_t term_width(void);
 
 #endif /* TERM_H */

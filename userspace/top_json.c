@@ -96,11 +96,16 @@ static const char *kind_name(enum verdict_kind kind)
 /* Of a step that came and went within one interval they are not known to be its own. */
 static json_t *duration_object(const struct top_side *side)
 {
+	uint64_t count;
+
 	if (!side->durations)
 		return json_null();
-	return json_pack("{s:o,s:o,s:o,s:o,s:b}", "count", number(side->durations->count), "p50",
-			 milliseconds(side->p50), "p99", milliseconds(side->p99), "longest",
-			 milliseconds(side->longest), "at_least", side->at_least);
+	count = side->durations->count;
+	return json_pack("{s:o,s:o,s:o,s:o,s:b}", "count", number(count), "p50",
+			 if_known(count, milliseconds(side->p50)), "p99",
+			 if_known(count, milliseconds(side->p99)), "longest",
+			 if_known(count || side->longest, milliseconds(side->longest)), "at_least",
+			 side->at_least);
 }
 
 static bool set_durations(json_t *object, const struct top_step *step)

@@ -31,13 +31,16 @@
 	"                     receive_backpressure} in the last second\n" \
 	"  send_backpressure_duration, receive_backpressure_duration\n" \
 	"                     {count, p50, p99, longest, at_least} since top began, of\n" \
-	"                     all `instances` of this name in this process\n" \
+	"                     all `instances` of this name in this process: p50 and p99\n" \
+	"                     of those that have closed, longest of what is open, too;\n" \
+	"                     null where there is none\n" \
 	"  some, full         [avg10, avg60, avg300] of its consumer\n" \
 	"  pressure_some_time, pressure_full_time\n" \
 	"  verdict            {kind, text}: nothing, stopped, flowing, busiest,\n" \
 	"                     bottleneck, unclear or behind\n" \
 	"  at_fault           whether it blames this step\n" \
-	"  lost               {reason: count}; empty where numbers are complete\n"
+	"  lost               {reason: count}: the numbers are not complete, but for\n" \
+	"                     name_cut, note_dead and note_duplicate\n"
 /* clang-format on */
 
 /* A sink that ends the run when nobody reads it any more. NULL when out of memory. */

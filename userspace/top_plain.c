@@ -103,7 +103,9 @@ static void put_table(struct top_plain *p, const struct agent_stats *stats)
 		}
 		top_layout_consumer(&p->layout, rows[i].consumer, p->options.width, p->line);
 		put_line(p, p->line);
-		put_words(p, rows[i].consumer->verdict, "  ");
+		put_words(p,
+			  p->ended ? top_words_last(rows[i].consumer) : rows[i].consumer->verdict,
+			  "  ");
 	}
 	p->began = true;
 }

@@ -11,19 +11,28 @@ void top_words_count(const struct top_snapshot *s, char *out, size_t size)
 		 s->consumer_count == 1 ? "" : "s", s->step_count, s->step_count == 1 ? "" : "s");
 }
 
+static bool is_cut(const char *reason)
+{
+	return !strcmp(reason, "name_cut");
+}
+
 static bool is_loss(const char *reason)
 {
-	return strcmp(reason, "note_dead") != 0 && strcmp(reason, "note_duplicate") != 0;
+	return strcmp(reason, "note_dead") != 0 && strcmp(reason, "note_duplicate") != 0 &&
+	       !is_cut(reason);
 }
 
 void top_words_lost(const struct agent_stats *stats, char *out, size_t size)
 {
+	uint64_t cut = 0;
 	size_t used = 0;
 
 	out[0] = '\0';
 	for (size_t i = 0; stats->lost[i].reason && used < size; i++) {
 		int more;
 
+		if (is_cut(stats->lost[i].reason))
+			cut = stats->lost[i].count;
 		if (!is_loss(stats->lost[i].reason))
 			continue;
 		more = snprintf(out + used, size - used, "%s%" PRIu64 " %s",
@@ -32,7 +41,16 @@ void top_words_lost(const struct agent_stats *stats, char *out, size_t size)
 		used += more > 0 ? (size_t)more : 0;
 	}
 	if (used && used < size)
-		snprintf(out + used, size - used, " (these numbers are not complete)");
+		used += (size_t)snprintf(out + used, size - used,
+					 " (these numbers are not complete)");
+	if (cut && used < size)
+		snprintf(out + used, size - used, "%snames cut: %" PRIu64, used ? "; " : "", cut);
+}
+
+const char *top_words_last(const struct top_consumer *c)
+{
+	return c->kind == VERDICT_MEASURING ? "ended before a full second was measured"
+					    : c->verdict;
 }
 
 const char *top_words_empty(const struct top_snapshot *s, const struct top_view *view)

@@ -10,10 +10,14 @@
 void top_words_count(const struct top_snapshot *s, char *out, size_t size);
 
 /*
- * "lost: 3 steps_full, 1 torn (these numbers are not complete)", or "". What of a file was never
- * attached to for a reason (notes that linkers leave behind) is no loss.
+ * "lost: 3 steps_full, 1 torn (these numbers are not complete); names cut: 2", as far as there are
+ * any, or "". What of a file was never attached to for a reason (notes that linkers leave behind) is
+ * no loss, nor is the end of a name.
  */
 void top_words_lost(const struct agent_stats *stats, char *out, size_t size);
+
+/* The verdict on one that has ended, in its place: what was going on then is going on no more. */
+const char *top_words_last(const struct top_consumer *c);
 
 /* Why there are no rows, in one sentence. */
 const char *top_words_empty(const struct top_snapshot *s, const struct top_view *view);

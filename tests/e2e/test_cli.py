@@ -112,6 +112,9 @@ def test_help_and_version():
     assert run("--help").returncode == DONE
     for verb in ("list", "top", "graph", "run", "doctor"):
         assert run("help", verb).stdout == run(verb, "--help").stdout
+    for word in ("--help", "-h", "help"):
+        assert run("help", word).stdout == run("--help").stdout
+        assert run("help", word).returncode == DONE
     assert re.fullmatch(r"pushback \d+\.\d+\n", run("--version").stdout)
 
 

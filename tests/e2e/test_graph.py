@@ -14,7 +14,7 @@ import pytest
 
 from driver import ACCEPTED, INVALID, PROPAGATED, REJECTED, Driver
 from load import Consumer
-from program import DEMO, PUSHBACK, Program, run
+from program import DEMO, PUSHBACK, Program, run, wait_until
 
 
 UTF8 = os.environ | {"LC_ALL": "C.UTF-8"}
@@ -287,6 +287,23 @@ def test_names_stay_names(tmp_path, name):
     label = [line for line in dot.lines if "label" in line and "accepted" in line]
     assert len(label) == 1, dot.lines
     assert all(32 <= ord(c) < 127 or c == "\t" for line in dot.lines for c in line), dot.lines
+
+
+def test_killed_while_it_is_looked_at(tmp_path):
+    """What was seen of it is shown, and that it has ended."""
+    demo = shutil.copy(DEMO, tmp_path / "demo")
+    with Consumer(tmp_path / "log", "--slow", "sink:refuse:1ms", program=demo) as consumer:
+        argv = [PUSHBACK, "graph", "--for", "1h", "--pid", str(consumer.pid)]
+        with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as graph:
+            watched = re.compile(rf"^ *{consumer.pid} +demo +yes", re.M)
+            wait_until(lambda: watched.search(run(PUSHBACK, "list").stdout), "it is watched", 20)
+            time.sleep(2)
+            consumer.kill()
+            shown, said = graph.communicate(timeout=30)
+    assert graph.returncode == 0
+    assert re.search(r"\bsink +\d", shown), shown
+    assert f"pushback: process {consumer.pid} has ended\n" in said
+    assert "no step returned" not in said
 
 
 def test_nothing_to_see_and_wrong_usage(tmp_path):

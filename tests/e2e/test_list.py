@@ -279,9 +279,9 @@ def test_pid_dead(tmp_path):
 def test_pid_without_probes():
     for options in ((), ("--json",)):
         done = run("--pid", str(os.getpid()), *options)
-        assert done.returncode == DONE and done.stdout == ""
+        assert done.returncode == FAILED and done.stdout == ""
         assert done.stderr.count("\n") == 1
-        assert re.search("no file with pushback probes in this process.*pushback.h", done.stderr)
+        assert re.search(r"process \d+ maps no file with pushback probes: .*pushback.h", done.stderr)
 
 
 def test_empty_host():

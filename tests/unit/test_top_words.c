@@ -39,10 +39,54 @@ static void test_empty(void **state)
 	assert_says(&view, "No step, process or pid matches");
 }
 
+static const char *lost(uint64_t torn, uint64_t cut)
+{
+	static char text[256];
+	struct agent_stats stats = { 0 };
+	size_t used = 0;
+
+	stats.lost[used].reason = "note_dead";
+	stats.lost[used++].count = 9;
+	if (cut) {
+		stats.lost[used].reason = "name_cut";
+		stats.lost[used++].count = cut;
+	}
+	if (torn) {
+		stats.lost[used].reason = "torn";
+		stats.lost[used++].count = torn;
+	}
+	top_words_lost(&stats, text, sizeof(text));
+	return text;
+}
+
+/* With a name that is cut, the numbers are complete. */
+static void test_lost(void **state)
+{
+	(void)state;
+	assert_string_equal(lost(0, 0), "");
+	assert_string_equal(lost(1, 0), "lost: 1 torn (these numbers are not complete)");
+	assert_string_equal(lost(0, 2), "names cut: 2");
+	assert_string_equal(lost(1, 2),
+			    "lost: 1 torn (these numbers are not complete); names cut: 2");
+}
+
+/* What has ended is not being measured any more. */
+static void test_last(void **state)
+{
+	struct top_consumer c = { .kind = VERDICT_MEASURING, .verdict = "measuring" };
+
+	(void)state;
+	assert_string_equal(top_words_last(&c), "ended before a full second was measured");
+	c.kind = VERDICT_UNCLEAR;
+	assert_string_equal(top_words_last(&c), "measuring");
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_empty),
+		cmocka_unit_test(test_lost),
+		cmocka_unit_test(test_last),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
