@@ -8,8 +8,11 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-/* Of plain lines: the 80 that everything has, and what the narrowest table needs. */
-#define WIDTH_USUAL 80
+/*
+ * Of plain lines: less than the 80 that everything has, since some terminals wrap a full line; and
+ * what the narrowest table needs.
+ */
+#define WIDTH_USUAL 79
 #define WIDTH_LEAST 24
 #define WIDTH_MOST  512
 
