@@ -126,7 +126,7 @@ static struct step *step_new(struct model *m, const struct record *record, const
 	step->consumer = consumer;
 	model_first_sight(m, step, record);
 	step->driven_at = m->now;
-	step->pressure = model_new_pressure(m);
+	step->pressure = model_new_pressure(step);
 	entry->living++;
 	consumer->living++;
 	m->living[m->living_count++] = step;
@@ -172,6 +172,7 @@ void model_begin(struct model *m, uint64_t now)
 	m->view_count = 0;
 	if (!m->began)
 		m->began = now;
+	m->drain++;
 	m->before = m->now;
 	m->now = now;
 }

@@ -27,7 +27,8 @@ struct model;
  * A *consumer* is what hangs together by edges: the steps of one process that hand messages to each
  * other. A process may have several. Its series has no step, and only the pressure counters; its
  * gauge `instances` says how many there are. It goes on while any of its steps lives, as that of the
- * oldest; two that become one go on as the older one.
+ * oldest; two that become one go on as the older one. When all have ended and new ones of their names
+ * come in the same drain or in the next (a rebalance), it goes on as theirs.
  */
 struct series {
 	uint64_t id;      /* never reused */
@@ -109,7 +110,8 @@ struct consumer_view {
 	uint64_t driven_at; /* the last drain that has shown a return of any of them */
 	/*
 	 * Since first sight. Full is exact where one head is driven; with several it is when all refuse
-	 * that are not idle: by samples, as some.
+	 * that are not idle, by samples. Of some the longest step's time is exact, what others add to it
+	 * is by samples.
 	 */
 	uint64_t some_ns, full_ns;
 	double some[MODEL_AVGS], full[MODEL_AVGS];

@@ -28,9 +28,10 @@
 
 struct ended {
 	struct pb_process_key process;
-	uint64_t at; /* the drain */
+	uint64_t drain; /* its number */
 	struct spell spell[MODEL_SPELLS];
 	uint64_t most_since;
+	struct step *root; /* of its consumer; there until the end of the next drain */
 };
 
 struct entry {
@@ -40,7 +41,7 @@ struct entry {
 	uint64_t spell[2];
 	uint32_t depth, capacity;
 	uint64_t consumers;
-	/* Spells of an instance that has ended, for the one that takes its place. */
+	/* What an instance that has ended leaves to the one that takes its place. */
 	struct ended ended;
 	UT_hash_handle hh;
 	size_t key_size;
@@ -55,8 +56,9 @@ struct judged {
 
 /* What a consumer's steps have refused in one drain, in ns. */
 struct tally {
-	uint64_t most, sum; /* of all steps */
-	size_t heads;       /* that were driven, or refuse */
+	uint64_t most, sum;    /* of all steps */
+	uint64_t most_sampled; /* by samples, of the one that had most */
+	size_t heads;          /* that were driven, or refuse */
 	uint64_t head_most, head_sum;
 };
 
@@ -70,6 +72,7 @@ struct pressure {
 	double average[2][MODEL_AVGS]; /* as if all had been well before; see weight */
 	double weight[MODEL_AVGS];     /* the part of a window that was watched */
 	struct tally dead;             /* of those that died in this drain */
+	bool succeeds;                 /* those that live came after them */
 	/* The last sample that showed: some step refuses; a head does; one is driven and does not. */
 	uint64_t some_seen, head_refuses, head_flows, full_seen;
 };
@@ -126,7 +129,7 @@ struct step {
 	struct step *heir;        /* the root of the consumer into which its own went */
 	bool orphan;              /* a root without what its consumer was before */
 	uint64_t paid;            /* time refusing that went into a consumer's */
-	uint64_t grown;           /* by this drain */
+	uint64_t sampled_ns;      /* time refusing since the last drain, by samples */
 	uint64_t attempts;        /* to submit, as of the last drain */
 	bool driven;              /* there were some */
 
@@ -148,6 +151,7 @@ struct model {
 	uint64_t now;    /* of this drain */
 	uint64_t before; /* of the one before; 0 there was none */
 	uint64_t began;  /* the first one */
+	uint64_t drain;  /* its number, from 1 */
 
 	const struct series **series;
 	size_t series_count;
@@ -224,6 +228,8 @@ void model_judge(const struct model *m, struct step *step);
 /* A step has ended; those of its name that are new in this drain go on with its spells. */
 void model_leave_spells(const struct model *m, const struct step *step);
 void model_take_spells(const struct model *m, struct step *step);
+/* It takes the place of the one that `ended` of its entry is about. */
+bool model_is_heir(const struct model *m, const struct step *step);
 /* The spell in which it is the one at fault. */
 struct spell model_fault(const struct step *step);
 /* Who is at fault, now that all are judged; before there are views. */
@@ -249,7 +255,7 @@ void model_weigh_edges(struct model *m);
 /* ---- model_pressure.c ---- */
 
 /* A new step, until it is found to be in a consumer with others. */
-struct pressure model_new_pressure(const struct model *m);
+struct pressure model_new_pressure(const struct step *step);
 /* `over` of all living steps is the root of their consumer now, `root` still the one before. */
 void model_inherit(struct model *m);
 /* What a sample shows, after its steps were taken. */

@@ -129,22 +129,30 @@ static void judge_spell(struct step *step, int kind, double share, const struct 
 void model_leave_spells(const struct model *m, const struct step *step)
 {
 	struct ended *ended = &step->entry->ended;
-	bool several = ended->at == m->now;
+	bool several = ended->drain == m->drain;
 
-	*ended = (struct ended){ .process = step->record.key.process, .at = m->now };
+	*ended = (struct ended){ .process = step->record.key.process, .drain = m->drain };
 	if (several)
 		return;
 	memcpy(ended->spell, step->spell, sizeof(ended->spell));
 	ended->most_since = step->most_since;
+	ended->root = step->root;
 }
 
-/* Until its own first second decides whether they go on. */
+/* Until its own first second decides how it is. */
+bool model_is_heir(const struct model *m, const struct step *step)
+{
+	const struct ended *ended = &step->entry->ended;
+
+	return !step->is_judged && ended->drain && ended->drain + 1 >= m->drain &&
+	       !memcmp(&ended->process, &step->record.key.process, sizeof(ended->process));
+}
+
 void model_take_spells(const struct model *m, struct step *step)
 {
 	const struct ended *ended = &step->entry->ended;
 
-	if (step->is_judged || !ended->at || ended->at < m->before ||
-	    memcmp(&ended->process, &step->record.key.process, sizeof(ended->process)) != 0)
+	if (!model_is_heir(m, step))
 		return;
 	for (int i = 0; i < MODEL_SPELLS; i++)
 		if (!step->spell[i].since)

@@ -3,9 +3,10 @@
  * Pressure of each consumer, in the words of Linux: *some* of its steps refuses; *full*: its head
  * does, so nothing gets in. With several heads, all that are not idle.
  *
- * How long each step has refused is known exactly, when it did so within a drain is not. So the time
- * with one head is exact; where it depends on which times overlap it is by samples, within the
- * bounds that the exact times set.
+ * How long each step has refused is known exactly, when it did so within a drain is not. So full is
+ * exact with one head. Where it depends on which times overlap it is by samples, within the bounds
+ * that the exact times set; some is the exact time of the step that has most, and only what others
+ * add to it is by samples: where all refuse at once that is nothing, and no chance is in it.
  */
 #include <math.h>
 
@@ -25,18 +26,20 @@ static uint64_t larger(uint64_t a, uint64_t b)
 	return a > b ? a : b;
 }
 
-struct pressure model_new_pressure(const struct model *m)
+struct pressure model_new_pressure(const struct step *step)
 {
-	return (struct pressure){ .judged_at = m->before ? m->before : m->now };
+	return (struct pressure){ .judged_at = step->first_at };
 }
 
 /* ---- Samples ---- */
 
-static void see_step(const struct model *m, const struct step *step)
+static void see_step(const struct model *m, struct step *step)
 {
 	struct pressure *p = &step->root->pressure;
 	bool driven = step->marks ? step->mark.inside != 0 : step->driven;
 
+	if (step->mark.refusing)
+		step->sampled_ns += m->sample_ns;
 	if (step->mark.refusing && p->some_seen != m->sample) {
 		p->some_seen = m->sample;
 		p->sampled[SOME] += m->sample_ns;
@@ -82,10 +85,23 @@ static void join_totals(struct pressure *p, const struct pressure *other)
 /* What the step's consumer had when it was a root the last time: only the totals are still true. */
 static struct pressure pressure_again(const struct model *m, const struct step *step)
 {
-	struct pressure p = model_new_pressure(m);
+	struct pressure p = { .judged_at = m->before };
 
 	join_totals(&p, &step->pressure);
 	return p;
+}
+
+/*
+ * The root of the consumer that the step was in before. A new one takes the place of the one of its
+ * name that has ended just now, if there is only one; so a consumer goes on over a rebalance.
+ */
+static struct step *root_before(const struct model *m, const struct step *step)
+{
+	const struct ended *ended = &step->entry->ended;
+
+	if (step->root)
+		return step->root;
+	return model_is_heir(m, step) ? ended->root : NULL;
 }
 
 /*
@@ -104,7 +120,7 @@ void model_inherit(struct model *m)
 			step->pressure = pressure_again(m, step);
 	}
 	for (size_t i = 0; i < m->living_count; i++) {
-		struct step *root = m->living[i]->over, *old = m->living[i]->root;
+		struct step *root = m->living[i]->over, *old = root_before(m, m->living[i]);
 		struct pressure inherited;
 
 		if (!old || old == root || old->heir || !has_ended(old, root))
@@ -114,6 +130,7 @@ void model_inherit(struct model *m)
 		join_totals(&inherited, &root->pressure);
 		join_totals(&inherited, &old->pressure);
 		root->pressure = inherited;
+		root->pressure.succeeds = !m->living[i]->root;
 		root->orphan = false;
 	}
 	for (size_t i = 0; i < m->living_count; i++)
@@ -133,8 +150,11 @@ static void tally(struct tally *t, struct step *step, uint64_t now)
 	step->driven = attempts != step->attempts;
 	step->attempts = attempts;
 	model_add(&t->sum, grown);
-	if (grown > t->most)
+	if (grown > t->most) {
 		t->most = grown;
+		t->most_sampled = step->sampled_ns;
+	}
+	step->sampled_ns = 0;
 	if (step->level || (!grown && !step->driven))
 		return;
 	t->heads++;
@@ -151,13 +171,29 @@ static uint64_t within(uint64_t value, uint64_t least, uint64_t most)
 	return value > least ? value : least;
 }
 
-static uint64_t some_of(const struct tally *living, const struct tally *dead, uint64_t sampled,
-			uint64_t elapsed)
+/* How long one of two things held; they held one after the other, or nobody knows how they lay. */
+static uint64_t either(bool in_turn, uint64_t a, uint64_t b)
 {
-	uint64_t sum = living->sum;
+	if (!in_turn)
+		return larger(a, b);
+	model_add(&a, b);
+	return a;
+}
 
-	model_add(&sum, dead->sum);
-	return within(sampled, larger(living->most, dead->most), smaller(elapsed, sum));
+static uint64_t some_of(const struct pressure *p, const struct tally *living, uint64_t elapsed)
+{
+	const struct tally *more = living->most >= p->dead.most ? living : &p->dead;
+	uint64_t most = more->most, seen = more->most_sampled, sum = living->sum;
+
+	if (p->succeeds) {
+		most = either(true, living->most, p->dead.most);
+		seen = living->most_sampled + p->dead.most_sampled;
+	}
+	model_add(&sum, p->dead.sum);
+	/* Others, while it did not. */
+	seen = p->sampled[SOME] > seen ? p->sampled[SOME] - seen : 0;
+	model_add(&seen, most);
+	return within(seen, most, smaller(elapsed, sum));
 }
 
 static uint64_t full_of(const struct tally *t, uint64_t sampled, uint64_t elapsed)
@@ -179,10 +215,11 @@ static uint64_t full_of(const struct tally *t, uint64_t sampled, uint64_t elapse
 static void press(struct pressure *p, struct entry *entry, const struct tally *t, uint64_t elapsed)
 {
 	static const enum counter counter[2] = { COUNTER_SOME_TIME, COUNTER_FULL_TIME };
-	uint64_t more[2] = { some_of(t, &p->dead, p->sampled[SOME], elapsed),
-			     larger(full_of(t, p->sampled[FULL], elapsed),
+	uint64_t more[2] = { some_of(p, t, elapsed),
+			     either(p->succeeds, full_of(t, p->sampled[FULL], elapsed),
 				    full_of(&p->dead, p->sampled[FULL], elapsed)) };
 
+	p->succeeds = false;
 	p->dead = (struct tally){ 0 };
 	for (int i = SOME; i <= FULL; i++) {
 		model_add(&p->total[i], more[i]);

@@ -79,23 +79,41 @@ static void test_some_is_by_samples_within_bounds(void **state)
 	stand_samples(s, 6);
 	s->mark[2].refusing = false;
 	SECOND(s, 400, 400);
-	assert_times(s, 600, 400);
+	/* All of the first, and of the other what samples say. */
+	assert_times(s, 700, 400);
 	/* Less than one of them alone: too few samples. */
 	s->mark[2].refusing = true;
 	stand_samples(s, 1);
 	SECOND(s, 0, 500);
-	assert_times(s, 1100, 400);
+	assert_times(s, 1200, 400);
 	/* More than both together; than the time that went by. */
 	stand_samples(s, 19);
 	s->mark[2].refusing = false;
 	SECOND(s, 100, 50);
-	assert_times(s, 1250, 500);
+	assert_times(s, 1350, 500);
 	s->mark[2].refusing = true;
 	stand_samples(s, 80);
 	s->mark[2].refusing = false;
 	s->now = START + 5 * SEC - 1;
 	SECOND(s, 900, 900);
-	assert_times(s, 2250, 1400);
+	assert_times(s, 2350, 1400);
+}
+
+/* All at the same moments: how many samples see them does not matter. */
+static void test_some_of_one_rhythm_is_exact(void **state)
+{
+	struct stand *s = *state;
+
+	hands_on(&s->r[1], PLACE(2), 0);
+	SECOND(s, 0, 0);
+	for (int ticks = 0; ticks < 20; ticks++) {
+		stand_samples(s, 1);
+		s->mark[1].refusing = s->mark[2].refusing = true;
+		stand_samples(s, ticks);
+		s->mark[1].refusing = s->mark[2].refusing = false;
+		SECOND(s, 500, 490);
+		assert_times(s, 500 * (ticks + 1), 500 * (ticks + 1));
+	}
 }
 
 /* Two heads: full is when all that are not idle refuse. */
@@ -360,6 +378,103 @@ static void test_a_consumer_is_inherited_once(void **state)
 	assert_int_equal(series_full(s), 550 * MS);
 }
 
+/* Steps 3 and 4 come under the names of 1 and 2, and at their places. */
+static void come_again(struct stand *s)
+{
+	for (int i = 3; i <= 4; i++) {
+		strcpy(s->r[i].name, s->r[i - 2].name);
+		s->r[i].place = s->r[i - 2].place;
+	}
+	hands_on(&s->r[3], s->r[4].place, 0);
+}
+
+static void die(struct record *r)
+{
+	r[0].dead = r[1].dead = true;
+}
+
+/* After a rebalance it goes on, whether the new ones are seen in the same drain or in the next. */
+static void test_a_consumer_outlives_a_rebalance(void **state)
+{
+	for (int later = 0; later < 2; later++) {
+		struct stand *s = *state;
+		double before;
+
+		hands_on(&s->r[1], PLACE(2), 0);
+		come_again(s);
+		for (int i = 0; i < 20; i++)
+			SECOND(s, 1000, 1000);
+		before = consumer_at(s->m, 0)->full[MODEL_AVG60];
+		assert_near(before, 1);
+		die(&s->r[1]);
+		s->count = later ? 2 : 4;
+		SECOND(s, 500, 500, 100, 100);
+		if (later) {
+			s->count = 4;
+			SECOND(s, 0, 0, 600, 600);
+		}
+		assert_int_equal(consumer_count(s->m), 1);
+		assert_times(s, later ? 21100 : 20600, later ? 21100 : 20600);
+		assert_true(consumer_at(s->m, 0)->full[MODEL_AVG60] < before);
+		assert_true(consumer_at(s->m, 0)->full[MODEL_AVG60] > 0.9);
+		stand_teardown(state);
+		setup(state);
+	}
+}
+
+/* Nobody knows whose place is taken by whom, or the place was empty for too long. */
+static void test_what_no_rebalance_is(void **state)
+{
+	struct stand *s = *state;
+
+	come_again(s);
+	hands_on(&s->r[1], PLACE(2), 0);
+	SECOND(s, 1000, 1000);
+	die(&s->r[1]);
+	SECOND(s, 1000, 1000);
+	s->count = 0;
+	SECOND(s, 0);
+	s->count = 4;
+	SECOND(s, 0, 0, 300, 300);
+	assert_int_equal(consumer_at(s->m, 0)->full_ns, 300 * MS);
+	assert_near(consumer_at(s->m, 0)->full[MODEL_AVG10], 0.3);
+	stand_teardown(state);
+	setup(state);
+	s = *state;
+	for (int i = 1; i < STAND_STEPS; i += 2) {
+		strcpy(s->r[i].name, "head");
+		strcpy(s->r[i + 1].name, "sink");
+		hands_on(&s->r[i], PLACE((uint64_t)i + 1), 0);
+	}
+	s->count = 4;
+	SECOND(s, 1000, 1000, 1000, 1000);
+	die(&s->r[1]);
+	die(&s->r[3]);
+	s->count = 8;
+	SECOND(s, 0, 0, 0, 0, 0, 0, 300, 300);
+	assert_int_equal(consumer_count(s->m), 2);
+	assert_int_equal(consumer_at(s->m, 1)->full_ns, 300 * MS);
+	assert_near(consumer_at(s->m, 1)->full[MODEL_AVG10], 0.3);
+}
+
+/* A part of a second waits for the next one to be judged with it. */
+static void test_a_part_of_a_second(void **state)
+{
+	struct stand *s = *state;
+
+	s->count = 1;
+	s->r[2].begun = START + SEC + 800 * MS;
+	SECOND(s, 0);
+	s->count = 2;
+	SECOND(s, 0, 200);
+	assert_int_equal(consumer_at(s->m, 1)->full_ns, 200 * MS);
+	assert_false(consumer_at(s->m, 1)->pressed);
+	SECOND(s, 0, 400);
+	assert_true(consumer_at(s->m, 1)->pressed);
+	assert_near(consumer_at(s->m, 1)->full_share, 0.5);
+	assert_near(consumer_at(s->m, 1)->full[MODEL_AVG10], 0.5);
+}
+
 /* The sum of several under one name, as with steps. */
 static void test_series_are_by_name(void **state)
 {
@@ -395,6 +510,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		TEST(test_one_head_is_exact),
 		TEST(test_some_is_by_samples_within_bounds),
+		TEST(test_some_of_one_rhythm_is_exact),
 		TEST(test_full_with_several_heads),
 		TEST(test_heads_without_marks),
 		TEST(test_full_has_a_lower_bound),
@@ -406,6 +522,9 @@ int main(void)
 		TEST(test_an_older_step_joins),
 		TEST(test_a_split_goes_on_where_the_oldest_is),
 		TEST(test_a_consumer_is_inherited_once),
+		TEST(test_a_consumer_outlives_a_rebalance),
+		TEST(test_what_no_rebalance_is),
+		TEST(test_a_part_of_a_second),
 		TEST(test_series_are_by_name),
 	};
 

@@ -234,8 +234,9 @@ static void test_not_judged_yet(void **state)
 	assert_false(only(s)->judged);
 	assert_int_equal(only(s)->state, TOP_UNKNOWN);
 	assert_int_equal(s->consumers[0].kind, VERDICT_MEASURING);
-	assert_true(s->consumers[0].pressed);
+	assert_false(s->consumers[0].pressed);
 	s = second(&r, 1, false);
+	assert_true(s->consumers[0].pressed);
 	assert_true(only(s)->judged);
 	assert_true(only(s)->rate[COUNTER_ACCEPTED] > 66 && only(s)->rate[COUNTER_ACCEPTED] < 67);
 	assert_int_equal(s->consumers[0].kind, VERDICT_BOTTLENECK);
