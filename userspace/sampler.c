@@ -11,7 +11,6 @@
 #include "peek.h"
 
 #define PERIOD_NS 50000000ull
-#define JITTER_NS 20000000ull /* either way */
 /* Thousands of steps take their time: at most this part of a core. */
 #define PART      100
 #define BATCH     512  /* steps that one call reads: IOV_MAX is for them and what is between */
@@ -40,7 +39,8 @@ struct target {
 struct sampler {
 	struct target *targets; /* in order of process */
 	size_t count, capacity;
-	uint64_t due;
+	uint64_t until; /* the end of the period that the next sample is for */
+	uint64_t due;   /* somewhere in it */
 	uint64_t dice;
 	struct iovec to[2 * BATCH], from[BATCH];
 	size_t steps[BATCH]; /* in each of `from` */
@@ -113,10 +113,22 @@ static uint64_t used_ns(void)
 }
 
 /* An LCG of Knuth's: nothing depends on its quality. */
-static uint64_t jitter(struct sampler *s, uint64_t now)
+static uint64_t roll(struct sampler *s, uint64_t now, uint64_t below)
 {
 	s->dice = (s->dice ^ now) * 6364136223846793005ull + 1442695040888963407ull;
-	return (s->dice >> 33) % (2 * JITTER_NS);
+	return (s->dice >> 33) % below;
+}
+
+/*
+ * One in each period, at any moment of it alike: whatever a consumer's own rhythm is, samples never
+ * fall into step with it.
+ */
+static void plan_next(struct sampler *s, uint64_t now, uint64_t period)
+{
+	uint64_t begin = s->until > now ? s->until : now;
+
+	s->until = begin + period;
+	s->due = begin + roll(s, now, period);
 }
 
 static void tell(struct model *m, const struct target *target, const struct piece *piece)
@@ -232,5 +244,5 @@ void sampler_run(struct sampler *s, struct model *m, uint64_t now)
 	model_sample_end(m);
 	used = used_ns() - used;
 	period = used * PART > PERIOD_NS ? used * PART : PERIOD_NS;
-	s->due = now + period - JITTER_NS + jitter(s, now);
+	plan_next(s, now, period);
 }

@@ -30,7 +30,7 @@ void sampler_begin(struct sampler *s);
 int sampler_add(struct sampler *s, const struct record *record);
 void sampler_end(struct sampler *s);
 
-/* When the next sample is due; jittered, so that no consumer's own period hides from it. */
+/* When the next sample is due; at random, so that no consumer's own period hides from it. */
 uint64_t sampler_due(const struct sampler *s);
 /* Looks at all of them and tells the model, as of `now` (the present). What cannot be read is passed over. */
 void sampler_run(struct sampler *s, struct model *m, uint64_t now);

@@ -61,6 +61,7 @@ static void consume(size_t count, int is_slow)
 int main(int argc, char **argv)
 {
 	int processes = argc == 3 ? atoi(argv[1]) : 0, steps_count = argc == 3 ? atoi(argv[2]) : 0;
+	pid_t parent = getpid();
 	int i;
 
 	if (processes < 1 || steps_count < 1 || steps_count > STEPS_MAX)
@@ -72,6 +73,8 @@ int main(int argc, char **argv)
 			return 1;
 		if (!pid) {
 			prctl(PR_SET_PDEATHSIG, SIGKILL);
+			if (getppid() != parent) /* it has ended already */
+				return 0;
 			consume((size_t)steps_count, i % 10 == 0);
 		}
 	}

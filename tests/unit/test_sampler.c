@@ -177,6 +177,36 @@ static void test_process_is_gone(void **state)
 
 #define TEST(test) cmocka_unit_test_setup_teardown(test, map_steps, stop)
 
+/*
+ * One for each 50 ms, and as likely at one moment of a consumer's rhythm as at another, also where
+ * that is the sampler's own or twice as long.
+ */
+static void test_samples_have_no_rhythm(void **state)
+{
+	enum { SAMPLES = 20000, PARTS = 10 };
+	static const uint64_t rhythm[] = { 33 * MS, 50 * MS, 100 * MS };
+	struct sampler *sampler = sampler_new();
+	struct model *model = model_new();
+	unsigned int seen[3][PARTS] = { 0 };
+	uint64_t begin = 10000 * SEC, now = begin;
+
+	(void)state;
+	for (int i = 0; i < SAMPLES; i++) {
+		sampler_run(sampler, model, now);
+		assert_true(sampler_due(sampler) >= now);
+		now = sampler_due(sampler);
+		for (int k = 0; k < 3; k++)
+			seen[k][now % rhythm[k] * PARTS / rhythm[k]]++;
+	}
+	assert_in_range(now - begin, SAMPLES * 49 * MS, SAMPLES * 60 * MS);
+	for (int k = 0; k < 3; k++)
+		for (int i = 0; i < PARTS; i++)
+			assert_in_range(seen[k][i], SAMPLES / PARTS * 88 / 100,
+					SAMPLES / PARTS * 112 / 100);
+	model_free(model);
+	sampler_free(sampler);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -184,6 +214,7 @@ int main(void)
 		TEST(test_page_is_gone),
 		TEST(test_first_thread_has_exited),
 		TEST(test_process_is_gone),
+		cmocka_unit_test(test_samples_have_no_rhythm),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
