@@ -20,7 +20,8 @@ struct settings {
 };
 
 /* Beside another observer a step may be known up to 1.5 s late, by its heartbeat. */
-#define LEAST_NS 2500000000u
+#define FOR_LEAST_NS 2500000000u
+#define FOR_NS       3000000000u
 /* So often what there is is kept, for the case that it ends before its time. */
 #define LOOKS_NS 250000000u
 
@@ -30,7 +31,7 @@ struct settings {
 static const struct option options[] = {
 	AGENT_OPTIONS_TARGETS,
 	{ .name = "for", .value = "TIME", .kind = OPTION_DURATION, .offset = AT(agent.interval_ns),
-	  .least = 1000000000, .help = "watch for TIME (3s) first; 2.5s or more" },
+	  .least = FOR_LEAST_NS, .help = "watch for TIME (3s) first; at least 2.5s" },
 	{ .name = "dot", .kind = OPTION_FLAG, .offset = AT(dot), .help = "for Graphviz" },
 	{ .name = "json", .kind = OPTION_FLAG, .offset = AT(json),
 	  .help = "one object per line and consumer: pid, process, steps (step,\n"
@@ -159,7 +160,6 @@ static int start(const void *settings)
 	const struct settings *s = settings;
 	struct agent_options agent_options = agent_settings_options(&s->agent);
 	struct graph_sink graph = { .sink.ops = &ops, .settings = s, .width = term_width() };
-	uint64_t watch_ns = s->agent.interval_ns < LEAST_NS ? LEAST_NS : s->agent.interval_ns;
 	uint64_t *began = agent_settings_began(&s->agent);
 	struct sink *sink = &graph.sink;
 	char why[ATTACH_WHY_SIZE] = "out of memory";
@@ -174,7 +174,7 @@ static int start(const void *settings)
 	if (began)
 		status = agent_new(&agent, &agent_options, why);
 	if (agent) {
-		graph.until = now_ns() + watch_ns;
+		graph.until = now_ns() + s->agent.interval_ns;
 		status = agent_run(agent, &sink, 1, why);
 	}
 	agent_free(agent);
@@ -200,7 +200,7 @@ static int check(const void *settings, char *why, size_t why_size)
 
 static int run(int argc, char **argv)
 {
-	struct settings s = { .agent = { .interval_ns = 3000000000u } };
+	struct settings s = { .agent = { .interval_ns = FOR_NS } };
 
 	return cmd_start(&verb_graph, argc, argv, &s, check, start);
 }

@@ -37,7 +37,7 @@ struct settings {
 static const struct option options[] = {
 	AGENT_OPTIONS_TARGETS,
 	AGENT_OPTIONS_INTERVAL("refresh every TIME (1s); at least 100ms"),
-	AGENT_OPTIONS_ONCE("wait one interval (2.5s or more), print a table, exit"),
+	AGENT_OPTIONS_ONCE("wait one interval (at least 2.5s), print a table, exit"),
 	{ .name = "json", .kind = OPTION_FLAG, .offset = AT(json),
 	  .help = "one object per line, per step and refresh" },
 	AGENT_OPTIONS_REST,
@@ -85,6 +85,20 @@ static char state_of(uint32_t tgid)
 static uint64_t once_ns(const struct settings *s)
 {
 	return s->agent.interval_ns < ONCE_LEAST_NS ? ONCE_LEAST_NS : s->agent.interval_ns;
+}
+
+static void resolve_interval(const struct settings *s, struct agent_options *options)
+{
+	bool asked = options->interval_ns;
+
+	if (!asked)
+		options->interval_ns = SECOND_NS;
+	if (!s->agent.once)
+		return;
+	if (asked && options->interval_ns < ONCE_LEAST_NS)
+		msg_info("--once waits 2.5s: shares are of a second, and beside another observer a "
+			 "step may be known 1.5s late");
+	options->interval_ns = once_ns(s);
 }
 
 static struct sink *new_plain(const struct settings *s, struct top_out *out, bool utf8)
@@ -168,8 +182,7 @@ static int start(const void *settings)
 
 	msg_set_verbose(s->agent.verbose);
 	options.tag_from = tag_from;
-	if (options.once)
-		options.interval_ns = once_ns(s);
+	resolve_interval(s, &options);
 	/* A table looks again and again, and shows what it saw last of a consumer that ends meanwhile. */
 	if (options.once && !s->json) {
 		options.once = false;
@@ -196,7 +209,7 @@ static int start(const void *settings)
 
 static int run(int argc, char **argv)
 {
-	struct settings s = { .agent.interval_ns = SECOND_NS };
+	struct settings s = { .agent.interval_ns = 0 };
 
 	return cmd_start(&verb_top, argc, argv, &s, check, start);
 }

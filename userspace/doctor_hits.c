@@ -12,6 +12,8 @@
 #include "text.h"
 
 #define LOOK_NS 100000000u
+/* Beside another observer a step that stays as it is tells it once a second, perhaps a little late. */
+#define BEAT_NS 1500000000u
 #define NAMES   3 /* of steps that are told */
 
 /* ---- What is seen ---- */
@@ -100,6 +102,13 @@ void doctor_hits_judge_silence(struct finding *f, const struct doctor_silence *s
 					    : "has it input? see /proc/%d/wchan for what it "
 					      "waits for",
 			       (int)s->pid);
+	} else if (s->others && s->watched_ns < BEAT_NS) {
+		finding_add(f,
+			    "somebody else watches process %d as well, and has been told already",
+			    (int)s->pid);
+		finding_advise(f,
+			       "watch for longer, --for 2s: a step says once a second that all is "
+			       "as before");
 	} else {
 		finding_add(f, "process %d ran for %.1f ms and called no probe", (int)s->pid, ms);
 		finding_advise(f, "its steps are not driven: is there input, and do all of them go "
@@ -238,10 +247,14 @@ void doctor_hits_check(struct finding *f, const struct doctor_target *t, uint64_
 	/* Of several processes one stands for all. */
 	struct doctor_silence silence = { .pid = t->pids_count ? t->pids[0] : 0 };
 	struct visit v = { .t = t };
+	struct doctor_sites sites;
 	uint64_t began;
 
-	if (silence.pid)
+	if (silence.pid) {
 		silence.gone = doctor_process_read(silence.pid, &silence.before) != 0;
+		read_sites(&sites, t, silence.pid);
+		silence.others = sites.breakpoints && sites.semaphore > 0;
+	}
 	if (attach_target(&v, no_multi)) {
 		finding_fail_why(f, v.why);
 	} else {

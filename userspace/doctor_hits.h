@@ -15,6 +15,7 @@ struct doctor_silence {
 	pid_t pid;
 	bool gone; /* it ended meanwhile */
 	uint64_t watched_ns;
+	bool others; /* somebody watched it before */
 	struct doctor_process before;
 	struct doctor_process after;
 	struct doctor_sites sites; /* while attached */

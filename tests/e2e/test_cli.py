@@ -58,7 +58,7 @@ USAGES = [
     (["run", "--frobnicate"], "'--frobnicate' is not an option of 'run'", "run --help"),
     (["run", "stray"], "'stray' is not understood", "--pid PID", "run --help"),
     (["top", "--", "stray"], "'stray' is not understood", "--pid PID", "top --help"),
-    (["graph", "--for", "10ms"], "too short", "at least 1s"),
+    (["graph", "--for", "1s"], "too short", "at least 2.5s"),
     (["help", "nonsense"], "'nonsense' is no verb", "--help"),
     (["help", "list", "top"], "one verb", "pushback help VERB"),
     (["run", "--pid"], "--pid needs a value"),

@@ -44,7 +44,7 @@ def hand_on(giver, taker, outcome, seen=None):
     return [("submit", taker, outcome), ("forward", giver, outcome if seen is None else seen)]
 
 
-def scripted(directory, steps, script, seconds="1s"):
+def scripted(directory, steps, script, seconds="2.5s"):
     """What graph says of a driver that runs `script` (calls) again and again, and how often it did."""
     turns = 0
     over = threading.Event()
@@ -78,7 +78,7 @@ def wait_attached(driver):
 def test_a_chain(tmp_path):
     program = shutil.copy(DEMO, tmp_path / "demo")
     with Consumer(tmp_path / "log", "--slow", "sink:refuse:1ms", program=program) as consumer:
-        (seen,) = graph("--pid", consumer.pid, "--for", "1s")
+        (seen,) = graph("--pid", consumer.pid, "--for", "2.5s")
         assert seen["pid"] == consumer.pid and seen["process"] == "demo"
         assert names(seen) == ["decode", "filter", "transform", "batch", "sink"]
         assert list(levels(seen).values()) == [0, 1, 2, 3, 4]
@@ -98,7 +98,7 @@ def test_which_branch_blocks(tmp_path):
     steps = "decode,split=broadcast,left=sink/transform,right=sink"
     options = ("--steps", steps, "--slow", "right:refuse:1ms")
     with Consumer(tmp_path / "log", *options, program=program) as consumer:
-        (seen,) = graph("--pid", consumer.pid, "--for", "1s")
+        (seen,) = graph("--pid", consumer.pid, "--for", "2.5s")
         assert levels(seen) == {"decode": 0, "split": 1, "left": 2, "transform": 2, "right": 3}
         refused = edges(seen)
         assert refused["split", "left"] == 0
@@ -225,7 +225,7 @@ def test_a_late_observer_learns_it_all(tmp_path):
             for _ in range(100):
                 driver.calls(script)
                 time.sleep(0.005)
-            argv = [PUSHBACK, "graph", "--json", "--for", "2s", "--path", driver.file]
+            argv = [PUSHBACK, "graph", "--json", "--for", "2.5s", "--path", driver.file]
             late = Program(argv, output="stdout")
             with late:
                 while late.process.poll() is None:
@@ -241,7 +241,7 @@ def test_text_and_dot(tmp_path):
     steps = "decode,split=broadcast,left=sink/transform,right=sink"
     options = ("--steps", steps, "--slow", "right:refuse:1ms")
     with Consumer(tmp_path / "log", *options, program=program) as consumer:
-        argv = [PUSHBACK, "graph", "--pid", consumer.pid, "--for", "1s"]
+        argv = [PUSHBACK, "graph", "--pid", consumer.pid, "--for", "2.5s"]
         with Program([*argv, "--dot"], "stdout", stderr=subprocess.STDOUT) as beside:
             text = run(*argv, env=UTF8)
             assert beside.wait() == 0
@@ -275,7 +275,7 @@ def test_text_and_dot(tmp_path):
 def test_names_stay_names(tmp_path, name):
     with Driver(tmp_path) as driver:
         driver.init(0, name)
-        argv = [PUSHBACK, "graph", "--path", driver.file, "--for", "1s"]
+        argv = [PUSHBACK, "graph", "--path", driver.file, "--for", "2.5s"]
         with Program([*argv, "--dot"], "stdout") as dot, Program([*argv, "--json"], "stdout") as lines:
             wait_attached(driver)
             while None in (dot.process.poll(), lines.process.poll()):
@@ -308,7 +308,7 @@ def test_killed_while_it_is_looked_at(tmp_path):
 
 def test_nothing_to_see_and_wrong_usage(tmp_path):
     with Driver(tmp_path) as driver:
-        done = run(PUSHBACK, "graph", "--path", driver.file, "--for", "1s")
+        done = run(PUSHBACK, "graph", "--path", driver.file, "--for", "2.5s")
         assert (done.returncode, done.stdout) == (0, "")
         assert "no step returned" in done.stderr
     assert run(PUSHBACK, "graph", "--dot", "--json").returncode == 2

@@ -536,6 +536,12 @@ def test_once(consumer):
     assert all(len(line) < 80 for line in lines)
 
 
+def test_once_says_that_it_waits_longer_than_asked(tmp_path, demo):
+    done = run(PUSHBACK, "top", "--once", "--interval", "1s", "--path", demo)
+    assert done.returncode == 0
+    assert re.fullmatch(r"pushback: --once waits 2\.5s: .*\n", done.stderr)
+
+
 def small_pipe():
     """It is full with the first few lines."""
     reader, writer = os.pipe()
@@ -591,7 +597,7 @@ def test_reads_late(consumer):
 def test_once_waits_for_the_reader(consumer, verb):
     """As for a pager; a signal ends that as it ends any program, and nothing is attached by then."""
     reader, writer = small_pipe()
-    options = ["--once"] if verb == "top" else ["--for", "1s"]
+    options = ["--once"] if verb == "top" else ["--for", "2.5s"]
     argv = [PUSHBACK, verb, "--json", *options, "--pid", str(consumer.pid)]
     os.write(writer, b"x\n" * 2048)
     child = subprocess.Popen(argv, stdout=writer, stderr=subprocess.PIPE, text=True)

@@ -77,6 +77,9 @@ static void test_why_there_are_no_hits(void **state)
 		{ { .before = { 'S', 1000000 }, .after = { 'S', 3500000 }, .sites = ARMED },
 		  FINDING_WARNING,
 		  "ran for 2.5 ms and called no probe" },
+		{ { .others = true, .after = { 'R', 1000000 }, .sites = ARMED },
+		  FINDING_WARNING,
+		  "called no probe" },
 		/* Of memory that cannot be read nothing follows. */
 		{ { .after = { 'R', 1000000 }, .sites.err = -EACCES }, FINDING_WARNING, "ran for" },
 	};
@@ -130,11 +133,28 @@ static void test_process(void **state)
 	assert_int_equal(doctor_process_read(pid, &process), -ESRCH);
 }
 
+/* Beside somebody else a step that only goes on as before is silent for a second: that is no fault. */
+static void test_it_was_told_to_another(void **state)
+{
+	struct doctor_silence silence = { .pid = 4711, .others = true, .watched_ns = 1400000000u };
+	struct finding f = { .check = "hits" };
+
+	(void)state;
+	silence.after = (struct doctor_process){ 'R', 1000000 };
+	silence.sites = (struct doctor_sites)ARMED;
+	doctor_hits_judge_silence(&f, &silence);
+	assert_int_equal(f.level, FINDING_WARNING);
+	assert_non_null(strstr(f.fact, "somebody else watches process 4711"));
+	assert_null(strstr(f.fact, "called no probe"));
+	assert_non_null(strstr(f.advice, "--for 2s"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_who_holds_the_sites),
 		cmocka_unit_test(test_why_there_are_no_hits),
+		cmocka_unit_test(test_it_was_told_to_another),
 		cmocka_unit_test(test_process),
 	};
 
