@@ -80,18 +80,9 @@ static int put_words(const struct top_picture *p, int y, int most, const char *t
 
 static void draw_title(const struct top_picture *p)
 {
-	const struct top_keys *k = p->keys;
-	char count[64], text[WORDS_SIZE];
+	char text[WORDS_SIZE];
 
-	top_words_count(p->snapshot, count, sizeof(count));
-	/* First what is easily forgotten: narrow screens cut the rest. */
-	snprintf(text, sizeof(text), "pushback top%s%s%s%s  %s  %s%s%s%s%s",
-		 k->paused ? "  PAUSED" : "", k->view.filter[0] ? "  filter '" : "", k->view.filter,
-		 k->view.filter[0] ? "'" : "", p->clock, count,
-		 k->view.sort == TOP_BY_PIPELINE ? "" : ", by ",
-		 k->view.sort == TOP_BY_PIPELINE ? "" : top_sort_name(&k->view),
-		 k->view.side == PUSHBACK_RECEIVE ? ", blocked side" : "",
-		 k->view.merge ? ", merged" : "");
+	top_words_title(p->keys, p->snapshot, p->clock, width_of(), p->utf8, text, sizeof(text));
 	put_line(p, 0, text, A_BOLD);
 }
 
@@ -126,19 +117,10 @@ static void draw_titles(const struct top_picture *p, const struct top_layout *l,
 
 static void draw_bottom(const struct top_picture *p, int y)
 {
-	const struct top_keys *k = p->keys;
 	char text[WORDS_SIZE];
 
-	if (k->editing)
-		snprintf(text, sizeof(text), "filter: %s_  (enter keeps it, escape: none)",
-			 k->view.filter);
-	else
-		snprintf(text, sizeof(text),
-			 "q quit  s sort  / filter  p %s  d %s side  m %s  h help",
-			 k->paused ? "go on" : "pause",
-			 k->view.side == PUSHBACK_SEND ? "blocked" : "refusing",
-			 k->view.merge ? "split" : "merge");
-	put_line(p, y, text, k->editing ? A_BOLD : A_NORMAL);
+	top_words_keys(p->keys, width_of(), p->utf8, text, sizeof(text));
+	put_line(p, y, text, p->keys->editing ? A_BOLD : A_NORMAL);
 }
 
 /* ---- Rows ---- */

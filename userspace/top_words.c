@@ -2,6 +2,7 @@
 #include "top_words.h"
 
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -10,6 +11,137 @@ void top_words_count(const struct top_snapshot *s, char *out, size_t size)
 	snprintf(out, size, "%zu consumer%s, %zu step%s", s->consumer_count,
 		 s->consumer_count == 1 ? "" : "s", s->step_count, s->step_count == 1 ? "" : "s");
 }
+
+/* ---- The title ---- */
+
+struct words {
+	char *out;
+	size_t size, used;
+};
+
+__attribute__((format(printf, 2, 3))) static void add(struct words *w, const char *format, ...)
+{
+	va_list args;
+	int more;
+
+	va_start(args, format);
+	more = vsnprintf(w->out + w->used, w->size - w->used, format, args);
+	va_end(args);
+	if (more > 0)
+		w->used += (size_t)more < w->size - w->used ? (size_t)more : w->size - w->used - 1;
+}
+
+/* From one to the next there is less in it. */
+enum title { TITLE_WHOLE, TITLE_NO_COUNT, TITLE_NO_NAME, TITLE_NO_CLOCK, TITLE_SHORT, TITLE_LEAST };
+
+static void add_view(struct words *w, const struct top_view *v, const char *first)
+{
+	const char *before = first;
+
+	if (v->sort != TOP_BY_PIPELINE) {
+		add(w, "%sby %s", before, top_sort_name(v));
+		before = ", ";
+	}
+	if (v->side == PUSHBACK_RECEIVE) {
+		add(w, "%sblocked side", before);
+		before = ", ";
+	}
+	if (v->merge)
+		add(w, "%smerged", before);
+}
+
+static void add_long(struct words *w, const struct top_keys *k, const char *count,
+		     const char *clock, enum title form)
+{
+	add(w, "%stop", form < TITLE_NO_NAME ? "pushback " : "");
+	if (k->paused)
+		add(w, "  PAUSED");
+	if (k->view.filter[0])
+		add(w, "  filter '%s'", k->view.filter);
+	if (form < TITLE_NO_CLOCK)
+		add(w, "  %s", clock);
+	if (form < TITLE_NO_COUNT)
+		add(w, "  %s", count);
+	add_view(w, &k->view, form < TITLE_NO_COUNT ? ", " : "  ");
+}
+
+/* The filter comes last: it alone may be of any length. */
+static void add_short(struct words *w, const struct top_keys *k, enum title form)
+{
+	const struct top_view *v = &k->view;
+
+	if (form < TITLE_LEAST)
+		add(w, "top ");
+	if (k->paused)
+		add(w, "PAUSED ");
+	if (v->merge)
+		add(w, "merged ");
+	if (v->side == PUSHBACK_RECEIVE)
+		add(w, "blocked ");
+	if (v->sort != TOP_BY_PIPELINE)
+		add(w, "by %s ", top_sort_name(v));
+	if (v->filter[0])
+		add(w, "'%s'", v->filter);
+}
+
+void top_words_title(const struct top_keys *k, const struct top_snapshot *s, const char *clock,
+		     size_t width, bool utf8, char *out, size_t size)
+{
+	char count[64];
+
+	top_words_count(s, count, sizeof(count));
+	for (enum title form = TITLE_WHOLE; form <= TITLE_LEAST; form++) {
+		struct words w = { .out = out, .size = size };
+
+		if (form < TITLE_SHORT)
+			add_long(&w, k, count, clock, form);
+		else
+			add_short(&w, k, form);
+		if (top_text_width(out, utf8) <= width)
+			return;
+	}
+}
+
+/* ---- The keys ---- */
+
+/* The end of what is being typed is where one looks. */
+static void typed(const char *filter, size_t width, bool utf8, char *out, size_t size)
+{
+	snprintf(out, size, "filter: %s_  (enter keeps it, escape: none)", filter);
+	if (top_text_width(out, utf8) <= width)
+		return;
+	do {
+		snprintf(out, size, "filter: %s_", filter);
+		if (top_text_width(out, utf8) <= width || !*filter)
+			return;
+		/* A character of UTF-8 as a whole. */
+		for (filter++; (*filter & 0xc0) == 0x80; filter++)
+			;
+	} while (true);
+}
+
+void top_words_keys(const struct top_keys *k, size_t width, bool utf8, char *out, size_t size)
+{
+	const char *pause = k->paused ? "go on" : "pause",
+		   *merge = k->view.merge ? "split" : "merge";
+	const char *side = k->view.side == PUSHBACK_SEND ? "blocked" : "refusing";
+
+	if (k->editing) {
+		typed(k->view.filter, width, utf8, out, size);
+		return;
+	}
+	snprintf(out, size, "q quit  s sort  / filter  p %s  d %s side  m %s  h help", pause, side,
+		 merge);
+	if (strlen(out) > width)
+		snprintf(out, size, "q quit  s sort  / filter  p %s  d side  m %s  h help", pause,
+			 merge);
+	if (strlen(out) > width)
+		snprintf(out, size, "q quit  h help  p %s  m %s  s / d", pause, merge);
+	if (strlen(out) > width)
+		snprintf(out, size, "q quit  h help");
+}
+
+/* ---- What is missing ---- */
 
 static bool is_cut(const char *reason)
 {

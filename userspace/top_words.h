@@ -4,10 +4,20 @@
 #define TOP_WORDS_H
 
 #include "sink.h"
+#include "top_keys.h"
 #include "top_layout.h"
 
 /* "2 consumers, 10 steps" */
 void top_words_count(const struct top_snapshot *s, char *out, size_t size);
+
+/*
+ * The first line, and the last one with the keys. What does not fit `width` is given up, beginning with
+ * what is said elsewhere or known by heart; that it is paused, merged, sorted or filtered stays, and
+ * which keys quit and help.
+ */
+void top_words_title(const struct top_keys *k, const struct top_snapshot *s, const char *clock,
+		     size_t width, bool utf8, char *out, size_t size);
+void top_words_keys(const struct top_keys *k, size_t width, bool utf8, char *out, size_t size);
 
 /*
  * "lost: 3 steps_full, 1 torn (these numbers are not complete); names cut: 2", as far as there are

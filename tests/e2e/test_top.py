@@ -158,6 +158,8 @@ def test_keys(tmp_path, consumer):
         t.type("SIN")
         t.keys("Enter")
         t.wait_for("^pushback top  filter 'SIN'")
+        t.keys("p", "m")
+        t.wait_for(r"^top  PAUSED  filter 'SIN'  merged\n(.*\n)+q quit  h help  p go on  m split")
         t.resize(80, 24)
         t.keys("q")
         assert t.status() == 0

@@ -81,12 +81,79 @@ static void test_last(void **state)
 	assert_string_equal(top_words_last(&c), "measuring");
 }
 
+static void assert_title(const struct top_keys *k, size_t width, const char *expected)
+{
+	char text[256];
+
+	top_words_title(k, &made.s, "15:13:19", width, true, text, sizeof(text));
+	assert_string_equal(text, expected);
+}
+
+/* What is chosen stays to be seen where it gets narrow. */
+static void test_title(void **state)
+{
+	struct top_keys k = { .view.merge = true };
+
+	(void)state;
+	made_begin(&made);
+	made_consumer(&made, 1, "c");
+	made_step(&made, "sink");
+	assert_title(&k, 132, "pushback top  15:13:19  1 consumer, 1 step, merged");
+	assert_title(&k, 40, "pushback top  15:13:19  merged");
+	k.paused = true;
+	assert_title(&k, 38, "pushback top  PAUSED  15:13:19  merged");
+	assert_title(&k, 37, "top  PAUSED  15:13:19  merged");
+	k.view.sort = TOP_BY_SELF;
+	assert_title(&k, 40, "top  PAUSED  by self time, merged");
+	k.view.side = PUSHBACK_RECEIVE;
+	assert_title(&k, 40, "top PAUSED merged blocked by self time ");
+	strcpy(k.view.filter, "transform");
+	assert_title(&k, 40, "PAUSED merged blocked by self time 'transform'");
+	assert_title(&k, 132,
+		     "pushback top  PAUSED  filter 'transform'  15:13:19  1 consumer, 1 step, "
+		     "by self time, blocked side, merged");
+}
+
+static void assert_keys(const struct top_keys *k, size_t width, const char *expected)
+{
+	char text[256];
+
+	top_words_keys(k, width, true, text, sizeof(text));
+	assert_string_equal(text, expected);
+}
+
+static void test_keys(void **state)
+{
+	struct top_keys k = { .paused = false };
+
+	(void)state;
+	assert_keys(&k, 80, "q quit  s sort  / filter  p pause  d blocked side  m merge  h help");
+	assert_keys(&k, 60, "q quit  s sort  / filter  p pause  d side  m merge  h help");
+	assert_keys(&k, 40, "q quit  h help  p pause  m merge  s / d");
+	k.paused = k.view.merge = true;
+	assert_keys(&k, 40, "q quit  h help  p go on  m split  s / d");
+	assert_keys(&k, 20, "q quit  h help");
+}
+
+/* Of a filter that does not fit, its end is seen. */
+static void test_filter_being_typed(void **state)
+{
+	struct top_keys k = { .editing = true, .view.filter = "a\xc3\xa4-0123456789" };
+
+	(void)state;
+	assert_keys(&k, 80, "filter: a\xc3\xa4-0123456789_  (enter keeps it, escape: none)");
+	assert_keys(&k, 40, "filter: a\xc3\xa4-0123456789_");
+	assert_keys(&k, 20, "filter: -0123456789_");
+	assert_keys(&k, 12, "filter: 789_");
+	assert_keys(&k, 3, "filter: _");
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_empty),
-		cmocka_unit_test(test_lost),
-		cmocka_unit_test(test_last),
+		cmocka_unit_test(test_empty), cmocka_unit_test(test_lost),
+		cmocka_unit_test(test_last),  cmocka_unit_test(test_title),
+		cmocka_unit_test(test_keys),  cmocka_unit_test(test_filter_being_typed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
