@@ -47,11 +47,11 @@ ONLY = {
     r"(lib)?elf\.h|gelf\.h": {"elfnote", "elf_image"},
 }
 # Pure files: no libbpf, no I/O, no clock.
-PURE = r"model(_\w+)?|hist|metrics|verdict|text|top_(rows|merge|order|keys)"
+PURE = r"model(_\w+)?|hist|metrics|verdict|ended|text|top_(rows|merge|order|keys)"
 PURE_MAY = {"stdbool.h", "stddef.h", "stdint.h", "stdlib.h", "string.h", "errno.h", "limits.h", "float.h", "math.h",
             "inttypes.h", "uthash.h"}
 # Pure ones that make sentences: with snprintf and nothing else of stdio.
-SENTENCES = {"verdict"}
+SENTENCES = {"verdict", "ended"}
 # What faces a consumer's data or the kernel does not print.
 SPEAKERS = {"main", "msg", "opts"}
 

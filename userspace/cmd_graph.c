@@ -9,6 +9,7 @@
 #include "agent_opts.h"
 #include "attach.h"
 #include "cmd.h"
+#include "ended.h"
 #include "graph_print.h"
 #include "msg.h"
 #include "term.h"
@@ -53,7 +54,8 @@ struct graph_sink {
 	char *text;
 	size_t size;
 	size_t consumers, width; /* consumers: in the text */
-	bool ended;              /* all of these have */
+	struct ended *gone;
+	bool ended; /* all that are in the text */
 	bool done;
 	bool utf8;
 	int err;
@@ -101,6 +103,9 @@ static void keep(struct graph_sink *g, const struct consumer_view *consumers, si
 	g->text = NULL;
 	g->size = 0;
 	g->consumers = count;
+	ended_begin_shown(g->gone);
+	for (size_t i = 0; i < count; i++)
+		ended_see(g->gone, &consumers[i].process, consumers[i].name, true);
 	out = open_memstream(&g->text, &g->size);
 	g->err = out ? print_all(g, out, consumers) : -ENOMEM;
 	if (out && fclose(out) && !g->err)
@@ -119,6 +124,11 @@ static void flush(struct sink *sink, const struct model *m, const struct agent_s
 	g->ended = g->consumers && !count;
 	if (count || (g->done && !g->consumers))
 		keep(g, consumers, count);
+}
+
+static void ended(struct sink *sink, const struct record *record)
+{
+	ended_see(((struct graph_sink *)sink)->gone, &record->key.process, record->process, false);
 }
 
 static bool is_done(const struct sink *sink)
@@ -142,8 +152,16 @@ static void stay(struct sink *sink)
 }
 
 static const struct sink_ops ops = {
-	.name = "graph", .flush = flush, .done = is_done, .free = stay
+	.name = "graph", .flush = flush, .ended = ended, .done = is_done, .free = stay
 };
+
+static void say_gone(const char *line, void *context)
+{
+	char safe[128];
+
+	(void)context;
+	msg_info("%s", msg_safe(safe, sizeof(safe), line));
+}
 
 static void say_what_there_is_not(const struct graph_sink *g, const uint64_t *began)
 {
@@ -152,6 +170,9 @@ static void say_what_there_is_not(const struct graph_sink *g, const uint64_t *be
 			 "the time? see pushback list, pushback doctor --pid");
 	else if (g->ended)
 		msg_info("all of them have ended; this is what was seen last");
+	/* Of --pid it is said of each process anyway. */
+	if (!g->settings->agent.pids.count)
+		ended_tell(g->gone, say_gone, NULL);
 	agent_settings_say_ended(&g->settings->agent, began);
 }
 
@@ -167,11 +188,12 @@ static int start(const void *settings)
 	struct agent *agent = NULL;
 	int err;
 
+	graph.gone = ended_new();
 	agent_options.interval_ns = LOOKS_NS;
 	msg_set_verbose(s->agent.verbose);
 	agent_settings_prepare(true);
 	graph.utf8 = term_utf8();
-	if (began)
+	if (began && graph.gone)
 		status = agent_new(&agent, &agent_options, why);
 	if (agent) {
 		graph.until = now_ns() + s->agent.interval_ns;
@@ -183,6 +205,7 @@ static int start(const void *settings)
 	else
 		say_what_there_is_not(&graph, began);
 	free(began);
+	ended_free(graph.gone);
 	err = write_out(&graph);
 	return status ? (int)status : err;
 }

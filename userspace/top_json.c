@@ -198,6 +198,20 @@ static bool set_consumer(json_t *object, const struct top_consumer *c)
 	       set(object, "verdict", if_known(known, verdict));
 }
 
+/* Or has its consumer ended with it? */
+static bool is_any_left(const struct top_snapshot *s, const struct pb_process_key *process)
+{
+	for (size_t i = 0; i < s->consumer_count; i++)
+		if (!memcmp(&s->consumers[i].process, process, sizeof(*process)))
+			return true;
+	return false;
+}
+
+static bool set_end(json_t *object, const struct top_snapshot *s, const struct top_step *step)
+{
+	return set(object, "consumer_ended", json_boolean(!is_any_left(s, &step->key.process)));
+}
+
 static json_t *step_object(const struct top_json *j, const struct top_step *step, double when,
 			   json_t *lost)
 {
@@ -214,8 +228,9 @@ static json_t *step_object(const struct top_json *j, const struct top_step *step
 	if (!object)
 		return NULL;
 	if (set_counters(object, step) && set_durations(object, step) &&
-	    (ended ||
-	     (set_present(object, step) && set_consumer(object, &s->consumers[step->consumer]))))
+	    (ended ? set_end(object, s, step)
+		   : set_present(object, step) &&
+			     set_consumer(object, &s->consumers[step->consumer])))
 		return object;
 	json_decref(object);
 	return NULL;

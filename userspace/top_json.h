@@ -39,6 +39,7 @@
 	"  verdict            {kind, text}: nothing, stopped, flowing, busiest,\n" \
 	"                     bottleneck, unclear or behind\n" \
 	"  at_fault           whether it blames this step\n" \
+	"  consumer_ended     of a step that has ended: no other of its process is left\n" \
 	"  lost               {reason: count}: the numbers are not complete, but for\n" \
 	"                     name_cut, note_dead and note_duplicate\n"
 /* clang-format on */

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "ended.h"
 #include "top_words.h"
 
 #define WORDS_SIZE 1024
@@ -14,6 +15,7 @@ struct top_plain {
 	struct top_plain_options options;
 	struct top_rows *rows;
 	struct top_order *order;
+	struct ended *gone;
 	struct top_layout layout;
 	char *line; /* TOP_TEXT_SIZE(width) */
 	bool began; /* a table has been written */
@@ -62,7 +64,12 @@ static void put_cells(const struct top_plain *p, const struct top_row *row)
 	put_line(p, p->line);
 }
 
-static void put_head(const struct top_plain *p, const struct top_snapshot *s,
+static void put_gone(const char *line, void *context)
+{
+	put_words(context, line, "");
+}
+
+static void put_head(struct top_plain *p, const struct top_snapshot *s,
 		     const struct agent_stats *stats)
 {
 	char words[WORDS_SIZE], clock[16] = "";
@@ -79,6 +86,7 @@ static void put_head(const struct top_plain *p, const struct top_snapshot *s,
 	put_words(p, words, "");
 	if (p->ended)
 		put_words(p, "All of them have ended; this is what was seen last.", "");
+	ended_tell(p->gone, put_gone, p);
 }
 
 static void put_table(struct top_plain *p, const struct agent_stats *stats)
@@ -110,6 +118,20 @@ static void put_table(struct top_plain *p, const struct agent_stats *stats)
 	p->began = true;
 }
 
+static void take(struct top_plain *p, const struct model *m, uint64_t now, bool hold)
+{
+	const struct top_snapshot *s;
+
+	/* Out of memory: what there was is shown again, and its time says so. */
+	top_rows_take(p->rows, m, now, hold);
+	if (hold)
+		return;
+	s = top_rows_snapshot(p->rows);
+	ended_begin_shown(p->gone);
+	for (size_t i = 0; i < s->consumer_count; i++)
+		ended_see(p->gone, &s->consumers[i].process, s->consumers[i].name, true);
+}
+
 static void flush(struct sink *sink, const struct model *m, const struct agent_stats *stats,
 		  uint64_t now, bool last)
 {
@@ -122,14 +144,13 @@ static void flush(struct sink *sink, const struct model *m, const struct agent_s
 		return;
 	model_steps(m, &left);
 	p->ended = p->once_at && !left && top_rows_snapshot(p->rows)->step_count;
-	/* Out of memory: what there was is shown again, and its time says so. */
 	if (now < p->once_at && !last) {
-		top_rows_take(p->rows, m, now, p->ended);
+		take(p, m, now, p->ended);
 		return;
 	}
 	all = top_out_stats(p->options.out, stats);
 	p->to = top_out_begin(p->options.out, last || p->once_at);
-	top_rows_take(p->rows, m, now, p->ended || !p->to);
+	take(p, m, now, p->ended || !p->to);
 	if (!p->to)
 		return;
 	put_table(p, &all);
@@ -150,8 +171,11 @@ static void poll_sink(struct sink *sink, uint64_t now)
 
 static void ended(struct sink *sink, const struct record *record)
 {
+	struct top_plain *p = (struct top_plain *)sink;
+
 	/* Out of memory: it is not known that there was one. */
-	top_rows_ended(((struct top_plain *)sink)->rows, record);
+	top_rows_ended(p->rows, record);
+	ended_see(p->gone, &record->key.process, record->process, false);
 }
 
 static size_t fds_of(const struct sink *sink, struct pollfd *fds)
@@ -173,6 +197,7 @@ static void free_sink(struct sink *sink)
 
 	top_rows_free(p->rows);
 	top_order_free(p->order);
+	ended_free(p->gone);
 	free(p->line);
 	free(p);
 }
@@ -200,8 +225,9 @@ struct sink *top_plain_new(const struct top_plain_options *options, uint64_t now
 		p->once_at = now + options->once_ns;
 	p->rows = top_rows_new(options->process);
 	p->order = top_order_new();
+	p->gone = ended_new();
 	p->line = malloc(TOP_TEXT_SIZE(options->width));
-	if (p->rows && p->order && p->line)
+	if (p->rows && p->order && p->gone && p->line)
 		return &p->sink;
 	free_sink(&p->sink);
 	return NULL;

@@ -544,6 +544,33 @@ def test_once_says_that_it_waits_longer_than_asked(tmp_path, demo):
     assert re.fullmatch(r"pushback: --once waits 2\.5s: .*\n", done.stderr)
 
 
+def test_one_of_two_ends_meanwhile(tmp_path, demo):
+    """Of the one that is left there is a table, of the other one line in each output."""
+    argv = [PUSHBACK, "top", "--once", "--interval", "1h", "--path", demo]
+    graph = [PUSHBACK, "graph", "--for", "1h", "--path", demo]
+    slow = ("--slow", "sink:refuse:1ms")
+    with Consumer(tmp_path / "one", *slow, program=demo) as stays, Consumer(tmp_path / "two", *slow, program=demo) as ends:
+        with (
+            Program(argv, output="stdout") as plain,
+            Program([*argv, "--json"], output="stdout") as lines,
+            Program(graph, output="stderr") as said,
+        ):
+            watched = re.compile(rf"^ *{ends.pid} +demo +yes", re.M)
+            wait_until(lambda: watched.search(run(PUSHBACK, "list").stdout), "it is watched", 20)
+            time.sleep(1.5)
+            ends.kill()
+            time.sleep(1.5)
+            for one in (plain, lines, said):
+                one.signal(signal.SIGTERM)
+                assert one.wait() == 0
+        stays.end()
+    end = f"consumer demo ({ends.pid}) ended while watched"
+    assert steps_of(plain.lines) == STEPS and end in plain.lines
+    assert [line for line in said.lines if "ended" in line] == [f"pushback: {end}"]
+    objects = [json.loads(line) for line in lines.lines]
+    assert {(o["pid"], o.get("consumer_ended")) for o in objects} == {(ends.pid, True), (stays.pid, None)}
+
+
 def small_pipe():
     """It is full with the first few lines."""
     reader, writer = os.pipe()
