@@ -130,12 +130,37 @@ static bool set_counters(json_t *object, const struct top_step *step)
 	return true;
 }
 
+/* The name of what is at least so much, and whether it is. */
+static bool set_at_least(json_t *object, const char *name, bool known, bool at_least)
+{
+	char key[64];
+
+	snprintf(key, sizeof(key), "%s_at_least", name);
+	return set(object, key, if_known(known, json_boolean(at_least)));
+}
+
+static bool set_spell(json_t *object, const struct top_step *step, int direction, enum gauge gauge)
+{
+	const struct top_side *side = &step->side[direction];
+	const char *name = gauge_names[gauge].name;
+
+	return set(object, name, if_known(step->judged, number(side->spell_ns / MS_NS))) &&
+	       set_at_least(object, name, step->judged, side->spell_at_least);
+}
+
+/* Of the state, which it has been in most of the time. */
+static bool set_since(json_t *object, const struct top_step *step)
+{
+	bool known = step->since_ns > 0;
+
+	return set(object, "since", if_known(known, number(step->since_ns / MS_NS))) &&
+	       set_at_least(object, "since", known, step->since_at_least);
+}
+
 static bool set_gauges(json_t *object, const struct top_step *step)
 {
-	return set(object, gauge_names[GAUGE_SEND_SPELL].name,
-		   if_known(step->judged, number(step->side[PUSHBACK_SEND].spell_ns / MS_NS))) &&
-	       set(object, gauge_names[GAUGE_RECEIVE_SPELL].name,
-		   if_known(step->judged, number(step->side[PUSHBACK_RECEIVE].spell_ns / MS_NS))) &&
+	return set_spell(object, step, PUSHBACK_SEND, GAUGE_SEND_SPELL) &&
+	       set_spell(object, step, PUSHBACK_RECEIVE, GAUGE_RECEIVE_SPELL) &&
 	       set(object, gauge_names[GAUGE_INSTANCES].name, number(step->sharing)) &&
 	       set(object, gauge_names[GAUGE_QUEUE_DEPTH].name,
 		   if_known(step->has_depth, number(step->depth))) &&
@@ -174,7 +199,7 @@ static bool set_present(json_t *object, const struct top_step *step)
 	const struct top_side *receive = &step->side[PUSHBACK_RECEIVE];
 	bool known = step->judged;
 
-	return set(object, "level", number(step->level)) &&
+	return set_since(object, step) && set(object, "level", number(step->level)) &&
 	       set(object, "refusing", if_known(known, rounded(send->share))) &&
 	       set(object, "blocked", if_known(known, rounded(receive->share))) &&
 	       set(object, "self", if_known(known, rounded(step->self))) &&

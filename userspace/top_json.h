@@ -18,6 +18,7 @@
 	"  consumer, level    the oldest instance of its consumer; 0 is a head\n" \
 	"  state              refusing, blocked, busy, flowing, idle, ended, or null: by\n" \
 	"                     these shares, the first of blocked, self, busy with half\n" \
+	"  since              for so long it has been in this state most of the time\n" \
 	"  refusing, blocked, self, busy\n" \
 	"                     shares; the first three are exact, and refusing is self and\n" \
 	"                     a part of blocked; busy is by samples\n" \
@@ -26,6 +27,10 @@
 	"  send_backpressure, send_backpressure_time, submit_accepted, ...\n" \
 	"                     every counter of `pushback run`, since first sight\n" \
 	"  send_backpressure_spell, receive_backpressure_spell\n" \
+	"                     how long its spell has lasted, 0 in none\n" \
+	"  since_at_least, send_backpressure_spell_at_least,\n" \
+	"  receive_backpressure_spell_at_least\n" \
+	"                     whether that beginning was not seen: it lasts longer\n" \
 	"  queue_depth, queue_capacity\n" \
 	"  per_second         {submit_accepted, submit_forwarded, send_backpressure,\n" \
 	"                     receive_backpressure} in the last second\n" \

@@ -86,11 +86,6 @@ static bool reserve(struct top_merge *m, const struct top_snapshot *s)
 	return m->hists != NULL;
 }
 
-static uint64_t longer(uint64_t a, uint64_t b)
-{
-	return a > b ? a : b;
-}
-
 /* ---- Consumers ---- */
 
 static void add_consumer(struct top_consumer *to, const struct top_consumer *from)
@@ -202,7 +197,10 @@ static void add_side(struct top_side *to, const struct top_side *from)
 		to->longest = from->longest;
 		to->at_least = from->at_least;
 	}
-	to->spell_ns = longer(to->spell_ns, from->spell_ns);
+	if (from->spell_ns > to->spell_ns) {
+		to->spell_ns = from->spell_ns;
+		to->spell_at_least = from->spell_at_least;
+	}
 	to->share += from->share;
 }
 

@@ -258,6 +258,7 @@ static void take_side(struct top_rows *r, struct top_step *step, const struct st
 	side->durations = durations_of(r, step, d);
 	side->share = v->share[d];
 	side->spell_ns = spell && spell < now ? now - spell : 0;
+	side->spell_at_least = side->spell_ns && v->spell[d].at_least;
 	top_side_measure(side, since && since < now ? now - since : 0, record->open_partial[d]);
 }
 

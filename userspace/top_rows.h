@@ -32,6 +32,7 @@ extern const char *const top_state_names[TOP_STATES];
 /* One direction of a step. Durations in ns. */
 struct top_side {
 	uint64_t spell_ns; /* so far, 0 in none */
+	bool spell_at_least;
 	double share;      /* of the last second; exact, as self is */
 	uint64_t p50, p99; /* of closed episodes, 0 without any */
 	uint64_t longest;  /* of these and of what is open, its age so far */

@@ -758,6 +758,10 @@ def test_json_keys(consumer):
     assert sink["state"] == "refusing" and sink["at_fault"] and sink["verdict"]["kind"] == "bottleneck"
     assert sink["lost"] == {} and sink["instances"] == 1 and sink["queue_capacity"] == 4
     assert 0.8 < sink["refusing"] <= 1 and 0.8 < sink["self"] <= 1 and sink["blocked"] == 0
+    # It had begun before top came.
+    assert sink["since"] > 1000 and sink["since_at_least"] is True
+    assert sink["send_backpressure_spell"] > 1000 and sink["send_backpressure_spell_at_least"] is True
+    assert sink["receive_backpressure_spell"] == 0 and sink["receive_backpressure_spell_at_least"] is False
     assert [o["at_fault"] for o in objects].count(True) == 1
     assert [o["level"] for o in objects] == [0, 1, 2, 3, 4]
     assert all(abs(sum(o["split"].values()) - 1) < 0.01 for o in objects), objects

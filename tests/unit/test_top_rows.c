@@ -174,6 +174,7 @@ static void test_since(void **state)
 	assert_int_equal(step->since_ns, SEC);
 	assert_false(step->since_at_least);
 	assert_int_equal(step->side[PUSHBACK_SEND].spell_ns, 4 * SEC);
+	assert_true(step->side[PUSHBACK_SEND].spell_at_least);
 	/* In a spell still, but this second it flows. */
 	r.counter[COUNTER_SEND_TIME] += 300 * MS;
 	r.counter[COUNTER_SEND_SELF_TIME] += 300 * MS;
