@@ -231,12 +231,10 @@ static int run(int argc, char **argv)
 const struct verb verb_graph = {
 	.name = "graph",
 	.summary = "who hands messages to whom, and where they are refused",
-	.text = "Watches for a while and prints the steps of each consumer as a tree. The order "
-		"is\n"
-		"learned from what they do. Beside each step stands how often what was handed to "
-		"it\n"
-		"by the step above it was refused; ~ means shared out between several, not\n"
-		"counted.\n"
+	.text = "Watches for a while and prints the steps of each consumer as a tree. The order\n"
+		"is learned from what they do. Beside each step stands how often what was handed\n"
+		"to it by the step above was refused; ~ is an estimate: shared out between\n"
+		"several, or the step above hands on to something else that is not watched.\n"
 		"\n"
 		"  pushback graph --pid 4711\n"
 		"  pushback graph --dot | dot -Tsvg > consumers.svg\n",

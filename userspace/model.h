@@ -85,8 +85,9 @@ struct edge_view {
 	const struct step_view *from, *to;
 	/*
 	 * Attempts on this edge that were refused, since this observer's first sight. Exact where `from`
-	 * has no other edge; else `to`'s own refusals, and what is not told apart is shared out
-	 * (estimated).
+	 * has no other edge and its counts don't say that it hands on to something unwatched as well
+	 * (estimated, and no more than `to` can have refused); else `to`'s own refusals, and what is not
+	 * told apart is shared out (estimated).
 	 */
 	uint64_t refused;
 	bool estimated;

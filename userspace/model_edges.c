@@ -3,7 +3,8 @@
  * Which of a step's next steps refuses it. A step knows only how often it was refused in all, and its
  * next steps how often they refused by themselves, whoever asked. What is not known from that (what a
  * next step handed through, and the calls of a step with several callers) is shared out by what has
- * been seen at the probes. The edges of one step always add up to what it was refused.
+ * been seen at the probes. The edges of one step add up to what it was refused, but for the only edge of
+ * one that hands on to something unwatched as well.
  */
 #include <string.h>
 
@@ -121,6 +122,44 @@ static void weigh_several(const struct model *m, struct edge_view *edges, size_t
 	share_out(edges, shares, count, refused - (uint64_t)own, own * 100 < (wide)refused * 99);
 }
 
+/* Of two steps each may be known, and have been heard last, so much later than the other. */
+#define LATE_NS 1500000000u
+
+/* Of `count` that `from` has counted, more than the different moments explain are not among `of_to`. */
+static bool is_more(const struct model *m, const struct step *from, const struct step *to,
+		    uint64_t count, uint64_t of_to)
+{
+	uint64_t late = LATE_NS, watched = m->now - from->first_at;
+
+	if (to->first_at > from->first_at)
+		late += to->first_at - from->first_at < LATE_NS ? to->first_at - from->first_at
+								: LATE_NS;
+	if (count <= of_to || m->now <= from->first_at || late >= watched)
+		return false;
+	return count - of_to > count / 100 + part_of(count, late, watched);
+}
+
+/*
+ * The only edge that is known. All refusals were on it, unless the step has handed on more messages
+ * than this one has accepted, or met more refusals than this one has made or can have handed through.
+ */
+static void weigh_only(const struct model *m, struct edge_view *edge, const struct step *from)
+{
+	const struct step *to = step_of(m, edge->to);
+	const uint64_t *by = from->record.counter, *of = to->record.counter;
+	uint64_t most = of[COUNTER_SEND];
+
+	model_add(&most, of[COUNTER_RECEIVE]);
+	edge->refused = by[COUNTER_RECEIVE];
+	if (!edge->refused)
+		return;
+	edge->estimated = is_more(m, from, to, by[COUNTER_FORWARDED], of[COUNTER_ACCEPTED]);
+	if (is_more(m, from, to, edge->refused, most)) {
+		edge->estimated = true;
+		edge->refused = most;
+	}
+}
+
 static bool comes_before(const struct step *a, const struct step *b)
 {
 	return a->level != b->level ? a->level < b->level : a->index < b->index;
@@ -176,7 +215,7 @@ void model_weigh_edges(struct model *m)
 			edge[count].estimated = false;
 		}
 		if (count == 1)
-			edge->refused = from->record.counter[COUNTER_RECEIVE];
+			weigh_only(m, edge, from);
 		else
 			weigh_several(m, edge, count, from);
 	}

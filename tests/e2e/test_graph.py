@@ -172,6 +172,14 @@ def test_propagated_refusals_go_to_who_passed_them_on(tmp_path):
     assert abs(refused["head", "right"] - refused["right", "sink"]) <= 1
 
 
+def test_what_something_unwatched_refuses_is_not_the_only_known_one_s(tmp_path):
+    script = [*hand_on(0, 1, ACCEPTED), *[("forward", 0, REJECTED)] * 3, ("forward", 0, ACCEPTED)]
+    (seen,), _ = scripted(tmp_path, ["head", "known"], script)
+    (edge,) = seen["edges"]
+    assert (edge["from"], edge["to"]) == ("head", "known")
+    assert edge["estimated"] and edge["refused"] == 0
+
+
 def test_a_step_shared_by_two(tmp_path):
     script = [
         *hand_on(0, 2, ACCEPTED),

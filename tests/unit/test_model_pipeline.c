@@ -327,6 +327,33 @@ static void test_the_only_edge_has_all_refusals(void **state)
 	assert_int_equal(on_edge(m, 1, 2), 150);
 }
 
+/* 1 hands on to 2, and to something that nobody watches. */
+static void test_the_only_edge_that_is_known(void **state)
+{
+	struct model *m = *state;
+	struct record r[2] = { placed(1, 1), placed(1, 2) };
+
+	hands_on(&r[0], PLACE(2), 0);
+	r[0].counter[COUNTER_FORWARDED] = 1000;
+	r[1].counter[COUNTER_ACCEPTED] = 500;
+	drain_all(m, START + 10 * SEC, r, 2);
+	assert_int_equal(on_edge(m, 1, 2), 0);
+	/* 2 has refused as much, but has not been handed all. */
+	r[0].counter[COUNTER_RECEIVE] = r[1].counter[COUNTER_SEND] = 100;
+	drain_all(m, START + 11 * SEC, r, 2);
+	assert_int_equal(on_edge(m, 1, 2), -100);
+	r[1].counter[COUNTER_ACCEPTED] = 900;
+	drain_all(m, START + 12 * SEC, r, 2);
+	assert_int_equal(on_edge(m, 1, 2), 100);
+	/* More than 2 has made; it can have handed them through. */
+	r[0].counter[COUNTER_RECEIVE] = 1000;
+	drain_all(m, START + 13 * SEC, r, 2);
+	assert_int_equal(on_edge(m, 1, 2), -100);
+	r[1].counter[COUNTER_RECEIVE] = 850;
+	drain_all(m, START + 14 * SEC, r, 2);
+	assert_int_equal(on_edge(m, 1, 2), 1000);
+}
+
 /* 1 hands on to 2 and 3, of which 3 hands on to 4. */
 static void test_a_branch_has_what_it_refused(void **state)
 {
@@ -344,7 +371,7 @@ static void test_a_branch_has_what_it_refused(void **state)
 	assert_int_equal(on_edge(m, 1, 3), 20);
 	/* 4 refuses, 3 hands it through: 2 cannot have. Whatever the probes saw. */
 	r[0].counter[COUNTER_RECEIVE] = 100;
-	r[2].counter[COUNTER_RECEIVE] = 30;
+	r[2].counter[COUNTER_RECEIVE] = r[3].counter[COUNTER_SEND] = 30;
 	drain_all(m, START + 2 * SEC, r, 4);
 	assert_int_equal(on_edge(m, 1, 2), 50);
 	assert_int_equal(on_edge(m, 1, 3), -50);
@@ -440,6 +467,7 @@ int main(void)
 		TEST(test_consumers_split_when_a_step_dies),
 		TEST(test_the_longest_chain),
 		TEST(test_the_only_edge_has_all_refusals),
+		TEST(test_the_only_edge_that_is_known),
 		TEST(test_a_branch_has_what_it_refused),
 		TEST(test_a_shared_step_by_weights),
 		TEST(test_more_than_there_were_is_cut_down),
