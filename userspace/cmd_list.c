@@ -15,6 +15,7 @@
 #include "msg.h"
 #include "table.h"
 #include "target.h"
+#include "term.h"
 #include "text.h"
 
 #define WHY_SIZE 4608 /* a path, and what is wrong with it */
@@ -128,7 +129,7 @@ static int add_row(struct table *table, const struct inventory_row *row)
 
 static int write_row_table(const struct inventory *inventory)
 {
-	struct table *table = inventory->count ? table_new(process_columns) : NULL;
+	struct table *table = inventory->count ? table_new(process_columns, term_utf8()) : NULL;
 	int err = inventory->count && !table ? -ENOMEM : 0;
 	size_t i;
 
@@ -266,7 +267,7 @@ static int write_file_object(const char *path, const struct elfnote *note)
 
 static int write_sites(const struct elfnote *note)
 {
-	struct table *table = table_new(site_columns);
+	struct table *table = table_new(site_columns, term_utf8());
 	int err = table ? 0 : -ENOMEM;
 	size_t i;
 

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "msg.h"
+#include "top_text.h"
 
 #define GAP "  "
 
@@ -16,6 +16,7 @@ struct row {
 
 struct table {
 	const struct table_column *columns;
+	bool utf8;
 	size_t count;
 	struct row *first;
 	struct row **last;
@@ -23,7 +24,7 @@ struct table {
 	bool shown[TABLE_COLUMNS_MAX];
 };
 
-struct table *table_new(const struct table_column *columns)
+struct table *table_new(const struct table_column *columns, bool utf8)
 {
 	struct table *t = calloc(1, sizeof(*t));
 	size_t i;
@@ -31,6 +32,7 @@ struct table *table_new(const struct table_column *columns)
 	if (!t)
 		return NULL;
 	t->columns = columns;
+	t->utf8 = utf8;
 	t->last = &t->first;
 	for (i = 0; columns[i].title; i++) {
 		t->widths[i] = strlen(columns[i].title);
@@ -62,13 +64,13 @@ void table_free(struct table *t)
 	free(t);
 }
 
-static char *clean(const char *cell)
+static char *clean(const char *cell, bool utf8)
 {
-	size_t size = strlen(cell) + 1;
-	char *copy = malloc(size);
+	size_t width = top_text_width(cell, utf8);
+	char *copy = malloc(TOP_TEXT_SIZE(width));
 
 	if (copy)
-		msg_safe(copy, size, cell);
+		top_text_fit(copy, cell, width, false, utf8);
 	return copy;
 }
 
@@ -80,14 +82,14 @@ int table_add(struct table *t, const char *const *cells)
 	if (!row)
 		return -ENOMEM;
 	for (i = 0; i < t->count; i++) {
-		row->cells[i] = clean(cells[i]);
+		row->cells[i] = clean(cells[i], t->utf8);
 		if (!row->cells[i]) {
 			free_row(row);
 			return -ENOMEM;
 		}
 	}
 	for (i = 0; i < t->count; i++) {
-		size_t width = strlen(row->cells[i]);
+		size_t width = top_text_width(row->cells[i], t->utf8);
 
 		t->widths[i] = width > t->widths[i] ? width : t->widths[i];
 		t->shown[i] |= strcmp(row->cells[i], "-") != 0;
@@ -111,7 +113,7 @@ static void write_line(const struct table *t, const char *const *cells, const ch
 	size_t i, owed = 0;
 
 	for (i = 0; i < t->count; i++) {
-		size_t size = strlen(cells[i]);
+		size_t size = top_text_width(cells[i], t->utf8);
 
 		if (!t->shown[i])
 			continue;

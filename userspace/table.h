@@ -2,8 +2,8 @@
 /*
  * table.h - a text table with aligned columns
  *
- * As wide as its content: nothing is cut. What is not printable ASCII shows as '?', so that cells may
- * hold what a consumer has chosen. Not thread-safe.
+ * As wide as its content: nothing is cut. Cells may hold what a consumer has chosen: they are shown as
+ * top_text.h says, and no control character reaches a terminal. Not thread-safe.
  */
 #ifndef TABLE_H
 #define TABLE_H
@@ -22,7 +22,7 @@ struct table_column {
 struct table;
 
 /* `columns` (at most TABLE_COLUMNS_MAX, ends with a NULL title) outlives it. NULL: no memory. */
-struct table *table_new(const struct table_column *columns);
+struct table *table_new(const struct table_column *columns, bool utf8);
 void table_free(struct table *t);
 
 /* A row: a cell for each column; they are copied. 0 or -ENOMEM. */

@@ -31,8 +31,8 @@ def run(*options, before=(), program=PUSHBACK):
     command = [*before, program, "list", *options]
     # As bytes: whether they are text is a question here.
     done = subprocess.run(command, capture_output=True, timeout=30, stdin=subprocess.DEVNULL)
-    done.stdout, done.stderr = done.stdout.decode("ascii"), done.stderr.decode("ascii")
-    assert not re.search(r"[^\n -~]", done.stdout + done.stderr), done
+    done.stdout, done.stderr = done.stdout.decode(), done.stderr.decode()
+    assert not re.search(r"[\0-\t\v-\x1f\x7f-\x9f]", done.stdout + done.stderr), done
     return done
 
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Tables: what is aligned, what is left out, what never gets through */
 #include <errno.h>
+#include <locale.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -33,9 +34,10 @@ static char *text_of(const struct table *t, const char *indent)
 	return text;
 }
 
-static void expect(const char *const rows[][4], size_t count, const char *indent, const char *want)
+static void expect_in(bool utf8, const char *const rows[][4], size_t count, const char *indent,
+		      const char *want)
 {
-	struct table *t = table_new(columns);
+	struct table *t = table_new(columns, utf8);
 	char *text;
 	size_t i;
 
@@ -46,6 +48,11 @@ static void expect(const char *const rows[][4], size_t count, const char *indent
 	assert_string_equal(text, want);
 	free(text);
 	table_free(t);
+}
+
+static void expect(const char *const rows[][4], size_t count, const char *indent, const char *want)
+{
+	expect_in(false, rows, count, indent, want);
 }
 
 static void test_aligned(void **state)
@@ -75,7 +82,7 @@ static void test_last_column_left_out(void **state)
 						   { .title = "MORE", .optional = true },
 						   { .title = NULL } };
 	const char *const row[] = { "a", "-" };
-	struct table *t = table_new(two);
+	struct table *t = table_new(two, false);
 	char *text;
 
 	(void)state;
@@ -95,9 +102,20 @@ static void test_hostile(void **state)
 	expect(rows, 1, "", "PID  NAME      FILE\n  7  ?[31m???  /a?b?\n");
 }
 
+/* As wide as it looks; and where the terminal can't, none of it is broken. */
+static void test_other_alphabets(void **state)
+{
+	const char *const rows[][4] = { { "7", "st\xc3\xa4p-\xe6\xb5\x81\x1b", "-", "/a" } };
+
+	(void)state;
+	assert_non_null(setlocale(LC_CTYPE, "C.UTF-8"));
+	expect_in(true, rows, 1, "", "PID  NAME      FILE\n  7  st\xc3\xa4p-\xe6\xb5\x81?  /a\n");
+	expect(rows, 1, "", "PID  NAME        FILE\n  7  st??p-????  /a\n");
+}
+
 static void test_full(void **state)
 {
-	struct table *t = table_new(columns);
+	struct table *t = table_new(columns, false);
 	FILE *full = fopen("/dev/full", "we");
 
 	(void)state;
@@ -114,6 +132,7 @@ int main(void)
 		cmocka_unit_test(test_left_out),
 		cmocka_unit_test(test_last_column_left_out),
 		cmocka_unit_test(test_hostile),
+		cmocka_unit_test(test_other_alphabets),
 		cmocka_unit_test(test_full),
 	};
 
