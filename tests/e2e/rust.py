@@ -37,7 +37,7 @@ def cargo(*words, where=SOURCES, **more):
 @functools.lru_cache
 def build():
     """The folder of tests/rust's programs."""
-    cargo("build", "--release")
+    cargo("build", "--release", "--lib", "--bins", "--examples")
     return TARGET / "release"
 
 

@@ -232,8 +232,7 @@ class Processor:
         self.strategy = step
 
     def rebalance(self):
-        self.strategy.close()
-        self.strategy.join(10.0)
+        self.end()
         self.build()
 
     def run_once(self):
@@ -256,6 +255,10 @@ class Processor:
         while time.monotonic() < end:
             self.run_once()
 
+    def end(self):
+        self.strategy.close()
+        self.strategy.join(10.0)
+
 
 def main():
     truths = {name: Truth() for name in ("decode", "filter", "transform", "batch", "sink")}
@@ -266,8 +269,7 @@ def main():
     processor.run(seconds)
     processor.rebalance()
     processor.run(seconds)
-    processor.strategy.close()
-    processor.strategy.join(10.0)
+    processor.end()
     print(json.dumps({name: truth.counts for name, truth in truths.items()}), flush=True)
     sys.stdin.readline()
 
