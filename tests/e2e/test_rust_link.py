@@ -32,18 +32,21 @@ class Build:
     flags: tuple = ("-O",)
     link: tuple = ()
     linker: str = ""  # rustc's own
-    with_c: bool = False
+    with_c: str = ""  # the compiler of an object in C that is linked to it
     plugin: bool = True
 
     @property
     def name(self):
-        c = ["with C"] if self.with_c else []
+        c = [f"with {self.with_c}"] if self.with_c else []
         return " ".join([*self.flags, *self.link, self.linker or "default linker", *c])
 
 
+GCC, CLANG_LTO = "gcc -O2", "clang -O2 -flto=thin"
+PLUGIN_LTO = ("-O", "-Clinker-plugin-lto")
+
 FEW = [
     Build(("-Copt-level=0",), plugin=False),
-    Build(("-O",), ("-Cstrip=symbols",), "mold", with_c=True),
+    Build(("-O",), ("-Cstrip=symbols",), "mold", with_c=GCC),
     Build(("-Copt-level=1", "-Cpanic=abort"), ("-Clto=fat",), "lld", plugin=False),
 ]
 ALL = (
@@ -51,18 +54,21 @@ ALL = (
     + [
         Build((f"-Copt-level={level}",), link, linker, with_c)
         for level, link, with_c in [
-            ("0", (), True),
-            ("1", ("-Clink-dead-code",), False),
-            ("2", ("-Clto=thin",), True),
-            ("3", ("-Clto=fat",), True),
-            ("s", ("-Cstrip=symbols",), False),
+            ("0", (), GCC),
+            ("1", ("-Clink-dead-code",), ""),
+            ("2", ("-Clto=thin",), GCC),
+            ("3", ("-Clto=fat",), GCC),
+            ("s", ("-Cstrip=symbols",), ""),
         ]
         for linker in ("", "bfd", "gold", "lld", "mold")
     ]
     + [Build(("-O", "-Cpanic=abort", "-Ccodegen-units=1"), (), linker) for linker in ("", "bfd")]
     + [
-        Build(("-O", "-Clinker-plugin-lto")),
-        Build(("-O", "-Clinker-plugin-lto"), linker="lld"),
+        Build(PLUGIN_LTO, (), linker, with_c)
+        for linker in ("", "lld")
+        for with_c in ("", GCC, CLANG_LTO)
+    ]
+    + [
         Build(("-O", "-Cforce-frame-pointers", "-Ctarget-cpu=native")),
         Build(("-O",), ("-Ctarget-feature=+crt-static",), plugin=False),
         Build(("-O", "-Crelocation-model=static"), plugin=False),
@@ -86,7 +92,8 @@ def linked(build, directory, kind, source, out):
     link = [f"-Clink-arg=-fuse-ld={build.linker}"] if build.linker else []
     if build.with_c:
         subprocess.run(
-            ["gcc", "-O2", "-fPIC", "-ffunction-sections", "-I", ROOT / "include", "-I", HEADER]
+            build.with_c.split()
+            + ["-fPIC", "-ffunction-sections", "-I", ROOT / "include", "-I", HEADER]
             + ["-c", HEADER / "second.c", "-o", directory / "second.o"],
             check=True,
         )
