@@ -26,6 +26,11 @@ Everything else, attributes and isinstance() included, goes through to the strat
 (`__wrapped__`). Special methods do not, other than those of any object. `__pushback__` is where
 the step's struct lies: the probes' arg0.
 
+A strategy that leads into a library which has the probes as well, in Rust or C++, is observed like
+any other: the step that it is, seen from outside. The library's own steps are another chain of the
+same process, since no object knows of another's; where it calls back into Python, the observed
+strategy that it calls counts as the next one of that step.
+
 Step is for what is no strategy: it is told call by call, as with pushback.h in C.
 
 Nobody watching or somebody, it adds some tens of nanoseconds to a call; it neither locks nor

@@ -99,9 +99,17 @@ impl Drop for Entered<'_> {
 /// Whether the strategy is ready cannot be seen from outside: its refusing ends with the next accepted
 /// submit. Where you know, say so with [`poll_ready`](Self::poll_ready).
 ///
-/// Nobody attached: one test of a counter a call. A call that was under way when the first observer
-/// came is not counted, nor what it hands on. A strategy that hands on from another thread than it was
-/// called on is not seen to.
+/// Nobody attached: one test of a counter a call, made before it. So a call that was under way when the
+/// first observer came is not counted as it returns, where a [`Step`] that is told by hand would be; nor
+/// is what such a call hands on, though the step that gets it counts it if it is entered after that. That
+/// is at most one submit of each step, and whatever one long poll or join hands on to its end; from the
+/// next call on all is exact. (To test after the call as well halves the turns of a consumer that spins
+/// and nobody watches. And a refusal that leaves such a call would often be taken for the step's own.)
+///
+/// A strategy that hands on from another thread than it was called on is not seen to. Nor is one that
+/// hands on to another language or library, whose steps another object has: around such a strategy let
+/// `outcome` say [`Outcome::Propagated`] of what is not its own, and tell with
+/// [`step()`](Self::step)[`.forward_return()`](Record::forward_return) what became of the message.
 ///
 /// ```
 /// use pushback::{Observed, Outcome};

@@ -5,10 +5,11 @@
 
 mod observer;
 
-use observer::{attach, count, detach, fires, Fire};
+use observer::{attach, count, detach, fires, semaphore, Fire};
 use pushback::{Outcome, Step};
 use std::ffi::CString;
 use std::os::raw::{c_char, c_int, c_void};
+use std::sync::atomic::Ordering::Relaxed;
 
 extern "C" {
     fn dlopen(file: *const c_char, flags: c_int) -> *mut c_void;
@@ -71,6 +72,36 @@ fn wrapped_over_versions() {
     assert_eq!(count(), before);
 }
 
+/// Attaches, or detaches, in the middle of a message's way: what was entered before is not counted.
+fn in_mid_call() {
+    type Between = Box<dyn FnMut()>;
+    let chain = |mut between: Between| {
+        let mut last = two::Layer::new("two", Box::new(|_| true));
+        let place = last.place();
+        let next = Box::new(move |m| {
+            between();
+            last.submit(m)
+        });
+        (one::Layer::new("one", next), place)
+    };
+    let (mut first, last) = chain(Box::new(|| {
+        if semaphore().load(Relaxed) == 0 {
+            attach()
+        }
+    }));
+    assert!(first.submit(1));
+    assert_eq!((counts(first.place()), counts(last)), ([0; 4], [1, 0, 0, 0]));
+    assert_eq!(word(first.place(), 8), 1, "missed: what is open in it is partial");
+    assert!(first.submit(2));
+    assert_eq!((counts(first.place()), counts(last)), ([1, 0, 1, 0], [2, 0, 0, 0]));
+    detach();
+
+    let (mut first, last) = chain(Box::new(detach));
+    attach();
+    assert!(first.submit(1));
+    assert_eq!((counts(first.place()), counts(last)), ([0; 4], [0; 4]));
+}
+
 fn static_steps() {
     attach();
     let (one, two) = (one::static_submit(false), two::static_submit(true));
@@ -118,6 +149,7 @@ fn plugin(path: &str) {
 fn main() {
     unwatched();
     wrapped_over_versions();
+    in_mid_call();
     static_steps();
     std::env::args().skip(1).for_each(|path| plugin(&path));
     println!("ok");
