@@ -165,10 +165,33 @@ private:
 	unsigned char room_[sizeof(::pushback_step) + alignof(::pushback_step) - 1];
 };
 
-class submit_guard
+/* Of the two guards that report an outcome. */
+class outcome_guard
 {
 public:
-	explicit submit_guard(step &of) noexcept : step_(of)
+	outcome_guard(const outcome_guard &) = delete;
+	outcome_guard &operator=(const outcome_guard &) = delete;
+
+	bool report(outcome how) noexcept
+	{
+		how_ = how;
+		return how == accepted;
+	}
+
+protected:
+	explicit outcome_guard(step &of) noexcept : step_(of)
+	{
+	}
+	~outcome_guard() = default;
+
+	step &step_;
+	outcome how_ = invalid;
+};
+
+class submit_guard : public outcome_guard
+{
+public:
+	explicit submit_guard(step &of) noexcept : outcome_guard(of)
 	{
 		step_.submit_enter();
 	}
@@ -176,42 +199,18 @@ public:
 	{
 		step_.submit_return(how_);
 	}
-	submit_guard(const submit_guard &) = delete;
-	submit_guard &operator=(const submit_guard &) = delete;
-
-	bool report(outcome how) noexcept
-	{
-		how_ = how;
-		return how == accepted;
-	}
-
-private:
-	step &step_;
-	outcome how_ = invalid;
 };
 
-class forward_guard
+class forward_guard : public outcome_guard
 {
 public:
-	explicit forward_guard(step &of) noexcept : step_(of)
+	explicit forward_guard(step &of) noexcept : outcome_guard(of)
 	{
 	}
 	~forward_guard()
 	{
 		step_.forward_return(how_);
 	}
-	forward_guard(const forward_guard &) = delete;
-	forward_guard &operator=(const forward_guard &) = delete;
-
-	bool report(outcome how) noexcept
-	{
-		how_ = how;
-		return how == accepted;
-	}
-
-private:
-	step &step_;
-	outcome how_ = invalid;
 };
 
 class poll_guard

@@ -201,15 +201,23 @@ static bool is_ready(const struct core *core)
 	return ready > 0;
 }
 
+/* The strategy's method, in which it may hand on. */
+static PyObject *call_inside(struct core *core, enum method which, PyObject *args, PyObject *kwargs)
+{
+	unsigned int at = enter(core);
+	PyObject *result = call_strategy(core, which, args, kwargs);
+
+	leave(core, at);
+	return result;
+}
+
 static PyObject *core_poll(PyObject *self, PyObject *args, PyObject *kwargs)
 {
 	struct core *core = (struct core *)self;
-	unsigned int at = enter(core);
 	PyObject *result;
 
 	pushback_poll_enter(core->step);
-	result = call_strategy(core, POLL, args, kwargs);
-	leave(core, at);
+	result = call_inside(core, POLL, args, kwargs);
 	/* "Not ready" says nothing; it takes the mark away. */
 	pushback_poll_return(core->step, result && is_ready(core));
 	return result;
@@ -218,34 +226,25 @@ static PyObject *core_poll(PyObject *self, PyObject *args, PyObject *kwargs)
 static PyObject *core_close(PyObject *self, PyObject *args, PyObject *kwargs)
 {
 	struct core *core = (struct core *)self;
-	unsigned int at = enter(core);
-	PyObject *result = call_strategy(core, CLOSE, args, kwargs);
+	PyObject *result = call_inside(core, CLOSE, args, kwargs);
 
-	leave(core, at);
 	core->closed |= result != NULL;
 	return result;
 }
 
 static PyObject *core_terminate(PyObject *self, PyObject *args, PyObject *kwargs)
 {
-	struct core *core = (struct core *)self;
-	unsigned int at = enter(core);
-	PyObject *result = call_strategy(core, TERMINATE, args, kwargs);
-
-	leave(core, at);
-	return result;
+	return call_inside((struct core *)self, TERMINATE, args, kwargs);
 }
 
 /* Joined after it was closed, the framework has done with it, whoever still holds it. */
 static PyObject *core_join(PyObject *self, PyObject *args, PyObject *kwargs)
 {
 	struct core *core = (struct core *)self;
-	unsigned int at = enter(core);
 	PyObject *result;
 
 	pushback_poll_enter(core->step);
-	result = call_strategy(core, JOIN, args, kwargs);
-	leave(core, at);
+	result = call_inside(core, JOIN, args, kwargs);
 	pushback_poll_return(core->step, 0);
 	if (result && core->closed)
 		pushback_step_end(core->step);

@@ -8,6 +8,14 @@
 use core::mem::{align_of, size_of};
 use core::sync::atomic::{AtomicU16, AtomicU32, AtomicU64, Ordering::Relaxed};
 
+/// What a step that was never called has there.
+#[allow(clippy::declare_interior_mutable_const)]
+pub(crate) trait Fresh {
+    const FRESH: Self;
+    /// Makes it that again. Observers may read meanwhile.
+    fn refresh(&self);
+}
+
 macro_rules! word {
     ($name:ident, $atomic:ident, $integer:ident) => {
         #[repr(transparent)]
@@ -31,11 +39,51 @@ macro_rules! word {
                 self.set(self.get().wrapping_add(n))
             }
         }
+
+        impl Fresh for $name {
+            const FRESH: Self = Self::new(0);
+            fn refresh(&self) {
+                self.set(0);
+            }
+        }
     };
 }
 word!(Word16, AtomicU16, u16);
 word!(Word32, AtomicU32, u32);
 word!(Word64, AtomicU64, u64);
+
+/// A word that is always the same: by these a step is known for one.
+macro_rules! constant {
+    ($name:ident, $word:ident, $value:expr) => {
+        #[repr(transparent)]
+        pub(crate) struct $name($word);
+
+        impl Fresh for $name {
+            const FRESH: Self = Self($word::new($value));
+            fn refresh(&self) {
+                self.0.set($value);
+            }
+        }
+    };
+}
+constant!(Magic, Word32, 0x7075_6c6c);
+constant!(Version, Word16, 1);
+constant!(Size, Word16, size_of::<Record>() as u16);
+
+impl<T: Fresh> Fresh for [T; 2] {
+    const FRESH: Self = [T::FRESH, T::FRESH];
+    fn refresh(&self) {
+        self.iter().for_each(T::refresh);
+    }
+}
+
+pub(crate) const NAME_SIZE: usize = 128;
+
+/// The name is for good.
+impl Fresh for [u8; NAME_SIZE] {
+    const FRESH: Self = [0; NAME_SIZE];
+    fn refresh(&self) {}
+}
 
 /// A `repr(C)` struct and the proof that its fields lie where they are said to: each begins where the
 /// ones before it end, so there is no padding, and that is where `repr(C)` puts it.
@@ -58,6 +106,13 @@ macro_rules! layout {
             assert!(at == $size && size_of::<$name>() == $size);
         };
 
+        impl Fresh for $name {
+            const FRESH: Self = $name { $($field: <$type>::FRESH,)* };
+            fn refresh(&self) {
+                $(self.$field.refresh();)*
+            }
+        }
+
         #[allow(dead_code)]
         impl $name {
             /// Where each field is, as it is compiled.
@@ -69,10 +124,6 @@ macro_rules! layout {
         }
     };
 }
-
-pub(crate) const MAGIC: u32 = 0x7075_6c6c;
-pub(crate) const VERSION: u16 = 1;
-pub(crate) const NAME_SIZE: usize = 128;
 
 layout! {
     /// One direction of a step: what is open, and what has ended since the present watch began.
@@ -120,9 +171,9 @@ layout! {
     /// Nothing worse than a wrong observation comes of moving it.
     #[repr(align(64))]
     pub struct Record: 512 {
-        magic: Word32 = 0,
-        version: Word16 = 4,
-        size: Word16 = 6,
+        magic: Magic = 0,
+        version: Version = 4,
+        size: Size = 6,
         /// Of the watch it is in, or `EPOCH_MISSED`, `EPOCH_FRESH`.
         epoch: Word64 = 8,
         /// Submits; counted while watched, never cleared.
@@ -198,42 +249,6 @@ pub(crate) const OPEN_ANY: u32 = OPEN | OPEN << 1;
 pub(crate) const EPOCH_MISSED: u64 = 1; // returned unwatched
 pub(crate) const EPOCH_FRESH: u64 = 2; // never called
 
-impl Direction {
-    const fn new() -> Self {
-        Direction {
-            since: Word64::new(0),
-            last: Word64::new(0),
-            closed: Word64::new(0),
-            closed_ns: Word64::new(0),
-            partial: Word64::new(0),
-            partial_ns: Word64::new(0),
-            abandoned: Word64::new(0),
-            abandoned_ns: Word64::new(0),
-            folded: Word64::new(0),
-            folded_ns: Word64::new(0),
-        }
-    }
-
-    pub(crate) fn clear(&self) {
-        self.since.set(0);
-        self.last.set(0);
-        self.closed.set(0);
-        self.closed_ns.set(0);
-        self.partial.set(0);
-        self.partial_ns.set(0);
-        self.abandoned.set(0);
-        self.abandoned_ns.set(0);
-        self.folded.set(0);
-        self.folded_ns.set(0);
-    }
-}
-
-impl Pick {
-    const fn new() -> Self {
-        Pick { ns: Word64::new(0), of: Word64::new(0) }
-    }
-}
-
 /// What fits of a name, with at least one NUL behind it, and whether that is all of it.
 const fn cut(name: &[u8]) -> ([u8; NAME_SIZE], bool) {
     let mut kept = [0; NAME_SIZE];
@@ -253,81 +268,17 @@ impl Record {
 
     /// The same with a name that may not be UTF-8; observers escape what they cannot show.
     pub const fn from_bytes(name: &[u8]) -> Self {
+        let mut record = Self::FRESH;
         let (name, whole) = cut(name);
-        Record {
-            magic: Word32::new(MAGIC),
-            version: Word16::new(VERSION),
-            size: Word16::new(size_of::<Self>() as u16),
-            epoch: Word64::new(EPOCH_FRESH),
-            accepted: Word64::new(0),
-            rejected: Word64::new(0),
-            forwarded: Word64::new(0),
-            refused: Word64::new(0),
-            state: Word32::new(if whole { 0 } else { NAME_CUT }),
-            countdown: Word32::new(0),
-            inside: Word64::new(0),
-            instance: Word64::new(0),
-            looked: Word64::new(0),
-            fired: Word64::new(0),
-            bound: Word64::new(0),
-            look_every: Word32::new(0),
-            edges: Word32::new(0),
-            depth: Word64::new(0),
-            self_ns: Word64::new(0),
-            self_since: Word64::new(0),
-            watch_since: Word64::new(0),
-            watch_accepted: Word64::new(0),
-            watch_rejected: Word64::new(0),
-            watch_forwarded: Word64::new(0),
-            watch_refused: Word64::new(0),
-            next: Word64::new(0),
-            direction: [Direction::new(), Direction::new()],
-            pick: [Pick::new(), Pick::new()],
-            nexts: Word64::new(0),
-            reserved: Word64::new(0),
-            name,
-        }
+        record.epoch = Word64::new(EPOCH_FRESH);
+        record.state = Word32::new(if whole { 0 } else { NAME_CUT });
+        record.name = name;
+        record
     }
 
     /// All but the name as it was at first, `pushback_clear()`.
     pub(crate) fn clear(&self) {
-        for word in [
-            &self.accepted,
-            &self.rejected,
-            &self.forwarded,
-            &self.refused,
-            &self.inside,
-            &self.instance,
-            &self.looked,
-            &self.fired,
-            &self.bound,
-            &self.depth,
-            &self.self_ns,
-            &self.self_since,
-            &self.watch_since,
-            &self.watch_accepted,
-            &self.watch_rejected,
-            &self.watch_forwarded,
-            &self.watch_refused,
-            &self.next,
-            &self.nexts,
-            &self.reserved,
-        ] {
-            word.set(0);
-        }
-        for word in [&self.state, &self.countdown, &self.look_every, &self.edges] {
-            word.set(0);
-        }
-        for pick in &self.pick {
-            pick.ns.set(0);
-            pick.of.set(0);
-        }
-        for direction in &self.direction {
-            direction.clear();
-        }
-        self.magic.set(MAGIC);
-        self.version.set(VERSION);
-        self.size.set(size_of::<Self>() as u16);
+        self.refresh();
         self.epoch.set(EPOCH_FRESH);
     }
 

@@ -172,7 +172,7 @@ pub(crate) fn ready(s: &Record, ready: bool) -> u32 {
 /// A watch begins at a step that ran before: nothing is known of it. Totals stay.
 pub(crate) fn miss_begin(s: &Record) {
     for direction in &s.direction {
-        direction.clear();
+        direction.refresh();
     }
     for pick in &s.pick {
         pick.of.set(0);
