@@ -11,6 +11,7 @@ import concurrent.futures
 import os
 import pathlib
 import random
+import shutil
 import subprocess
 import tempfile
 import traceback
@@ -72,6 +73,30 @@ def test_its_own_tests_pass():
     assert "test result: ok" in said and "FAILED" not in said, said
     if not few:
         rust.cargo("doc", "--no-deps", where=rust.CRATE, RUSTDOCFLAGS="-D warnings")
+
+
+AARCH64 = "aarch64-unknown-linux-gnu"
+
+
+def has_aarch64():
+    """Rust's library for it, as Debian's libstd-rust-dev:arm64 or rustup's target, and what it takes."""
+    if not all(map(shutil.which, ("rustc", "aarch64-linux-gnu-gcc", "qemu-aarch64"))):
+        return False
+    flags = os.environ.get("RUSTFLAGS", "").split()
+    done = run("rustc", "--print", "target-libdir", "--target", AARCH64, *flags)
+    return os.path.isdir(done.stdout.strip())
+
+
+def test_its_own_tests_pass_on_aarch64():
+    if not has_aarch64():
+        pytest.skip("no Rust library, C compiler or emulator for aarch64")
+    said = rust.cargo(
+        *("test", "--lib", "--target", AARCH64),
+        where=rust.CRATE,
+        CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER="aarch64-linux-gnu-gcc",
+        CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER="qemu-aarch64 -cpu max -L /usr/aarch64-linux-gnu",
+    )
+    assert "test result: ok" in said and "FAILED" not in said, said
 
 
 def test_the_readme_shows_the_adapter():

@@ -212,7 +212,8 @@ impl<S> Observed<S> {
         result
     }
 
-    /// Makes any other call in which the strategy may hand messages on, such as a join.
+    /// Makes any other call in which the strategy may hand messages on, such as a join. Who stays in it is
+    /// seen as in a poll.
     #[inline]
     pub fn around<R>(&mut self, call: impl FnOnce(&mut S) -> R) -> R {
         if !watch::watched() {
@@ -220,6 +221,7 @@ impl<S> Observed<S> {
         }
         let frame = Frame::new(&self.step);
         let _entered = frame.enter();
+        self.step.poll_enter();
         call(&mut self.strategy)
     }
 

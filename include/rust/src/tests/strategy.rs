@@ -209,6 +209,18 @@ fn a_panic_leaves_the_step_and_takes_the_mark_away() {
 }
 
 #[test]
+fn each_call_is_marked_and_left() {
+    be_watched();
+    let mut step = Observed::new("step", 0);
+    let record: *const Record = &**step.step();
+    // SAFETY: the step is there until the end.
+    let mark = || unsafe { (*record).inside.get() & 3 };
+    assert_eq!(step.submit(|_| mark(), |_| Outcome::Accepted), 1);
+    assert_eq!((mark(), step.poll(|_| mark()), mark()), (0, 2, 0));
+    assert_eq!((step.around(|_| mark()), mark()), (2, 0));
+}
+
+#[test]
 fn readiness_is_told_where_it_is_known() {
     be_watched();
     let mut step = Observed::new("step", 0);
