@@ -442,11 +442,13 @@ PUSHBACK_INLINE void pushback_miss_begin(struct pushback_step *s)
  */
 #if defined(__x86_64__)
 #define PUSHBACK_NOP       "nop"
+#define PUSHBACK_PAGE      "4096"
 #define PUSHBACK_SITE_ARGS "8@%rdi 8@%rsi 4@%edx 8@%rcx 8@%r8 8@%r9"
 typedef uint8_t pushback_instruction;
 #define PUSHBACK_NOP_CODE 0x90u
 #elif defined(__aarch64__)
 #define PUSHBACK_NOP       "nop"
+#define PUSHBACK_PAGE      "65536" /* the largest there is */
 #define PUSHBACK_SITE_ARGS "8@x0 8@x1 4@x2 8@x3 8@x4 8@x5"
 typedef uint32_t pushback_instruction;
 #define PUSHBACK_NOP_CODE  0xd503201fu
@@ -506,8 +508,13 @@ __asm__(
 	".popsection\n"
 	".endif\n");
 __asm__(
-	/* Raised by the kernel for each attached site: in the file, writable, not in .bss. */
-	PUSHBACK_OBJECT("pushback_semaphore", ".probes", "\"awG\"", "\"progbits\"", "2", ".2byte 0\n")
+	/*
+	 * Raised by the kernel for each attached site: in the file, writable, not in .bss. At the
+	 * beginning of a page: lld and mold map the one where what is read-only after relocation ends and
+	 * .data begins twice, and in a process that starts watched the kernel would raise the first.
+	 */
+	PUSHBACK_OBJECT("pushback_semaphore", ".probes", "\"awG\"", "\"progbits\"", PUSHBACK_PAGE,
+			".2byte 0\n")
 	/* The epoch of this process's watch, in a page that a fork wipes; see pushback_begin(). */
 	PUSHBACK_OBJECT("pushback_no_epoch", ".bss.pushback_no_epoch", "\"awG\"", "\"nobits\"", "8",
 			".zero 8\n")

@@ -153,8 +153,9 @@ def test_wrapped_strategies_are_counted_as_they_count_themselves(tmp_path, servi
     file = tmp_path / "pipeline"
     copy_new(rust.build() / "pipeline", file)
     messages = {0: 300_000, 20_000: 30_000, 1_000_000: 500}[service_ns]
-    consumer = Program([file, "truth", messages, service_ns], output="stdout")
-    with consumer, Agent("--path", file, interval="100ms") as agent:
+    # It starts watched: that the kernel raises the right semaphore then is the linker's business, too.
+    command = [file, "truth", messages, service_ns]
+    with Agent("--path", file, interval="100ms") as agent, Program(command, output="stdout") as consumer:
         consumer.wait_line("^ready")
         consumer.say("go")
         consumer.wait_line("^done", timeout=60)

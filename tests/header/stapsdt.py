@@ -7,6 +7,7 @@ Note = namedtuple("Note", "probe pc semaphore arguments dead")
 PF_X, PF_W = 1, 2
 PT_LOAD, PT_GNU_RELRO = 1, 0x6474E552
 NOPS = {62: b"\x90", 183: b"\x1f\x20\x03\xd5"}
+PAGES = {62: 4096, 183: 65536}  # the largest there are
 
 
 class Elf:
@@ -40,6 +41,13 @@ class Elf:
         return any(kind == PT_GNU_RELRO and start <= address < start + size
                    for kind, _, _, start, _, _, size, _ in self.segments)
 
+    def writable_mappings(self, at):
+        """How many mappings that are writable at first have this byte of the file: pages are whole."""
+        page = PAGES[self.machine]
+        return sum(kind == PT_LOAD and flags & PF_W and offset // page <= at // page
+                   <= (offset + size - 1) // page
+                   for kind, flags, offset, _, _, size, _, _ in self.segments if size)
+
     def death(self, pc, semaphore):
         """Why this note is none of a live site; None if it is."""
         at = self.segment(pc, PF_X)
@@ -50,6 +58,8 @@ class Elf:
             return "site is no nop"
         if self.segment(semaphore, PF_W) is None or self.read_only_later(semaphore):
             return "semaphore in no writable part of the file"
+        if self.writable_mappings(self.segment(semaphore, PF_W)) != 1:
+            return "semaphore in a page that is mapped twice: the kernel may raise the other one"
         if self.unpack("<H", self.segment(semaphore, PF_W))[0] != 0:
             return "semaphore is not 0 in the file"
         return None

@@ -6,10 +6,11 @@
 
 Messages and loops a second, of the same chain with nothing around its strategies: with our wrappers
 and unwatched, with our wrappers and watched, and with one probe hit for each return of a submit, which
-is what a tracer by itself would do. All take turns, short ones, each is held against its neighbour, and
-the medians of these ratios are shown: others use the machine, too. Asserts nothing.
+is what a tracer by itself would do. All take turns, each is held against its neighbour, and the medians
+of these ratios are shown: others use the machine, too. Asserts nothing but who is watched.
 """
 import contextlib
+import json
 import os
 import re
 import shutil
@@ -73,13 +74,24 @@ def tracers(files):
     yield started(["bpftrace", "--unsafe", "-B", "line", "-e", program], "begun")
 
 
+def watched(consumer):
+    """Whether it is: an observer that is there is not enough."""
+    lines = subprocess.run(
+        [BUILD / "pushback", "list", "--json"], capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    (said,) = [one for one in map(json.loads, lines) if one["pid"] == consumer.process.pid]
+    return said["watched"]
+
+
 def measure(files, service_us, rounds):
     """What each way had of each round: {way: [(messages, loops), ...]}"""
-    ms = max(20, service_us // 10)
+    ms = 250  # so long that the burst which the rate bound allows after a pause does not count
     kinds = {"plain": "plain", "hits": "plain"}
     consumers = {way: Consumer(files[way], kinds.get(way, "wrapped"), ms, service_us) for way in WAYS}
     for consumer in consumers.values():
         consumer.turn()
+    if not watched(consumers["watched"]) or watched(consumers["unwatched"]):
+        sys.exit("bench: who is to be watched is not, or who is not to be is")
     seen = {way: [] for way in WAYS}
     for _ in range(rounds):
         for way in WAYS:
@@ -94,7 +106,7 @@ def ratio(ones, others, column):
 
 
 def main():
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 41
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 9
     with tempfile.TemporaryDirectory() as directory, contextlib.ExitStack() as stack:
         files = {way: Path(directory, f"pipeline-{way}") for way in WAYS}
         for file in files.values():

@@ -17,7 +17,7 @@ use core::sync::atomic::{AtomicPtr, AtomicU64};
 /// Defines `name` in a comdat group of its own, in `section` with `flags`.
 #[rustfmt::skip]
 macro_rules! object {
-    ($name:literal, $section:expr, $flags:literal, $align:literal, $body:literal) => {
+    ($name:literal, $section:expr, $flags:literal, $align:expr, $body:literal) => {
         concat!(
             ".ifndef ", $name, "\n",
             ".pushsection ", $section, ",", $flags, ",", $name, ",comdat\n",
@@ -35,6 +35,18 @@ macro_rules! object {
 macro_rules! site_args {
     () => {
         ".asciz \"8@%rdi 8@%rsi 4@%edx 8@%rcx 8@%r8 8@%r9\""
+    };
+}
+#[cfg(target_arch = "x86_64")]
+macro_rules! page {
+    () => {
+        "4096"
+    };
+}
+#[cfg(target_arch = "aarch64")]
+macro_rules! page {
+    () => {
+        "65536" // the largest there is
     };
 }
 #[cfg(target_arch = "aarch64")]
@@ -58,11 +70,12 @@ global_asm!(
     ".endif",
     options(raw),
 );
-// The semaphore is raised by the kernel for each attached site: in the file, writable, not in .bss.
+// The semaphore is raised by the kernel for each attached site: in the file, writable, not in .bss, and
+// in no page that is mapped twice: lld does so with the one where .data begins, see pushback.h.
 // The epoch of this process's watch is in a page that a fork wipes; see watch::begin().
 #[rustfmt::skip]
 global_asm!(
-    object!("pushback_semaphore", ".probes", "\"awG\",@progbits", "2", ".2byte 0"),
+    object!("pushback_semaphore", ".probes", "\"awG\",@progbits", page!(), ".2byte 0"),
     object!("pushback_no_epoch", ".bss.pushback_no_epoch", "\"awG\",@nobits", "8", ".zero 8"),
     object!("pushback_epoch", ".data.pushback_epoch", "\"awG\",@progbits", "8",
         ".8byte pushback_no_epoch"),
