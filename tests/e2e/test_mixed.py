@@ -56,7 +56,7 @@ def listed(pid):
 
 def edges(pid):
     """Whom the steps of the process hand on to."""
-    done = run(PUSHBACK, "graph", "--json", "--pid", pid, "--for", "1s")
+    done = run(PUSHBACK, "graph", "--json", "--pid", pid, "--for", "2.5s")
     assert done.returncode == 0, done.stderr
     graphs = [json.loads(line) for line in done.stdout.splitlines()]
     return {(edge["from"], edge["to"]) for graph in graphs for edge in graph["edges"]}
