@@ -13,7 +13,7 @@
  *
  *   Nobody attached: a return costs one test of a counter. Somebody attached: the header accounts
  *   in place, in the step's own struct, and a probe fires only when there is news, at most about
- *   1,000 cycles a second and step, however fast the consumer spins.
+ *   1,000 times a second and step, however fast the consumer spins.
  *
  * HOW TO USE IT
  *
@@ -239,9 +239,12 @@ struct pushback_step {
  * and into unit tests.
  */
 
-/* At most one fired cycle a millisecond in the long run, with an allowance of 32 at once. */
+/*
+ * At most one fired edge a millisecond in the long run, with an allowance of 64 at once. Cycles are told
+ * whole or not at all, and pay for all of their edges.
+ */
 #define PUSHBACK_BOUND_NS 1000000ull
-#define PUSHBACK_BURST    32
+#define PUSHBACK_BURST    64
 /* Edges after which a cycle is cut: its directions may never be closed both at once. */
 #define PUSHBACK_CYCLE_EDGES 16
 
@@ -278,7 +281,8 @@ PUSHBACK_INLINE void pushback_cycle(struct pushback_step *s, uint64_t now)
 	if (s->bound > now)
 		return;
 	s->state |= PUSHBACK_CYCLE_FIRED;
-	s->bound = ((int64_t)(s->bound - floor) > 0 ? s->bound : floor) + PUSHBACK_BOUND_NS;
+	if ((int64_t)(s->bound - floor) < 0)
+		s->bound = floor;
 }
 
 PUSHBACK_INLINE void pushback_open(struct pushback_step *s, unsigned int direction, uint64_t now)
@@ -345,7 +349,10 @@ PUSHBACK_INLINE unsigned int pushback_turn(struct pushback_step *s, unsigned int
 		pushback_open(s, direction, now);
 	else
 		told = pushback_close(s, direction, now);
-	told |= s->state & PUSHBACK_CYCLE_FIRED;
+	if (s->state & PUSHBACK_CYCLE_FIRED) {
+		told |= PUSHBACK_CYCLE_FIRED;
+		s->bound += PUSHBACK_BOUND_NS;
+	}
 	pushback_self(s, now);
 	if (++s->edges >= PUSHBACK_CYCLE_EDGES && s->state & PUSHBACK_OPEN_ANY)
 		pushback_cycle(s, now);

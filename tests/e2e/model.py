@@ -17,7 +17,7 @@ DIRECTIONS = ("send", "receive")
 ACCEPTED, REJECTED, PROPAGATED, INVALID = range(4)
 
 FRESH, MISSED, KNOWN = "fresh", "missed", "known"
-CYCLE_NS = 1_000_000  # a cycle that begins this long after the last one is not folded
+EDGE_NS = 1_000_000  # a cycle that begins this long after the last one for each edge of that is not folded
 CYCLE_EDGES = 16
 
 
@@ -81,6 +81,7 @@ class Step:
         self.unknown = [status == MISSED, status == MISSED]
         self.self_since = None
         self.cycle_began = None
+        self.paid_until = 0  # by then all cycles before this one have been paid for, had each been fired
         self.cycle_edges = 0
         self.cycle_may_fold = False
 
@@ -283,8 +284,10 @@ class Model:
     # ---- Cycles ----
 
     def _begin_cycle(self, step, now):
-        last, step.cycle_began = step.cycle_began, now
-        step.cycle_may_fold = last is not None and now.least - last.most < CYCLE_NS
+        if step.cycle_began is not None:
+            step.paid_until = max(step.paid_until, step.cycle_began.most + step.cycle_edges * EDGE_NS)
+        step.cycle_began = now
+        step.cycle_may_fold = now.least < step.paid_until
         step.cycle_edges = 0
 
     def _edge_done(self, step, now):

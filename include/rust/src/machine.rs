@@ -4,9 +4,10 @@
 
 use crate::layout::*;
 
-/// At most one fired cycle a millisecond in the long run, with an allowance of 32 at once.
+/// At most one fired edge a millisecond in the long run, with an allowance of 64 at once. Cycles are told
+/// whole or not at all, and pay for all of their edges.
 pub(crate) const BOUND_NS: u64 = 1_000_000;
-pub(crate) const BURST: u64 = 32;
+pub(crate) const BURST: u64 = 64;
 /// Edges after which a cycle is cut: its directions may never be closed both at once.
 pub(crate) const CYCLE_EDGES: u32 = 16;
 
@@ -44,8 +45,9 @@ fn cycle(s: &Record, now: u64) {
         return;
     }
     s.state.set(s.state.get() | CYCLE_FIRED);
-    let from = if bound.wrapping_sub(floor) as i64 > 0 { bound } else { floor };
-    s.bound.set(from.wrapping_add(BOUND_NS));
+    if (bound.wrapping_sub(floor) as i64) < 0 {
+        s.bound.set(floor);
+    }
 }
 
 #[inline(always)]
@@ -117,7 +119,10 @@ pub(crate) fn turn(s: &Record, direction: usize, opens: bool, now: u64) -> u32 {
     } else {
         told = close(s, direction, now);
     }
-    told |= s.state.get() & CYCLE_FIRED;
+    if s.state.get() & CYCLE_FIRED != 0 {
+        told |= CYCLE_FIRED;
+        s.bound.set(s.bound.get().wrapping_add(BOUND_NS));
+    }
     self_time(s, now);
     s.edges.add(1);
     if s.edges.get() >= CYCLE_EDGES && s.state.get() & OPEN_ANY != 0 {

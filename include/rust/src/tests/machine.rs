@@ -136,7 +136,7 @@ fn an_end_abandons_what_is_open() {
 }
 
 #[test]
-fn one_cycle_a_millisecond_fires_and_the_others_are_folded_exactly() {
+fn one_edge_a_millisecond_fires_and_the_others_are_folded_exactly() {
     let s = fresh();
     let mut fired = 0;
     for i in 0..10_000 {
@@ -145,7 +145,7 @@ fn one_cycle_a_millisecond_fires_and_the_others_are_folded_exactly() {
         fired += u64::from(returns(&s, SEND, ACCEPTED, now + 5000) != 0);
     }
     let d = &s.direction[SEND];
-    assert_eq!(fired, 100 + BURST - 1);
+    assert_eq!(2 * fired, 100 + BURST);
     assert_eq!(d.closed.get(), 10_000);
     assert_eq!(d.folded.get(), 10_000 - fired);
     assert_eq!(d.closed_ns.get(), 10_000 * 5000);
@@ -165,7 +165,8 @@ fn directions_that_overlap_for_ever_are_cut_into_cycles() {
         returns(&s, SEND, REJECTED, now + 200);
         returns(&s, RECEIVE, ACCEPTED, now + 300);
     }
-    assert!((128..300).contains(&fired), "{fired}");
+    // Cycles of 16 edges, and 64 edges at once.
+    assert_eq!(fired, 64 / 4);
 }
 
 #[test]
