@@ -12,6 +12,7 @@ import contextlib
 import os
 import pathlib
 import random
+import subprocess
 import tempfile
 import time
 import traceback
@@ -257,9 +258,17 @@ class Schedule:
 
     def check_semaphores(self):
         for process in self.processes:
-            assert process.driver.let_go()
-            if process.driver.has_library:
-                assert process.driver.let_go("library")
+            for thing in THINGS if process.driver.has_library else THINGS[:1]:
+                if not process.driver.let_go(thing):
+                    self.not_let_go(process, thing)
+
+    def not_let_go(self, process, thing):
+        """Is somebody else there, or was a count left behind?"""
+        command = [BUILD / "pushback", "doctor", "--pid", str(process.driver.pid), "--for", "0.1s"]
+        said = subprocess.run(command, capture_output=True, text=True).stdout
+        if "somebody watches already" in said:
+            raise Disturbed(thing)
+        raise AssertionError(f"a semaphore of {thing} stays up:\n{said}")
 
     def check_alone(self, process):
         """What is watched by others as well does not run unwatched when the model says so."""
