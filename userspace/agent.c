@@ -17,6 +17,7 @@
 #include "model.h"
 #include "msg.h"
 #include "sampler.h"
+#include "silent.h"
 #include "target.h"
 #include "watch.h"
 
@@ -38,6 +39,7 @@ struct agent {
 	struct model *model;
 	struct labels *labels;
 	struct sampler *sampler;
+	struct silent *silent;     /* NULL: nobody asks */
 	struct sink *const *sinks; /* while it runs */
 	size_t sinks_count;
 	struct agent_stats stats;
@@ -111,6 +113,26 @@ static int attach_pids(struct agent *a, char *why)
 	return 0;
 }
 
+static void meet(pid_t pid, void *context)
+{
+	struct agent *a = context;
+
+	silent_meet(a->silent, pid, now_ns());
+}
+
+/* Files that were given are attached whoever maps them: that is looked for here. */
+static void meet_those_of_paths(struct agent *a)
+{
+	size_t i, count = a->options->pids_count;
+
+	if (!a->silent)
+		return;
+	for (i = 0; i < count; i++)
+		watch_meet(a->watch, a->options->pids[i]);
+	if (!count)
+		watch_meet(a->watch, 0);
+}
+
 /* What came since: libraries that were opened, processes that were started, files replaced. */
 static int look_for_new(struct agent *a, char *why)
 {
@@ -120,8 +142,10 @@ static int look_for_new(struct agent *a, char *why)
 
 	for (; path && *path; path++)
 		watch_path_again(a->watch, *path);
-	if (a->options->paths)
+	if (a->options->paths) {
+		meet_those_of_paths(a);
 		return 0;
+	}
 	if (!a->options->pids_count) {
 		n = watch_everything(a->watch, why);
 		return n < 0 ? n : 0;
@@ -146,6 +170,7 @@ static int attach_new_ones(struct agent *a, char *why)
 	err = look_for_new(a, why);
 	if (!err)
 		watch_forget(a->watch);
+	silent_end_look(a->silent);
 	took = now_ns() - began;
 	a->next_look = began + (took * LOOK_PART > SECOND_NS ? took * LOOK_PART : SECOND_NS);
 	return err;
@@ -202,10 +227,14 @@ static enum exit_status build(struct agent *a, char *why)
 	a->model = model_new();
 	a->sampler = sampler_new();
 	a->started = calloc(o->pids_count + 1, sizeof(*a->started));
-	if (!a->watch || !a->drain || !a->model || !a->sampler || !a->started) {
+	if (o->find_silent)
+		a->silent = silent_new();
+	if ((o->find_silent && !a->silent) || !a->watch || !a->drain || !a->model || !a->sampler ||
+	    !a->started) {
 		snprintf(why, ATTACH_WHY_SIZE, "out of memory");
 		return EXIT_FAILED;
 	}
+	watch_set_meet(a->watch, meet, a);
 	err = attach_all(a, why);
 	return err ? status_of(err) : EXIT_DONE;
 }
@@ -239,6 +268,7 @@ void agent_free(struct agent *a)
 	attach_free(a->attach);
 	model_free(a->model);
 	sampler_free(a->sampler);
+	silent_free(a->silent);
 	labels_free(a->labels);
 	free(a->started);
 	if (a->signals >= 0)
@@ -274,6 +304,7 @@ static int take(const struct record *record, void *context)
 		if (a->sinks[i]->ops->ended)
 			a->sinks[i]->ops->ended(a->sinks[i], record);
 	}
+	silent_hear(a->silent, (pid_t)record->key.process.tgid);
 	/* Out of memory: it is not sampled until the next drain. */
 	sampler_add(a->sampler, record);
 	return model_record(a->model, record, labels_of(a->labels, &record->key.process));
@@ -334,6 +365,7 @@ static void flush(struct agent *a, struct sink *const *sinks, size_t count, uint
 	size_t i;
 
 	count_stats(a);
+	silent_get(a->silent, now, &a->stats.silent);
 	for (i = 0; i < count; i++)
 		sinks[i]->ops->flush(sinks[i], a->model, &a->stats, now, last);
 	model_next_interval(a->model);

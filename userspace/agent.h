@@ -24,6 +24,7 @@ struct agent_options {
 	uint64_t interval_ns;
 	bool once; /* one interval, then the end */
 	bool no_multi;
+	bool find_silent; /* for agent_stats.silent, which is empty otherwise */
 };
 
 /*

@@ -54,6 +54,7 @@ struct graph_sink {
 	char *text;
 	size_t size;
 	size_t consumers, width; /* consumers: in the text */
+	struct silent_view silent;
 	struct ended *gone;
 	bool ended; /* all that are in the text */
 	bool done;
@@ -119,7 +120,7 @@ static void flush(struct sink *sink, const struct model *m, const struct agent_s
 	size_t count;
 	const struct consumer_view *consumers = model_consumers(m, &count);
 
-	(void)stats;
+	g->silent = stats->silent;
 	g->done = last || now >= g->until;
 	g->ended = g->consumers && !count;
 	if (count || (g->done && !g->consumers))
@@ -155,9 +156,9 @@ static const struct sink_ops ops = {
 	.name = "graph", .flush = flush, .ended = ended, .done = is_done, .free = stay
 };
 
-static void say_gone(const char *line, void *context)
+static void say(const char *line, void *context)
 {
-	char safe[128];
+	char safe[256];
 
 	(void)context;
 	msg_info("%s", msg_safe(safe, sizeof(safe), line));
@@ -165,6 +166,8 @@ static void say_gone(const char *line, void *context)
 
 static void say_what_there_is_not(const struct graph_sink *g, const uint64_t *began)
 {
+	char line[256];
+
 	if (!g->consumers)
 		msg_info("no step returned in that time: not running, idle, or inside a call all "
 			 "the time? see pushback list, pushback doctor --pid");
@@ -172,7 +175,10 @@ static void say_what_there_is_not(const struct graph_sink *g, const uint64_t *be
 		msg_info("all of them have ended; this is what was seen last");
 	/* Of --pid it is said of each process anyway. */
 	if (!g->settings->agent.pids.count)
-		ended_tell(g->gone, say_gone, NULL);
+		ended_tell(g->gone, say, NULL);
+	silent_words(&g->silent, line, sizeof(line));
+	if (*line)
+		say(line, NULL);
 	agent_settings_say_ended(&g->settings->agent, began);
 }
 
@@ -190,6 +196,7 @@ static int start(const void *settings)
 
 	graph.gone = ended_new();
 	agent_options.interval_ns = LOOKS_NS;
+	agent_options.find_silent = true;
 	msg_set_verbose(s->agent.verbose);
 	agent_settings_prepare(true);
 	graph.utf8 = term_utf8();

@@ -182,6 +182,7 @@ static int start(const void *settings)
 
 	msg_set_verbose(s->agent.verbose);
 	options.tag_from = tag_from;
+	options.find_silent = true;
 	resolve_interval(s, &options);
 	/* A table looks again and again, and shows what it saw last of a consumer that ends meanwhile. */
 	if (options.once && !s->json) {

@@ -2,14 +2,13 @@
 #include "inventory.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 
+#include "own_note.h"
 #include "proc_maps.h"
 #include "semaphore.h"
 
@@ -28,28 +27,6 @@ static struct inventory_file *find(const struct inventory *inventory, const stru
 	return file;
 }
 
-/* All zero when it can't be read; NULL when out of memory. */
-static struct elfnote *read_own(void)
-{
-	struct elfnote *own = calloc(1, sizeof(*own));
-	int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
-
-	if (fd < 0)
-		return own;
-	if (own)
-		elfnote_read(fd, own);
-	close(fd);
-	return own;
-}
-
-static bool is_observer(const struct inventory *inventory, const struct elfnote *note)
-{
-	const struct elfnote *own = inventory->own;
-
-	return own->build_id_size && own->build_id_size == note->build_id_size &&
-	       !memcmp(own->build_id, note->build_id, own->build_id_size);
-}
-
 /* Ours, or left of ours: it was to have probes, and whoever looks for them should see why not. */
 static bool has_notes(const struct elfnote *note)
 {
@@ -66,7 +43,7 @@ static int read_notes(struct inventory *inventory, int fd, struct inventory_file
 		return err;
 	if (err && err != -ENOEXEC)
 		inventory->unreadable++;
-	if (err || !has_notes(&note) || is_observer(inventory, &note))
+	if (err || !has_notes(&note) || own_note_is(inventory->own, &note))
 		return 0;
 	file->note = malloc(sizeof(note));
 	if (!file->note)
@@ -157,7 +134,7 @@ int inventory_add_process(struct inventory *inventory, pid_t pid)
 	int err;
 
 	if (!inventory->own)
-		inventory->own = read_own();
+		inventory->own = own_note_read();
 	if (!inventory->own)
 		return -ENOMEM;
 	err = discover_process(pid, is_wanted, look_at, inventory, &inventory->unopened);

@@ -11,6 +11,7 @@
 #include <poll.h>
 
 #include "model.h"
+#include "silent.h"
 
 #define SINK_FDS 2
 
@@ -23,6 +24,7 @@ struct agent_stats {
 	uint64_t steps;
 	uint64_t processes;
 	uint64_t drain_ns; /* of the last drain */
+	struct silent_view silent;
 };
 
 struct sink;

@@ -11,6 +11,7 @@
 #define COLUMNS_MAX   512 /* of a terminal; what is beyond stays empty */
 #define WORDS_SIZE    1024
 #define VERDICT_LINES 3
+#define SILENT_PART   7 /* of so many lines one, and at most two */
 
 static const short pair_colors[TOP_STYLES] = {
 	[TOP_STYLE_GOOD] = COLOR_GREEN,
@@ -204,6 +205,9 @@ size_t top_draw(const struct top_picture *p)
 	draw_title(p);
 	y = draw_verdict(p, &l, selected, y);
 	y = put_words(p, y, 2, p->lost, attributes(p, TOP_STYLE_WARN) | A_BOLD);
+	/* On a low screen the rows come first. */
+	y = put_words(p, y, LINES < 2 * SILENT_PART ? LINES / SILENT_PART : 2, p->silent,
+		      attributes(p, TOP_STYLE_WARN));
 	y = put_words(p, y, 2, p->said, attributes(p, TOP_STYLE_WARN));
 	draw_titles(p, &l, y++);
 	page = bottom > y ? (size_t)(bottom - y) : 1;

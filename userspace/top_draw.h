@@ -13,9 +13,10 @@ struct top_picture {
 	size_t count;
 	struct top_keys *keys; /* its cursor and scroll are kept within the rows */
 	bool utf8, color;
-	const char *clock; /* "11:12:13" */
-	const char *lost;  /* "" or what is missing */
-	const char *said;  /* "" or the last message */
+	const char *clock;  /* "11:12:13" */
+	const char *lost;   /* "" or what is missing */
+	const char *silent; /* "" or who is */
+	const char *said;   /* "" or the last message */
 };
 
 /* Once, after curses has started. */

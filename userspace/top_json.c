@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "json_out.h"
+#include "msg.h"
 
 #define MS_NS 1000000
 
@@ -15,6 +16,7 @@ struct top_json {
 	struct sink sink;
 	struct top_out *out;
 	struct top_rows *rows;
+	struct silent_view told;
 };
 
 /* Stores a value under a key, or fails as jansson does: the whole object with it. */
@@ -293,6 +295,28 @@ static void put_refresh(struct top_json *j, FILE *to, const struct agent_stats *
 	json_decref(lost);
 }
 
+static bool is_same(const struct silent_view *a, const struct silent_view *b)
+{
+	bool same = a->count == b->count && a->shown_count == b->shown_count;
+
+	for (size_t i = 0; same && i < a->shown_count; i++)
+		same = a->shown[i].pid == b->shown[i].pid;
+	return same;
+}
+
+/* They have no steps that an object could be of. Said again when they are others. */
+static void say_silent(struct top_json *j, const struct silent_view *silent)
+{
+	char line[256], safe[256];
+
+	if (is_same(silent, &j->told))
+		return;
+	j->told = *silent;
+	silent_words(silent, line, sizeof(line));
+	if (*line)
+		msg_info("%s", msg_safe(safe, sizeof(safe), line));
+}
+
 /* What has ended waits for the next refresh that is not left out. */
 static void flush(struct sink *sink, const struct model *m, const struct agent_stats *stats,
 		  uint64_t now, bool last)
@@ -301,6 +325,7 @@ static void flush(struct sink *sink, const struct model *m, const struct agent_s
 	FILE *to = top_out_begin(j->out, last);
 	int err = top_rows_take(j->rows, m, now, !to);
 
+	say_silent(j, &stats->silent);
 	if (!to)
 		return;
 	if (!err)

@@ -84,6 +84,8 @@ static void put_head(struct top_plain *p, const struct top_snapshot *s,
 	put_line(p, words);
 	top_words_lost(stats, words, sizeof(words));
 	put_words(p, words, "");
+	silent_words(&stats->silent, words, sizeof(words));
+	put_words(p, words, "");
 	if (p->ended)
 		put_words(p, "All of them have ended; this is what was seen last.", "");
 	ended_tell(p->gone, put_gone, p);

@@ -27,7 +27,7 @@ struct top_screen {
 	struct top_keys keys;
 	const struct top_row *shown; /* rows as they were drawn */
 	size_t count, page;
-	char clock[16], lost[WORDS_SIZE], said[WORDS_SIZE];
+	char clock[16], lost[WORDS_SIZE], silent[WORDS_SIZE], said[WORDS_SIZE];
 	uint64_t said_until, now;
 	bool done;
 };
@@ -48,6 +48,7 @@ static void draw(struct top_screen *ts)
 		.color = ts->options.color,
 		.clock = ts->clock,
 		.lost = ts->lost,
+		.silent = ts->silent,
 		.said = ts->said,
 	};
 
@@ -90,6 +91,7 @@ static void flush(struct sink *sink, const struct model *m, const struct agent_s
 		return;
 	read_clock(ts);
 	top_words_lost(stats, ts->lost, sizeof(ts->lost));
+	silent_words(&stats->silent, ts->silent, sizeof(ts->silent));
 	draw(ts);
 }
 

@@ -10,6 +10,7 @@
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 
+#include "own_note.h"
 #include "target.h"
 
 /*
@@ -20,6 +21,7 @@ struct known {
 	struct file_id id;
 	UT_hash_handle hh;
 	bool ours;          /* attached */
+	bool observer;      /* of one: who maps it is no consumer */
 	bool met;           /* since the last watch_forget() */
 	unsigned int tries; /* to attach, that failed */
 	unsigned int wait;  /* looks until the next one */
@@ -33,18 +35,27 @@ struct watch {
 	struct known *known;
 	struct watch_skipped skipped;
 	size_t unopened; /* most files of one look that could not be opened */
-	size_t hits;     /* of the present call: files of ours */
-	char *why;       /* of the present call */
-	int fatal;       /* -errno that every further file would meet as well */
+	struct elfnote *own;
+	watch_meet_fn *meet;
+	void *meet_context;
+	bool maps_ours; /* the process that is looked at */
+	size_t hits;    /* of the present call: files of ours */
+	char *why;      /* of the present call */
+	int fatal;      /* -errno that every further file would meet as well */
 };
 
 struct watch *watch_new(struct attach *attach)
 {
 	struct watch *w = calloc(1, sizeof(*w));
 
-	if (w)
-		w->attach = attach;
-	return w;
+	if (!w)
+		return NULL;
+	w->attach = attach;
+	w->own = own_note_read();
+	if (w->own)
+		return w;
+	free(w);
+	return NULL;
 }
 
 void watch_free(struct watch *w)
@@ -57,7 +68,14 @@ void watch_free(struct watch *w)
 		HASH_DEL(w->known, known);
 		free(known);
 	}
+	free(w->own);
 	free(w);
+}
+
+void watch_set_meet(struct watch *w, watch_meet_fn *meet, void *context)
+{
+	w->meet = meet;
+	w->meet_context = context;
 }
 
 void watch_get_skipped(const struct watch *w, struct watch_skipped *out)
@@ -146,6 +164,7 @@ static int attach_fd(struct watch *w, int fd, const struct file_id *id, struct e
 		w->skipped.files += result != -EBADMSG;
 	}
 	known->ours = result > 0;
+	known->observer = own_note_is(w->own, note);
 	known->met = true;
 	known->tries = failed ? known->tries + 1 : 0;
 	known->wait = known->tries < 6 ? (1u << known->tries) - 1 : WAIT_MOST - 1;
@@ -178,6 +197,7 @@ static bool is_wanted(const struct file_id *id, void *context)
 		return true;
 	known->met = true;
 	w->hits += known->ours;
+	w->maps_ours |= known->ours && !known->observer;
 	if (!known->tries)
 		return false;
 	return known->wait ? known->wait--, false : true;
@@ -203,6 +223,7 @@ static int look_at(struct mapped_file *file, void *context)
 	struct elfnote note = { 0 };
 	int err = attach_fd(w, file->fd, &file->id, &note, w->why);
 
+	w->maps_ours |= err > 0 && !own_note_is(w->own, &note);
 	if (err > 0)
 		w->hits++;
 	else if (err == -EPERM || err == -ENOMEM)
@@ -218,13 +239,26 @@ static void begin(struct watch *w, char *why)
 	why[0] = '\0';
 }
 
+/* What `wanted` says yes to is looked at; whether the process maps anything of ours is told. */
+static int look_into(struct watch *w, pid_t pid,
+		     bool (*wanted)(const struct file_id *id, void *context), size_t *unopened)
+{
+	int err;
+
+	w->maps_ours = false;
+	err = discover_process(pid, wanted, look_at, w, unopened);
+	if (w->maps_ours && w->meet)
+		w->meet(pid, w->meet_context);
+	return err;
+}
+
 int watch_process(struct watch *w, pid_t pid, char *why)
 {
 	size_t unopened = 0;
 	int err;
 
 	begin(w, why);
-	err = discover_process(pid, is_wanted, look_at, w, &unopened);
+	err = look_into(w, pid, is_wanted, &unopened);
 	/* The same ones again at each look. */
 	if (unopened > w->unopened) {
 		w->skipped.files += unopened - w->unopened;
@@ -236,15 +270,50 @@ int watch_process(struct watch *w, pid_t pid, char *why)
 	return err ? err : (int)w->hits;
 }
 
+static int look_into_any(pid_t pid, void *context)
+{
+	struct watch *w = context;
+	size_t unopened = 0; /* those of other users, again and again */
+	int err = look_into(w, pid, is_wanted, &unopened);
+
+	if (w->fatal)
+		return w->fatal;
+	return err == -EACCES || err == -EPERM || err == -ESRCH ? 0 : err;
+}
+
 int watch_everything(struct watch *w, char *why)
 {
 	size_t before = attach_files(w->attach);
-	size_t skipped = 0; /* those of other users, again and again */
 	int err;
 
 	begin(w, why);
-	err = discover_all(is_wanted, look_at, w, &skipped);
+	err = discover_pids(look_into_any, w);
 	if (err && !why[0])
 		snprintf(why, ATTACH_WHY_SIZE, "cannot look through /proc: %s", strerror(-err));
 	return err ? err : (int)(attach_files(w->attach) - before);
+}
+
+static bool is_ours(const struct file_id *id, void *context)
+{
+	struct watch *w = context;
+	const struct known *known = find(w, id);
+
+	w->maps_ours |= known && known->ours && !known->observer;
+	return false;
+}
+
+static int meet_any(pid_t pid, void *context)
+{
+	size_t unopened = 0;
+	int err = look_into(context, pid, is_ours, &unopened);
+
+	return err == -ENOMEM ? err : 0;
+}
+
+void watch_meet(struct watch *w, pid_t pid)
+{
+	if (pid)
+		meet_any(pid, w);
+	else
+		discover_pids(meet_any, w);
 }

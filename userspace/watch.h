@@ -27,6 +27,10 @@ struct watch_skipped {
 struct watch *watch_new(struct attach *attach);
 void watch_free(struct watch *w);
 
+/* A process that maps an attached file, an observer's excepted: told with each look at it. */
+typedef void watch_meet_fn(pid_t pid, void *context);
+void watch_set_meet(struct watch *w, watch_meet_fn *meet, void *context);
+
 /* An executable or a library, for every process of it now and later. 0, -EEXIST or -errno. */
 int watch_path(struct watch *w, const char *path, char *why);
 /* A deploy may have put another file there: attaches that one as well, says nothing if it cannot. */
@@ -35,6 +39,9 @@ void watch_path_again(struct watch *w, const char *path);
 int watch_process(struct watch *w, pid_t pid, char *why);
 /* Everything that any process maps. How many were attached just now, or -errno. */
 int watch_everything(struct watch *w, char *why);
+
+/* Attaches nothing: tells whether a process maps an attached file, 0: whoever does. */
+void watch_meet(struct watch *w, pid_t pid);
 
 /* After a look at all that is watched: forgets the files without probes that it has not met. */
 void watch_forget(struct watch *w);

@@ -571,6 +571,28 @@ def test_one_of_two_ends_meanwhile(tmp_path, demo):
     assert {(o["pid"], o.get("consumer_ended")) for o in objects} == {(ends.pid, True), (stays.pid, None)}
 
 
+def test_one_of_two_makes_no_return(tmp_path, demo):
+    """It is in no table, having no steps that were seen: a line says that it is there."""
+    argv = [PUSHBACK, "top", "--path", demo]
+    slow = ("--slow", "sink:refuse:1ms")
+    with Consumer(tmp_path / "one", *slow, program=demo), Consumer(tmp_path / "two", *slow, program=demo) as quiet:
+        os.kill(quiet.pid, signal.SIGSTOP)
+        said = f"no return since we attached: demo ({quiet.pid}) stopped"
+        with (
+            Program([*argv, "--once"], output="stdout") as plain,
+            Program([*argv, "--once", "--json"]) as lines,
+            Program([PUSHBACK, "graph", "--for", "2.5s", "--path", demo]) as graph,
+            top(tmp_path, "--path", demo) as t,
+        ):
+            t.wait_for(re.escape(said))
+            assert [one.wait() for one in (plain, lines, graph)] == [0, 0, 0]
+            os.kill(quiet.pid, signal.SIGCONT)
+            t.wait_without("no return")
+            t.wait_for("2 consumers")
+    assert steps_of(plain.lines) == STEPS and said in plain.lines
+    assert lines.lines == [f"pushback: {said}"] == graph.lines
+
+
 def small_pipe():
     """It is full with the first few lines."""
     reader, writer = os.pipe()
