@@ -86,10 +86,12 @@ static json_t *row_object(const struct inventory_row *row)
 {
 	bool known = row->semaphore >= 0;
 
-	return json_pack("{s:i,s:o,s:o,s:o,s:b,s:o,s:o,s:o,s:o,s:o}", "pid", (int)row->pid,
+	return json_pack("{s:i,s:o,s:o,s:o,s:b,s:o,s:o,s:o,s:o,s:o,s:o}", "pid", (int)row->pid,
 			 "process", json_text(row->name, sizeof(row->name)), "container",
 			 *row->container ? json_string(row->container) : json_null(), "file",
 			 json_text(row->path, strlen(row->path)), "deleted", row->deleted,
+			 "other_mount_namespace",
+			 row->our_mounts < 0 ? json_null() : json_boolean(!row->our_mounts),
 			 "build_id", elfnote_json_build_id(row->note), "probes",
 			 elfnote_json_probes(row->note), "skipped", elfnote_json_skipped(row->note),
 			 "watched", known ? json_boolean(row->semaphore) : json_null(),
@@ -123,7 +125,8 @@ static int add_row(struct table *table, const struct inventory_row *row)
 	elfnote_text_probes(row->note, probes, sizeof(probes));
 	elfnote_text_skipped(row->note, skipped, sizeof(skipped));
 	elfnote_text_build_id(row->note, BUILD_ID_DIGITS, build_id, sizeof(build_id));
-	snprintf(file, sizeof(file), "%s%s", row->path, row->deleted ? " (deleted)" : "");
+	snprintf(file, sizeof(file), "%s%s%s", row->path, row->deleted ? " (deleted)" : "",
+		 row->our_mounts ? "" : " (in another mount namespace)");
 	return table_add(table, cells);
 }
 
@@ -373,6 +376,8 @@ const struct verb verb_list = {
 		"lead\n"
 		"nowhere are SKIPPED, by reason: dead (the linker left them behind), duplicate,\n"
 		"unknown (of a newer header), malformed, too_many.\n"
+		"A FILE in another mount namespace (a container's) is not at that path here: to\n"
+		"watch it take --pid, or --path /proc/PID/root and that path.\n"
 		"\n"
 		"  pushback list                     every process of this host\n"
 		"  pushback list --pid 4711 --json   one process, for a machine to read\n"

@@ -8,6 +8,7 @@
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 
+#include "namespaces.h"
 #include "own_note.h"
 #include "proc_maps.h"
 #include "semaphore.h"
@@ -107,6 +108,7 @@ static int add_row(struct inventory *inventory, const struct mapped_file *mapped
 	proc_maps_unescape(row->path);
 	row->pid = mapped->pid;
 	row->deleted = mapped->deleted;
+	row->our_mounts = namespaces_is_ours(mapped->pid, "mnt");
 	row->semaphore = semaphore_read(mapped->pid, &mapped->id, note);
 	row->note = note;
 	inventory->count++;

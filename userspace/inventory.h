@@ -22,7 +22,8 @@ struct inventory_row {
 	char container[INVENTORY_CONTAINER_SIZE]; /* "": none */
 	char *path;                               /* as the process's mount namespace has it */
 	bool deleted;
-	int semaphore; /* as semaphore_read() */
+	int our_mounts; /* whether `path` means the same to us: 1, 0, or -errno */
+	int semaphore;  /* as semaphore_read() */
 	const struct elfnote *note;
 };
 

@@ -123,6 +123,7 @@ def test_two_processes_of_one_file(tmp_path):
             "container": None,
             "file": str(tmp_path / "spinner"),
             "deleted": False,
+            "other_mount_namespace": False,
             "build_id": build_id(SPINNER),
             "probes": dict.fromkeys(PROBES, 1),
             "skipped": dict.fromkeys(("dead", "duplicate", "unknown", "malformed", "too_many"), 0),
@@ -190,7 +191,9 @@ def test_binary_that_no_path_leads_to(tmp_path, where):
     assert o["file"] == str(directory / "spinner") and o["build_id"] == build_id(SPINNER)
     assert o["watched"] is True
     assert o["deleted"] == (where != "namespace")
-    assert row["FILE"] == o["file"] + (" (deleted)" if o["deleted"] else "")
+    assert o["other_mount_namespace"] == (where == "namespace")
+    remark = " (deleted)" if o["deleted"] else " (in another mount namespace)"
+    assert row["FILE"] == o["file"] + remark
 
 
 def test_hostile_names(tmp_path):
