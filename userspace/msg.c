@@ -10,7 +10,8 @@
 #include <unistd.h>
 #include <bpf/libbpf.h>
 
-#include "text.h"
+#include "term.h"
+#include "top_text.h"
 #include "write_soon.h"
 
 #define LINE_SIZE  1024
@@ -121,5 +122,6 @@ void msg_set_verbose(bool verbose)
 
 const char *msg_safe(char *out, unsigned long size, const char *text)
 {
-	return text_safe(out, size, text);
+	top_text_safe(out, size, text, term_utf8());
+	return out;
 }

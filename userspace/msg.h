@@ -24,7 +24,7 @@ void msg_info(const char *format, ...) MSG_FORMAT;
 /* With --verbose only. */
 void msg_debug(const char *format, ...) MSG_FORMAT;
 
-/* text_safe(): for what a consumer named. */
+/* For what a consumer named: as top_text.h says, cut to fit. Returns `out`. */
 const char *msg_safe(char *out, unsigned long size, const char *text);
 
 #endif /* MSG_H */

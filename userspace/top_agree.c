@@ -78,7 +78,7 @@ static void phrase(const struct top_opinion *o, char *text, size_t size)
 {
 	char name[NAME_SHOWN];
 
-	text_safe(name, sizeof(name), text_name(o->step));
+	top_text_safe(name, sizeof(name), text_name(o->step), true);
 	switch (o->consumer->kind) {
 	case VERDICT_MEASURING:
 		snprintf(text, size, "the first second is being measured");

@@ -132,6 +132,26 @@ size_t top_text_line(char *out, const char *text, size_t columns, bool utf8)
 	return blank + 1;
 }
 
+void top_text_safe(char *out, size_t size, const char *text, bool utf8)
+{
+	size_t used = 0, accents = ACCENTS_MAX;
+
+	while (*text && used < size) {
+		struct glyph g = next_glyph(text, utf8);
+
+		text += g.taken;
+		accents = g.width ? 0 : accents + 1;
+		if (accents > ACCENTS_MAX)
+			continue;
+		if (used + g.size >= size)
+			break;
+		memcpy(out + used, g.bytes, g.size);
+		used += g.size;
+	}
+	if (size)
+		out[used] = '\0';
+}
+
 /* ---- Numbers ---- */
 
 struct unit {

@@ -29,6 +29,8 @@ void top_text_fit(char *out, const char *text, size_t columns, bool right, bool 
  * on a next line.
  */
 size_t top_text_line(char *out, const char *text, size_t columns, bool utf8);
+/* `text` in at most `size` bytes with its NUL, cut to fit; nothing is written if that is 0. */
+void top_text_safe(char *out, size_t size, const char *text, bool utf8);
 /* How many columns `text` takes as shown. */
 size_t top_text_width(const char *text, bool utf8);
 

@@ -222,6 +222,31 @@ static void test_bar(void **state)
 	}
 }
 
+static void assert_safe(const char *text, size_t size, bool utf8, const char *want)
+{
+	char out[64] = "###";
+
+	top_text_safe(out, size, text, utf8);
+	assert_string_equal(out, want);
+}
+
+/* Lines of any length, which no columns bound. */
+static void test_safe(void **state)
+{
+	(void)state;
+	assert_safe("ab", 64, true, "ab");
+	assert_safe("\t~ x\x1b[m\x7f\xc2\x9b\xff", 64, true, "?~ x?[m???");
+	assert_safe("gr\xc3\xbc\xc3\x9f\xe6\xb5\x81", 64, true, "gr\xc3\xbc\xc3\x9f\xe6\xb5\x81");
+	assert_safe("gr\xc3\xbc", 64, false, "gr??");
+	assert_safe("e\xcc\x81\xcc\x81\xcc\x81x", 64, true, "e\xcc\x81\xcc\x81x");
+	/* No half of a character. */
+	assert_safe("\xc3\xbc", 2, true, "");
+	assert_safe("\xc3\xbc", 3, true, "\xc3\xbc");
+	assert_safe("abc", 3, true, "ab");
+	assert_safe("abc", 1, true, "");
+	assert_safe("abc", 0, true, "###");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -229,7 +254,8 @@ int main(void)
 		cmocka_unit_test(test_fit_hostile), cmocka_unit_test(test_fit_without_utf8),
 		cmocka_unit_test(test_fit_random),  cmocka_unit_test(test_line),
 		cmocka_unit_test(test_time),        cmocka_unit_test(test_count),
-		cmocka_unit_test(test_percent),     cmocka_unit_test(test_bar),
+		cmocka_unit_test(test_safe),        cmocka_unit_test(test_percent),
+		cmocka_unit_test(test_bar),
 	};
 
 	setlocale(LC_CTYPE, "C.UTF-8");

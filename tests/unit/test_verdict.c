@@ -8,7 +8,6 @@
 #include <cmocka.h>
 
 #include "records.h"
-#include "text.h"
 #include "verdict.h"
 
 #define NOW   (5000 * SEC)
@@ -427,19 +426,6 @@ static void test_names_are_safe_and_cut(void **state)
 	assert_memory_equal(tiny, "xxxx\0##", 7);
 }
 
-static void test_text_safe(void **state)
-{
-	char out[4] = "###";
-
-	(void)state;
-	assert_string_equal(text_safe(out, sizeof(out), "ab"), "ab");
-	assert_string_equal(text_safe(out, sizeof(out), "\t~ x"), "?~ ");
-	assert_string_equal(text_safe(out, 1, "ab"), "");
-	out[0] = '#';
-	text_safe(out, 0, "ab");
-	assert_int_equal(out[0], '#');
-}
-
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup(name, setup)
@@ -458,7 +444,6 @@ int main(void)
 		TEST(test_busy_behind_the_bottleneck),
 		TEST(test_blocked_by_what_is_not_watched),
 		TEST(test_names_are_safe_and_cut),
-		TEST(test_text_safe),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
