@@ -119,8 +119,10 @@ static struct sink *new_sink(const struct settings *s, struct top_out *out)
 	};
 	struct sink *sink;
 
-	if (s->json)
+	if (s->json) {
+		term_write_utf8();
 		return top_json_new(out, state_of);
+	}
 	screen.utf8 = term_utf8();
 	if (s->agent.once || !can_move_cursor())
 		return new_plain(s, out, screen.utf8);

@@ -30,11 +30,26 @@ static bool says_utf8(void)
 	return false;
 }
 
-bool term_utf8(void)
+static bool take_locale(void)
 {
 	if (!setlocale(LC_CTYPE, "") && says_utf8())
 		setlocale(LC_CTYPE, "C.UTF-8");
 	return !strcmp(nl_langinfo(CODESET), "UTF-8");
+}
+
+bool term_utf8(void)
+{
+	static enum { UNKNOWN, NO, YES } answer;
+
+	if (answer == UNKNOWN)
+		answer = take_locale() ? YES : NO;
+	return answer == YES;
+}
+
+void term_write_utf8(void)
+{
+	if (!term_utf8())
+		setlocale(LC_CTYPE, "C.UTF-8");
 }
 
 size_t term_width(void)

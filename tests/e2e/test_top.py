@@ -770,14 +770,20 @@ def test_json_is_the_truth(tmp_path, demo, ends):
     assert states == {"ended"} if ends else "ended" not in states
 
 
-def test_json_keys(consumer):
-    done = run(PUSHBACK, "top", "--json", "--once", "--pid", consumer.pid)
+def test_json_keys(tmp_path, demo):
+    """They are UTF-8, whatever the terminal takes."""
+    steps = [*STEPS[:4], "größe"]
+    options = ("--steps", f"{','.join(steps)}=sink", "--slow", "größe:refuse:1ms")
+    with Consumer(tmp_path / "log", *options, program=demo) as consumer:
+        env = os.environ | {"LC_ALL": "C"}
+        done = run(PUSHBACK, "top", "--json", "--once", "--pid", consumer.pid, env=env)
     assert done.returncode == 0 and done.stderr == ""
     objects = [json.loads(line) for line in done.stdout.splitlines()]
-    assert [o["step"] for o in objects] == STEPS
+    assert [o["step"] for o in objects] == steps
     sink = objects[-1]
     assert sink["pid"] == consumer.pid and sink["process"] == "demo"
     assert sink["state"] == "refusing" and sink["at_fault"] and sink["verdict"]["kind"] == "bottleneck"
+    assert sink["verdict"]["text"].startswith("größe is the bottleneck: ")
     assert sink["lost"] == {} and sink["instances"] == 1 and sink["queue_capacity"] == 4
     assert 0.8 < sink["refusing"] <= 1 and 0.8 < sink["self"] <= 1 and sink["blocked"] == 0
     # It had begun before top came.
