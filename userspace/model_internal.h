@@ -66,6 +66,7 @@ struct tally {
 struct pressure {
 	uint64_t total[2];   /* some, full */
 	uint64_t sampled[2]; /* since the last drain, by samples */
+	uint64_t owed;       /* of some by samples: for which the drains before had no room */
 	uint64_t second[2];  /* since the last judgement */
 	uint64_t judged_at;
 	double share[2];

@@ -12,6 +12,12 @@
 
 #include "model_internal.h"
 
+/*
+ * A sample stands for 50 ms, and where a step refuses nearly all the time there is not as much left in
+ * a drain: were the rest of it dropped, others' time would come out too short. So much is kept.
+ */
+#define OWED_MOST 100000000u
+
 enum { SOME, FULL };
 
 static const double windows[MODEL_AVGS] = { 10e9, 60e9, 300e9 };
@@ -180,10 +186,10 @@ static uint64_t either(bool in_turn, uint64_t a, uint64_t b)
 	return a;
 }
 
-static uint64_t some_of(const struct pressure *p, const struct tally *living, uint64_t elapsed)
+static uint64_t some_of(struct pressure *p, const struct tally *living, uint64_t elapsed)
 {
 	const struct tally *more = living->most >= p->dead.most ? living : &p->dead;
-	uint64_t most = more->most, seen = more->most_sampled, sum = living->sum;
+	uint64_t most = more->most, seen = more->most_sampled, sum = living->sum, some;
 
 	if (p->succeeds) {
 		most = either(true, living->most, p->dead.most);
@@ -193,7 +199,10 @@ static uint64_t some_of(const struct pressure *p, const struct tally *living, ui
 	/* Others, while it did not. */
 	seen = p->sampled[SOME] > seen ? p->sampled[SOME] - seen : 0;
 	model_add(&seen, most);
-	return within(seen, most, smaller(elapsed, sum));
+	model_add(&seen, p->owed);
+	some = within(seen, most, smaller(elapsed, sum));
+	p->owed = seen > some ? smaller(seen - some, OWED_MOST) : 0;
+	return some;
 }
 
 static uint64_t full_of(const struct tally *t, uint64_t sampled, uint64_t elapsed)

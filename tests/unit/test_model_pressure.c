@@ -116,6 +116,36 @@ static void test_some_of_one_rhythm_is_exact(void **state)
 	}
 }
 
+/* One sample is more than what a second has left beside a step that refuses nearly all of it. */
+static void test_samples_without_room_are_not_lost(void **state)
+{
+	struct stand *s = *state;
+
+	hands_on(&s->r[1], PLACE(2), 0);
+	SECOND(s, 0, 0);
+	stand_samples(s, 1);
+	s->mark[2].refusing = true;
+	stand_samples(s, 2);
+	s->mark[2].refusing = false;
+	SECOND(s, 960, 900);
+	assert_times(s, 1000, 960);
+	/* 60 ms are left of these; and room for 40 each time. */
+	SECOND(s, 960, 900);
+	assert_times(s, 2000, 1920);
+	SECOND(s, 960, 900);
+	assert_times(s, 2980, 2880);
+	SECOND(s, 960, 900);
+	assert_times(s, 3940, 3840);
+	/* No more than a little: it would be told when nothing of it is true any more. */
+	stand_samples(s, 1);
+	s->mark[2].refusing = true;
+	stand_samples(s, 10);
+	s->mark[2].refusing = false;
+	SECOND(s, 0, 0);
+	SECOND(s, 300, 600);
+	assert_times(s, 4640, 4140);
+}
+
 /* Two heads: full is when all that are not idle refuse. */
 static void test_full_with_several_heads(void **state)
 {
@@ -511,6 +541,7 @@ int main(void)
 		TEST(test_one_head_is_exact),
 		TEST(test_some_is_by_samples_within_bounds),
 		TEST(test_some_of_one_rhythm_is_exact),
+		TEST(test_samples_without_room_are_not_lost),
 		TEST(test_full_with_several_heads),
 		TEST(test_heads_without_marks),
 		TEST(test_full_has_a_lower_bound),
