@@ -125,12 +125,18 @@ static void judge_spell(struct step *step, int kind, double share, const struct 
 		date_spell(step, kind, share, at, spell);
 }
 
-/* Of several that ended at once it is not known whose place is taken by whom. */
+/*
+ * Of several that ended at once it is not known whose place is taken by whom. But one that came and went
+ * within a drain, between two rebalances, has nothing to leave: the next one takes the place of the one
+ * before it.
+ */
 void model_leave_spells(const struct model *m, const struct step *step)
 {
 	struct ended *ended = &step->entry->ended;
 	bool several = ended->drain == m->drain;
 
+	if (!step->root)
+		return;
 	*ended = (struct ended){ .process = step->record.key.process, .drain = m->drain };
 	if (several)
 		return;

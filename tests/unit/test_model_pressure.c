@@ -452,6 +452,28 @@ static void test_a_consumer_outlives_a_rebalance(void **state)
 	}
 }
 
+/* Two rebalances within a drain: the ones in between have come and gone. */
+static void test_a_consumer_outlives_two_rebalances_at_once(void **state)
+{
+	struct stand *s = *state;
+
+	hands_on(&s->r[1], PLACE(2), 0);
+	come_again(s);
+	for (int i = 5; i <= 6; i++) {
+		s->r[i] = s->r[i - 2];
+		s->r[i].key.instance = (uint64_t)i;
+	}
+	for (int i = 0; i < 20; i++)
+		SECOND(s, 1000, 1000);
+	die(&s->r[1]);
+	die(&s->r[3]);
+	s->count = 6;
+	SECOND(s, 300, 300, 0, 0, 200, 200);
+	assert_int_equal(consumer_count(s->m), 1);
+	assert_times(s, 20500, 20500);
+	assert_true(consumer_at(s->m, 0)->full[MODEL_AVG60] > 0.9);
+}
+
 /* Nobody knows whose place is taken by whom, or the place was empty for too long. */
 static void test_what_no_rebalance_is(void **state)
 {
@@ -554,6 +576,7 @@ int main(void)
 		TEST(test_a_split_goes_on_where_the_oldest_is),
 		TEST(test_a_consumer_is_inherited_once),
 		TEST(test_a_consumer_outlives_a_rebalance),
+		TEST(test_a_consumer_outlives_two_rebalances_at_once),
 		TEST(test_what_no_rebalance_is),
 		TEST(test_a_part_of_a_second),
 		TEST(test_series_are_by_name),

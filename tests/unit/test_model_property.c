@@ -31,8 +31,8 @@ struct naive_step {
 	struct record told; /* the last one; counters as large as they ever were */
 	int names[3];
 	bool judged_once;
-	bool known, dead, gone; /* gone: what it counted was forgotten with its series */
-	size_t died_in;         /* number of the drain */
+	bool known, dead, gone;  /* gone: what it counted was forgotten with its series */
+	size_t born_in, died_in; /* numbers of the drains */
 	uint64_t told_at, judged_at, judged[3], spell[2];
 	double share[3];
 	uint64_t taken[2];
@@ -110,6 +110,8 @@ static void naive_record(struct naive_step *s, const struct record *r, uint64_t 
 	if (!s->known && !series_of(s)->exists) {
 		*series_of(s) = (struct naive_series){ .exists = true, .order = ++series_total };
 	}
+	if (!s->known)
+		s->born_in = drains;
 	s->known = true;
 	for (int d = 0; d < 2; d++)
 		naive_durations(s, r, d);
@@ -151,7 +153,8 @@ static void naive_judge_one(struct naive_step *s, int d, uint64_t grown, uint64_
 		s->spell[d] = since;
 }
 
-/* The only one of its series that has died in the last drain with a death leaves its spells. */
+/* The only one of its series that has died in the last drain with a death leaves its spells, but for
+ * those that were born in it. */
 static void naive_inherit(struct naive_step *s)
 {
 	const struct naive_step *heir_of = NULL;
@@ -162,7 +165,7 @@ static void naive_inherit(struct naive_step *s)
 			const struct naive_step *other = &steps[i];
 
 			if (!other->known || !other->dead || other->gone ||
-			    series_of(other) != series_of(s))
+			    other->born_in == other->died_in || series_of(other) != series_of(s))
 				continue;
 			if (!look && other->died_in > latest)
 				latest = other->died_in;
