@@ -68,3 +68,25 @@ def inside(step):
 
 def is_open(step, direction=0):
     return bool(struct(step.__pushback__, "state", ctypes.c_uint32) & 1 << direction)
+
+
+# What a consumer says of its steps, and the metric that it is.
+TRUTH = {
+    "accepted": "submit_accepted",
+    "forwarded": "submit_forwarded",
+    **{f"{d}_rejections": f"{d}_backpressure" for d in ("send", "receive")},
+    **{
+        f"{d}_{end}": f"{d}_backpressure_{end}"
+        for d in ("send", "receive")
+        for end in ("episodes", "abandoned", "partial")
+    },
+}
+
+
+def assert_counted(agent, truth):
+    """The agent has counted what the consumer's own code did, {step: {what: number}}; 0 is left out."""
+    seen = agent.counters()
+    assert seen.keys() == truth.keys()
+    for name, step in truth.items():
+        for key, metric in TRUTH.items():
+            assert seen[name][metric] == step.get(key, 0), (name, metric, step)

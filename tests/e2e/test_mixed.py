@@ -14,7 +14,7 @@ import rust
 from agent import Agent
 from driver import copy_new
 from program import PUSHBACK, ROOT, Program, run
-from python_package import EXTENSION, PACKAGE, needs_headers
+from python_package import EXTENSION, PACKAGE, assert_counted, needs_headers
 from scene import nothing_lost
 
 pytestmark = needs_headers
@@ -23,16 +23,6 @@ pytestmark = needs_headers
 CONSUMER = ROOT / "tests/progs/mixed_consumer.py"
 PYTHON_STEPS = ["decode", "native", "batch", "sink"]
 RUST_STEPS = ["gate", "carry", "border"]
-TRUTH = {
-    "accepted": "submit_accepted",
-    "forwarded": "submit_forwarded",
-    **{f"{d}_rejections": f"{d}_backpressure" for d in ("send", "receive")},
-    **{
-        f"{d}_{end}": f"{d}_backpressure_{end}"
-        for d in ("send", "receive")
-        for end in ("episodes", "abandoned", "partial")
-    },
-}
 
 
 def the_consumer(directory):
@@ -75,12 +65,8 @@ def test_a_process_in_two_languages_is_watched_whole(tmp_path):
             agent.end()
             consumer.say("done")
             assert consumer.wait() == 0
-    seen = agent.counters()
     assert list(truth) == ["decode", "native", *RUST_STEPS, "batch", "sink"]
-    assert seen.keys() == truth.keys()
-    for name, step in truth.items():
-        for key, metric in TRUTH.items():
-            assert seen[name][metric] == step.get(key, 0), (name, metric, step)
+    assert_counted(agent, truth)
     nothing_lost(agent)
     # What goes in and out at the border is the same on both sides of it.
     assert truth["native"]["accepted"] == truth["gate"]["accepted"]

@@ -18,7 +18,7 @@ import test_property
 from agent import Agent
 from driver import Driver, copy_new, listen
 from program import PROGS, ROOT, Program, run
-from python_package import EXTENSION, PACKAGE, needs_headers
+from python_package import EXTENSION, PACKAGE, assert_counted, needs_headers
 
 from test_semantics import *  # noqa: F401,F403 - they run here, with the scene below
 
@@ -201,18 +201,6 @@ step.submit_return("1")  # wrong
 
 # ---- A consumer of the real shape ----
 
-TRUTH = {
-    "accepted": "submit_accepted",
-    "forwarded": "submit_forwarded",
-    **{f"{d}_rejections": f"{d}_backpressure" for d in ("send", "receive")},
-    **{
-        f"{d}_{end}": f"{d}_backpressure_{end}"
-        for d in ("send", "receive")
-        for end in ("episodes", "abandoned")
-    },
-}
-
-
 def a_copy(directory):
     """The package in files of its own: only who is told of them watches."""
     shutil.copytree(PACKAGE / "pushback", directory / "pushback")
@@ -233,16 +221,7 @@ def test_a_consumer_as_the_framework_has_them(tmp_path):
             agent.end()
             consumer.say("done")
             assert consumer.wait() == 0
-    seen = agent.counters()
-    assert seen.keys() == truth.keys()
-    for name, step in truth.items():
-        for key, metric in TRUTH.items():
-            assert seen[name][metric] == step.get(key, 0), (name, metric, step)
-        assert (
-            seen[name]["send_backpressure_partial"]
-            == seen[name]["receive_backpressure_partial"]
-            == 0
-        )
+    assert_counted(agent, truth)
     assert agent.lost() == {}
     # It was what it is meant to be.
     assert truth["filter"]["propagated"] > 20 and truth["batch"]["propagated"] > 20
