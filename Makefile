@@ -46,6 +46,7 @@ SUPPORT := $(patsubst %.c,$(B)/%.o,$(wildcard tests/unit/support/*.c))
 UNITS := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/test_*.c))
 PROGS := $(patsubst tests/progs/%.c,$(B)/tests/%,$(wildcard tests/progs/*.c))
 SHARED := $(patsubst tests/progs/shared/%.c,$(B)/tests/%.so,$(wildcard tests/progs/shared/*.c))
+BENCH := $(patsubst tools/%.c,$(B)/%,$(wildcard tools/bench/*.c))
 # Other languages' probes and programs: of those that are here.
 CPP := $(if $(shell command -v $(CXX)),$(B)/tests/driver_cpp $(B)/tests/driver_cpp_library.so)
 PYTHON_H := $(wildcard $(shell $(PYTHON) -c 'import sysconfig; print(sysconfig.get_path("include"))' 2>/dev/null)/Python.h)
@@ -54,7 +55,7 @@ EXTENSION := $(if $(PYTHON_H),$(B)/python/pushback/__init__.py)
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all demo test test-long unit e2e progs check bench bench-rust install clean help
+.PHONY: all demo test test-long unit e2e progs check bench bench-smoke bench-programs install clean help
 
 all: $(B)/pushback $(B)/pushback-demo ## build pushback and the demo consumer
 
@@ -86,14 +87,17 @@ check: ## formatting, layering, headers alone, lengths
 	$(Q)tools/need test
 	$(Q)$(PYTHON) tools/check.py
 
-bench: all progs ## what it costs: the header alone, and a whole consumer
-	$(Q)tools/need demo
-	$(Q)$(PYTHON) tests/bench.py $(B)
-	$(if $(EXTENSION),$(Q)PYTHONPATH=$(B)/python $(PYTHON) -B tests/progs/bench_python.py)
+bench: ## what it costs beside other tools, in under 10 minutes; ARGS='point agent' picks
+	$(Q)tools/need bench
+	$(Q)$(MAKE) --no-print-directory bench-programs
+	$(Q)$(PYTHON) -B tools/bench/main.py $(B) $(ARGS)
 
-bench-rust: all ## what it costs a spinning Rust consumer; needs cargo
-	$(Q)cd tests/rust && CARGO_TARGET_DIR=$(abspath $(B))/rust cargo build --release --offline --quiet
-	$(Q)PUSHBACK_BUILD=$(abspath $(B)) $(PYTHON) tests/rust/bench.py
+bench-smoke: ## whether the benchmark works, in seconds; its figures mean nothing
+	$(Q)$(MAKE) --no-print-directory bench ARGS='--smoke $(ARGS)'
+
+# Rust's only where there is a cargo.
+bench-programs: all progs $(BENCH)
+	$(if $(shell command -v cargo),$(Q)cd tests/rust && CARGO_TARGET_DIR=$(abspath $(B))/rust cargo build --release --offline --quiet)
 
 install: $(B)/pushback ## to $(DESTDIR)$(PREFIX): the binary and the headers
 	install -D -m 0755 $(B)/pushback $(DESTDIR)$(PREFIX)/bin/pushback
@@ -158,6 +162,12 @@ $(B)/tests/%.so: tests/progs/shared/%.c | $(B)/need
 $(B)/tests/%: $(B)/tests/progs/%.o $(LIBRARY)
 	$(call say,LINK,$@)
 	$(Q)$(LINK) $^ $(LIBS) -ldl -o $@
+
+# ---- The benchmark ----
+$(B)/bench/%: tools/bench/%.c | $(B)/need
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $< -lbpf -lelf -lz -lm -pthread -o $@
 
 # The driver whose steps are C++ ones, and its library.
 $(B)/tests/driver_cpp: tests/progs/driver.c tests/progs/cpp/driver.cc | $(B)/need

@@ -99,7 +99,7 @@ def test_make_install(tmp_path):
 
 def test_make_help():
     done = shell(inline("make help"))
-    for target in ("all", "demo", "test", "check", "install", "bench"):
+    for target in ("all", "demo", "test", "check", "install", "bench", "bench-smoke"):
         assert re.search(rf"^  {target} ", done.stdout, re.M), target
 
 
