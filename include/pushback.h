@@ -13,7 +13,7 @@
  *
  *   Nobody attached: a return costs one test of a counter. Somebody attached: the header accounts
  *   in place, in the step's own struct, and a probe fires only when there is news, at most about
- *   1,000 times a second and step, however fast the consumer spins.
+ *   500 times a second and step, however fast the consumer spins.
  *
  * HOW TO USE IT
  *
@@ -188,15 +188,16 @@ struct pushback_step {
 	uint64_t forwarded; /* what it handed on */
 	uint64_t refused;
 	uint32_t state;
-	uint32_t countdown; /* returns until the next look at the clock */
+	uint32_t countdown; /* returns without an edge before the next look at the clock */
 	uint64_t inside;    /* thread pointer | 1 in submit, | 2 in poll; 0 outside or unknown */
 
 	uint64_t instance;   /* unique in the process and over its life; 0 before the first watch */
-	uint64_t looked;     /* when the clock was last looked at */
+	uint64_t looked;     /* since when `returns` are counted */
 	uint64_t fired;      /* when a probe last fired */
 	uint64_t bound;      /* rate bound: a cycle that begins from then on is fired */
-	uint32_t look_every; /* returns between looks */
-	uint32_t edges;      /* in this cycle */
+	uint16_t look_every; /* returns between looks */
+	uint16_t edges;      /* in this cycle */
+	uint32_t returns;    /* since `looked`, about */
 	uint64_t depth;      /* queue: messages | capacity << 32; 0 if never told */
 	uint64_t self_ns;    /* time refusing while not blocked */
 	uint64_t self_since; /* since when it runs, 0 if it does not */
@@ -210,7 +211,8 @@ struct pushback_step {
 	struct pushback_direction direction[2];
 	struct pushback_pick pick[2];
 	uint64_t nexts; /* which steps its forwards were told with, see pushback_next_bit() */
-	uint64_t reserved;
+	uint32_t known; /* one of them: its address, cut; or 0 */
+	uint32_t reserved;
 
 	char name[PUSHBACK_NAME_SIZE]; /* NUL-terminated */
 } __attribute__((aligned(64)));
@@ -224,9 +226,9 @@ struct pushback_step {
 		PUSHBACK_STEP_MAGIC, PUSHBACK_STEP_VERSION,                                      \
 			sizeof(struct pushback_step) + 0 * sizeof(PUSHBACK_FITS(text)),          \
 			PUSHBACK_EPOCH_FRESH, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, \
-			0, 0, 0, 0, 0,                                                           \
+			0, 0, 0, 0, 0, 0,                                                        \
 			{ { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }, { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 } },  \
-			{ { 0, 0 }, { 0, 0 } }, 0, 0, text                                       \
+			{ { 0, 0 }, { 0, 0 } }, 0, 0, 0, text                                    \
 	}
 
 #define PUSHBACK_UNLIKELY(x) (__builtin_expect(!!(x), 0) != 0)
@@ -240,18 +242,22 @@ struct pushback_step {
  */
 
 /*
- * At most one fired edge a millisecond in the long run, with an allowance of 64 at once. Cycles are told
+ * At most one fired edge in 2 ms in the long run, with an allowance of 64 at once. Cycles are told
  * whole or not at all, and pay for all of their edges.
  */
-#define PUSHBACK_BOUND_NS 1000000ull
+#define PUSHBACK_BOUND_NS 2000000ull
 #define PUSHBACK_BURST    64
 /* Edges after which a cycle is cut: its directions may never be closed both at once. */
 #define PUSHBACK_CYCLE_EDGES 16
 
-/* Outside observers read these while they change: one store each, no tearing, no sinking. */
+/*
+ * Outside observers read these while they change: in memory after each, and by one instruction where there
+ * is one; of a volatile word gcc makes three.
+ */
 PUSHBACK_INLINE void pushback_add(uint64_t *counter, uint64_t n)
 {
-	*(volatile uint64_t *)counter = *(volatile uint64_t *)counter + n;
+	*counter += n;
+	__asm__ volatile("" : "+m"(*counter));
 }
 
 /* The kernel's clock, read in BPF, may be a little behind the consumer's. */
@@ -550,22 +556,30 @@ extern PUSHBACK_HIDDEN uint64_t *pushback_epoch;
 extern PUSHBACK_HIDDEN uint64_t pushback_instances;
 
 /*
- * Which step's submit returned last on this thread. By the compiler, not in assembler as the others:
- * clang's link-time optimisation does not see there that it is thread-local, and lld refuses.
+ * What is known of this thread. By the compiler, not in assembler as the others: clang's link-time
+ * optimisation does not see there that it is thread-local, and lld refuses.
  */
-extern PUSHBACK_HIDDEN __thread struct pushback_step *pushback_called;
-__attribute__((weak)) __thread struct pushback_step *pushback_called;
+struct pushback_here {
+	uintptr_t called; /* the step whose submit returned last, or 0 */
+	uintptr_t frame;  /* Rust's: the innermost wrapped call */
+};
+
+extern PUSHBACK_HIDDEN __thread struct pushback_here pushback_here;
+__attribute__((weak)) __thread struct pushback_here pushback_here;
 
 /* ---- The cold path ---- */
 
 #define PUSHBACK_COLD static __attribute__((noinline, cold, unused))
 
 /*
- * A look at the clock takes some 30 ns. One every 4 us is less than a hundredth of the consumer's
- * time; who returns less often has one at each return. Between two are at most 61 returns.
+ * A look is at the coarse clock: it takes a fifth of the time of the other, some 5 ns, and stands still for
+ * a tick of the kernel, 1 to 10 ms. One every 4 us costs next to nothing; who returns less often has one at
+ * each return. Between two are at most 61 returns, after an edge 7.
  */
 #define PUSHBACK_LOOK_NS   4000u
 #define PUSHBACK_LOOK_MOST 61u
+#define PUSHBACK_LOOK_EDGE 7u
+#define PUSHBACK_TICK_NS   500000u
 #define PUSHBACK_BEAT_NS   1000000000ull
 
 enum pushback_site {
@@ -582,12 +596,23 @@ struct pushback_timespec {
 };
 extern int pushback_clock_gettime(int, struct pushback_timespec *) __asm__("clock_gettime");
 
-PUSHBACK_INLINE uint64_t pushback_clock(void)
+PUSHBACK_INLINE uint64_t pushback_read_clock(int which)
 {
 	struct pushback_timespec t;
 
-	pushback_clock_gettime(1 /* CLOCK_MONOTONIC */, &t);
+	pushback_clock_gettime(which, &t);
 	return (uint64_t)t.tv_sec * 1000000000ull + (uint64_t)t.tv_nsec;
+}
+
+PUSHBACK_INLINE uint64_t pushback_clock(void)
+{
+	return pushback_read_clock(1 /* CLOCK_MONOTONIC */);
+}
+
+/* The same clock as of the kernel's last tick. */
+PUSHBACK_INLINE uint64_t pushback_clock_coarse(void)
+{
+	return pushback_read_clock(6 /* CLOCK_MONOTONIC_COARSE */);
 }
 
 /* Without the C library's: they would change errno. */
@@ -682,12 +707,14 @@ PUSHBACK_COLD void pushback_begin(struct pushback_step *s)
 	s->watch_refused = s->refused;
 	s->next = 0;
 	s->nexts = 0;
+	s->known = 0;
 	s->inside = 0;
 	s->bound = 0;
 	s->looked = 0;
 	s->fired = 0;
 	s->look_every = 1;
-	s->countdown = 1;
+	s->returns = 0;
+	s->countdown = 0;
 	s->state |= PUSHBACK_UNTOLD;
 	*(volatile uint64_t *)&s->epoch = pushback_epoch_now(page, now);
 }
@@ -752,26 +779,32 @@ PUSHBACK_COLD void pushback_fire_at(enum pushback_site site, struct pushback_ste
  */
 #define PUSHBACK_NEXT_BITS 48
 
-PUSHBACK_INLINE uint64_t pushback_next_bit(const struct pushback_step *s,
-					   const struct pushback_step *next)
+PUSHBACK_INLINE uint64_t pushback_next_bit(const struct pushback_step *s, uintptr_t next)
 {
 	uint32_t second = (uint32_t)(s->nexts >> PUSHBACK_NEXT_BITS);
-	uint32_t mixed = ((uint32_t)((uintptr_t)next >> 6) + second * 2654435769u) * 2246822507u;
+	uint32_t mixed = ((uint32_t)(next >> 6) + second * 2654435769u) * 2246822507u;
 
 	mixed = (mixed ^ mixed >> 15) * 3266489909u;
 	return 1ull << ((uint64_t)mixed * PUSHBACK_NEXT_BITS >> 32);
 }
 
-/* Only a forward's own site can tell it: where nobody listens, this is not tried for ever. */
-PUSHBACK_COLD unsigned int pushback_next_news(struct pushback_step *s,
-					      const struct pushback_step *next,
+/* A new second: all of them are news again. Not back to the one before, where the coarse clock still is. */
+PUSHBACK_INLINE void pushback_next_second(struct pushback_step *s, uint64_t now)
+{
+	uint64_t second = now >> 30, known = s->nexts >> PUSHBACK_NEXT_BITS;
+
+	if (PUSHBACK_UNLIKELY((second ^ known) & 0xffff && ((second + 1) ^ known) & 0xffff)) {
+		s->nexts = second << PUSHBACK_NEXT_BITS;
+		s->known = 0;
+	}
+}
+
+/* Called, and not told. Only a forward's own site can tell it: where nobody listens, not tried for ever. */
+PUSHBACK_COLD unsigned int pushback_next_news(struct pushback_step *s, uintptr_t next,
 					      enum pushback_site site, uint64_t now)
 {
-	uint64_t second = now >> 30 << PUSHBACK_NEXT_BITS, bit;
+	uint64_t bit = pushback_next_bit(s, next);
 
-	if (s->nexts >> PUSHBACK_NEXT_BITS << PUSHBACK_NEXT_BITS != second)
-		s->nexts = second;
-	bit = pushback_next_bit(s, next);
 	if (s->nexts & bit)
 		return 0;
 	if (pushback_armed(site))
@@ -781,9 +814,30 @@ PUSHBACK_COLD unsigned int pushback_next_news(struct pushback_step *s,
 	return 0;
 }
 
+#define PUSHBACK_CALLED_NEWS 1u /* beside a step's address: observers have not heard of it */
+
+/* A forward returns: which step was called? */
+PUSHBACK_INLINE uintptr_t pushback_take_called(struct pushback_step *s)
+{
+	uintptr_t called = pushback_here.called;
+
+	pushback_here.called = 0;
+	if (PUSHBACK_UNLIKELY((uint32_t)(called >> 6) != s->known)) {
+		if (called == (uintptr_t)s)
+			return 0;
+		if (called && s->nexts & pushback_next_bit(s, called)) {
+			s->known = (uint32_t)(called >> 6);
+		} else if (called) {
+			s->countdown = 0;
+			called |= PUSHBACK_CALLED_NEWS;
+		}
+	}
+	return called;
+}
+
 /* Fires, or keeps it for the next return. */
 PUSHBACK_COLD void pushback_tell(struct pushback_step *s, enum pushback_site site, int value,
-				 struct pushback_step *next, uint64_t now)
+				 uintptr_t next, uint64_t now)
 {
 	int forward = site == PUSHBACK_FORWARD_RETURN;
 
@@ -791,17 +845,17 @@ PUSHBACK_COLD void pushback_tell(struct pushback_step *s, enum pushback_site sit
 	if (!pushback_armed(site)) {
 		/* Later on it is somebody attached to other sites only: no clock at each return. */
 		if (now - s->watch_since < PUSHBACK_BEAT_NS || now - s->fired < PUSHBACK_BEAT_NS)
-			s->countdown = s->look_every = 1;
+			s->countdown = 0;
 		return;
 	}
 	s->state &= ~PUSHBACK_UNTOLD;
 	s->fired = now;
 	if (next) {
-		s->next = (uint64_t)(uintptr_t)next;
+		s->next = next;
 		s->nexts |= pushback_next_bit(s, next);
 	}
 	pushback_fire_at(site, s, (unsigned int)value, forward ? s->forwarded : s->accepted,
-			 forward ? s->refused : s->rejected, (uint64_t)(uintptr_t)next);
+			 forward ? s->refused : s->rejected, next);
 	s->state &= ~(PUSHBACK_SAMPLE | PUSHBACK_SAMPLE << 1 | PUSHBACK_PARTED |
 		      PUSHBACK_PARTED << 1 | PUSHBACK_BEAT | PUSHBACK_ENDED);
 	s->pick[PUSHBACK_SEND].of = 0;
@@ -809,49 +863,64 @@ PUSHBACK_COLD void pushback_tell(struct pushback_step *s, enum pushback_site sit
 }
 
 /*
- * How many returns until the next look, by the rate since the last one. After a sudden slow-down the
- * next look is as many of the slow returns away, so it is few for all but who spins: that is what a
- * heartbeat can be late. An edge often brings a slow-down, so it starts over. Odd numbers, or else a
- * step that forwards and returns in turn would beat at the same site each time.
+ * How many returns until the next look: as many as went by in PUSHBACK_LOOK_NS, by the rate of the last tick.
+ * After a sudden slow-down the next look is as many of the slow returns away, so it is few for all but who
+ * spins: that is what a heartbeat can be late. An edge often brings a slow-down, so fewer follow it. Odd
+ * numbers, or else a step that forwards and returns in turn would beat at the same site each time.
  */
-PUSHBACK_COLD void pushback_look(struct pushback_step *s, unsigned int edge, uint64_t now)
+PUSHBACK_INLINE void pushback_look(struct pushback_step *s, unsigned int edge, uint64_t now)
 {
-	uint32_t every = s->look_every, next = 1;
-	uint64_t took = now - s->looked;
+	uint64_t took = pushback_since(s->looked, now), every = s->look_every;
 
-	if (!edge && took < every * PUSHBACK_LOOK_NS) {
-		next = every * PUSHBACK_LOOK_NS / ((uint32_t)took + 1) | 1;
-		if (next > every * 4 - 1)
-			next = every * 4 - 1;
-		if (next > PUSHBACK_LOOK_MOST)
-			next = PUSHBACK_LOOK_MOST;
+	s->returns += edge ? 1 : (uint32_t)every;
+	if (PUSHBACK_UNLIKELY(took >= PUSHBACK_TICK_NS)) {
+		every = (uint64_t)s->returns * PUSHBACK_LOOK_NS / took | 1;
+		if (every > PUSHBACK_LOOK_MOST)
+			every = PUSHBACK_LOOK_MOST;
+		s->look_every = (uint16_t)every;
+		s->looked = now;
+		s->returns = 0;
 	}
-	s->looked = now;
-	s->countdown = s->look_every = next;
+	if (edge && every > PUSHBACK_LOOK_EDGE)
+		every = PUSHBACK_LOOK_EDGE;
+	s->countdown = (uint32_t)every - 1;
 }
 
-/* A return with an edge, or one at which the clock is looked at. */
-PUSHBACK_COLD void pushback_news(struct pushback_step *s, enum pushback_site site, int value,
-				 unsigned int edge, struct pushback_step *next)
+/* A return at which the clock is looked at: is there something to tell? */
+PUSHBACK_INLINE unsigned int pushback_seen(struct pushback_step *s, enum pushback_site site,
+					   uintptr_t called, uint64_t now)
 {
-	unsigned int direction = site == PUSHBACK_FORWARD_RETURN ? PUSHBACK_RECEIVE : PUSHBACK_SEND;
-	uint64_t now = pushback_clock();
 	unsigned int tell = s->state & PUSHBACK_UNTOLD;
 
-	if (edge)
-		tell |= pushback_turn(s, direction, edge == PUSHBACK_OPENS, now);
-	pushback_look(s, edge, now);
-	if (next)
-		tell |= pushback_next_news(s, next, site, now);
-	if (!tell && now - s->fired >= PUSHBACK_BEAT_NS)
+	pushback_next_second(s, now);
+	if (called & PUSHBACK_CALLED_NEWS)
+		tell |= pushback_next_news(s, called, site, now);
+	if (!tell && pushback_since(s->fired, now) >= PUSHBACK_BEAT_NS)
 		tell = PUSHBACK_BEAT;
+	return tell;
+}
+
+/* A return with an edge, or one at which the clock is looked at. `called`: by pushback_take_called(). */
+PUSHBACK_COLD void pushback_news(struct pushback_step *s, enum pushback_site site, int value,
+				 unsigned int edge, uintptr_t called)
+{
+	unsigned int direction = site == PUSHBACK_FORWARD_RETURN ? PUSHBACK_RECEIVE : PUSHBACK_SEND;
+	uint64_t now = edge ? pushback_clock() : pushback_clock_coarse();
+	unsigned int tell = 0;
+
+	if (edge)
+		tell = pushback_turn(s, direction, edge == PUSHBACK_OPENS, now);
+	pushback_look(s, edge, now);
+	tell |= pushback_seen(s, site, called, now);
 	if (!tell)
 		return;
+	if (!edge)
+		now = pushback_clock();
 	s->state |= tell & PUSHBACK_BEAT;
 	/* Not for the end of a shown one alone: directions that overlap would show each other for ever. */
 	if (tell & ~(PUSHBACK_SHOWN | PUSHBACK_SHOWN << 1))
 		s->state |= (s->state & PUSHBACK_OPEN_ANY) * (PUSHBACK_SHOWN / PUSHBACK_OPEN);
-	pushback_tell(s, site, value, next, now);
+	pushback_tell(s, site, value, called & ~(uintptr_t)PUSHBACK_CALLED_NEWS, now);
 }
 
 PUSHBACK_INLINE void pushback_clear(struct pushback_step *s)
@@ -873,14 +942,14 @@ PUSHBACK_COLD void pushback_end(struct pushback_step *s)
 	uint64_t now = pushback_clock();
 	unsigned int site = PUSHBACK_STEP_END;
 
-	if (pushback_called == s)
-		pushback_called = NULL;
+	if (pushback_here.called == (uintptr_t)s)
+		pushback_here.called = 0;
 	pushback_abandon(s, now);
 	s->state |= PUSHBACK_ENDED;
 	/* There is no next return to keep it for: any site that is armed may tell it. */
 	while (site > 0 && !pushback_armed((enum pushback_site)site))
 		site--;
-	pushback_tell(s, (enum pushback_site)site, 0, NULL, now);
+	pushback_tell(s, (enum pushback_site)site, 0, 0, now);
 }
 
 /* ---- The hot path ---- */
@@ -913,11 +982,16 @@ PUSHBACK_INLINE void pushback_enter_watch(struct pushback_step *s)
 }
 
 PUSHBACK_INLINE void pushback_counted(struct pushback_step *s, enum pushback_site site, int value,
-				      unsigned int edge, struct pushback_step *next)
+				      unsigned int edge, uintptr_t called)
 {
+	if (PUSHBACK_UNLIKELY(edge)) {
+		pushback_news(s, site, value, edge, called);
+		return;
+	}
 	/* Signed: if two threads do drive one step, it does not miss the zero for 2^32 returns. */
-	if (PUSHBACK_UNLIKELY(edge || (int32_t)--s->countdown <= 0))
-		pushback_news(s, site, value, edge, next);
+	s->countdown--;
+	if (PUSHBACK_UNLIKELY((int32_t)s->countdown < 0))
+		pushback_news(s, site, value, edge, called);
 }
 
 /* The thread pointer: tells threads apart, and costs one instruction. */
@@ -939,7 +1013,7 @@ PUSHBACK_INLINE void pushback_inside(struct pushback_step *s, uint64_t what)
 	if (PUSHBACK_UNLIKELY(!(s->state & PUSHBACK_MARKS)))
 		s->state |= PUSHBACK_MARKS;
 	*(volatile uint64_t *)&s->inside = what ? pushback_thread() | what : 0;
-	pushback_called = NULL;
+	pushback_here.called = 0;
 }
 
 /* ---- The calls ---- */
@@ -972,28 +1046,22 @@ PUSHBACK_INLINE void pushback_submit_return(struct pushback_step *s, int outcome
 		return;
 	}
 	pushback_enter_watch(s);
-	pushback_called = s;
+	pushback_here.called = (uintptr_t)s;
 	*(volatile uint64_t *)&s->inside = 0;
 	pushback_counted(s, PUSHBACK_SUBMIT_RETURN, outcome,
-			 pushback_count(s, PUSHBACK_SEND, outcome), NULL);
+			 pushback_count(s, PUSHBACK_SEND, outcome), 0);
 }
 
 /* The next step's submit, called by this one, returned `outcome`. */
 PUSHBACK_INLINE void pushback_forward_return(struct pushback_step *s, int outcome)
 {
-	struct pushback_step *next;
-
 	if (!pushback_watched()) {
 		pushback_miss(s);
 		return;
 	}
 	pushback_enter_watch(s);
-	next = pushback_called == s ? NULL : pushback_called;
-	pushback_called = NULL;
-	if (PUSHBACK_UNLIKELY(next && !(s->nexts & pushback_next_bit(s, next))))
-		s->countdown = 1;
 	pushback_counted(s, PUSHBACK_FORWARD_RETURN, outcome,
-			 pushback_count(s, PUSHBACK_RECEIVE, outcome), next);
+			 pushback_count(s, PUSHBACK_RECEIVE, outcome), pushback_take_called(s));
 }
 
 /* This step's poll returns; `ready`: a submit would be accepted now. */
@@ -1004,9 +1072,9 @@ PUSHBACK_INLINE void pushback_poll_return(struct pushback_step *s, int ready)
 		return;
 	}
 	pushback_enter_watch(s);
-	pushback_called = NULL;
+	pushback_here.called = 0;
 	*(volatile uint64_t *)&s->inside = 0;
-	pushback_counted(s, PUSHBACK_POLL_RETURN, ready ? 1 : 0, pushback_ready(s, ready), NULL);
+	pushback_counted(s, PUSHBACK_POLL_RETURN, ready ? 1 : 0, pushback_ready(s, ready), 0);
 }
 
 /*

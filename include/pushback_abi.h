@@ -36,7 +36,8 @@ PB_OFFSET(looked, 72);
 PB_OFFSET(fired, 80);
 PB_OFFSET(bound, 88);
 PB_OFFSET(look_every, 96);
-PB_OFFSET(edges, 100);
+PB_OFFSET(edges, 98);
+PB_OFFSET(returns, 100);
 PB_OFFSET(depth, 104);
 PB_OFFSET(self_ns, 112);
 PB_OFFSET(self_since, 120);
@@ -49,7 +50,8 @@ PB_OFFSET(next, 168);
 PB_OFFSET(direction, 176);
 PB_OFFSET(pick, 336);
 PB_OFFSET(nexts, 368);
-PB_OFFSET(reserved, 376);
+PB_OFFSET(known, 376);
+PB_OFFSET(reserved, 380);
 PB_OFFSET(name, 384);
 
 /* The probes; also the low byte of an attach cookie, the object's number is above it. */

@@ -95,6 +95,6 @@ def test_a_step_in_memory(tmp_path, monkeypatch, driver):
     assert [word(step, f"watch_{field}") for field in counts] == [0] * 4
     assert word(step, "state", size=4) & 0b11 == 0b11
     sides = word(step, "direction"), word(step, "direction", 80)
-    assert 0 < word(step, "watch_since") < sides[0] < sides[1] <= word(step, "looked")
+    assert 0 < word(step, "watch_since") < sides[0] < sides[1]
     assert word(step, "instance") and not word(step, "inside") and not word(step, "next")
     assert step[contract.OFFSETS["name"] :] == NAME.encode().ljust(128, b"\0")

@@ -35,7 +35,7 @@ static int share(const struct pushback_step *x, const struct pushback_step *y, u
 {
 	struct pushback_step s = { .nexts = ((clock_now >> 30) + later) << PUSHBACK_NEXT_BITS };
 
-	return pushback_next_bit(&s, x) == pushback_next_bit(&s, y);
+	return pushback_next_bit(&s, (uintptr_t)x) == pushback_next_bit(&s, (uintptr_t)y);
 }
 
 /* A step that shares none with `b`, in this second and the next. */
@@ -126,10 +126,10 @@ static void where_nobody_listens_it_is_not_tried_for_ever(void **state)
 	for (i = 0; i < 100; i++)
 		hand_on(&b);
 	clock_now += 2 * SECOND;
-	for (i = 0; i < 1000; i++)
+	for (i = 0; i < 100000; i++, clock_now += 10)
 		pushback_forward_return(&a, ACCEPTED);
 	assert_true(a.look_every > 32);
-	for (i = 0; i < 1000; i++)
+	for (i = 0; i < 100000; i++, clock_now += 10)
 		hand_on(&b);
 	assert_true(a.look_every > 32);
 	/* Nor does another site tell it in place of that one. */

@@ -183,23 +183,25 @@ layout! {
         forwarded: Word64 = 32,
         refused: Word64 = 40,
         state: Word32 = 48,
-        /// Returns until the next look at the clock.
+        /// Returns without an edge before the next look at the clock.
         countdown: Word32 = 52,
         /// Thread pointer | 1 in submit, | 2 in poll; 0 outside or unknown.
         inside: Word64 = 56,
 
         /// Unique in the process and over its life; 0 before the first watch.
         instance: Word64 = 64,
-        /// When the clock was last looked at.
+        /// Since when `returns` are counted.
         looked: Word64 = 72,
         /// When a probe last fired.
         fired: Word64 = 80,
         /// Rate bound: a cycle that begins from then on is fired.
         bound: Word64 = 88,
         /// Returns between looks.
-        look_every: Word32 = 96,
+        look_every: Word16 = 96,
         /// In this cycle.
-        edges: Word32 = 100,
+        edges: Word16 = 98,
+        /// Since `looked`, about.
+        returns: Word32 = 100,
         /// Queue: messages | capacity << 32; 0 if never told.
         depth: Word64 = 104,
         /// Time refusing while not blocked.
@@ -219,7 +221,9 @@ layout! {
         pick: [Pick; 2] = 336,
         /// Which steps its forwards were told with, see `watch::next_bit`.
         nexts: Word64 = 368,
-        reserved: Word64 = 376,
+        /// One of them: its address, cut; or 0.
+        known: Word32 = 376,
+        reserved: Word32 = 380,
         /// NUL-terminated.
         name: [u8; NAME_SIZE] = 384,
     }

@@ -7,7 +7,7 @@
 //! running consumer and say which step pushes back, how often and for how long.
 //!
 //! Nobody attached: a return costs one test of a counter. Somebody attached: the step accounts in
-//! place, and a probe fires only when there is news, at most about 1,000 times a second and step,
+//! place, and a probe fires only when there is news, at most about 500 times a second and step,
 //! however fast the consumer spins.
 //!
 //! # How to use it

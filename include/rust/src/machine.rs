@@ -4,12 +4,12 @@
 
 use crate::layout::*;
 
-/// At most one fired edge a millisecond in the long run, with an allowance of 64 at once. Cycles are told
+/// At most one fired edge in 2 ms in the long run, with an allowance of 64 at once. Cycles are told
 /// whole or not at all, and pay for all of their edges.
-pub(crate) const BOUND_NS: u64 = 1_000_000;
+pub(crate) const BOUND_NS: u64 = 2_000_000;
 pub(crate) const BURST: u64 = 64;
 /// Edges after which a cycle is cut: its directions may never be closed both at once.
-pub(crate) const CYCLE_EDGES: u32 = 16;
+pub(crate) const CYCLE_EDGES: u16 = 16;
 
 // Outcomes as numbers, as `enum pushback_outcome` has them.
 pub(crate) const ACCEPTED: u32 = 0;

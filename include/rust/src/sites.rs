@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: MIT
 //! What is one per linked object: the four sites with their notes, the semaphore, what the cold path
-//! keeps, and two thread-locals.
+//! keeps, and what is known of a thread.
 //!
 //! The same comdat groups under the same hidden weak names as `pushback.h` defines, so that an
 //! executable or library with several versions of this crate and with C has one set of them. All is
 //! referred to by assembler: direct, without a table of addresses, and never exported.
 //! `.ifndef` because link-time optimisation puts the assembler of all crates into one.
 
-// Those of thread_local_word!: at each copy of the function `.ifndef` asks for it.
+// That of here(): at each copy of the function `.ifndef` asks for it.
 #![allow(named_asm_labels)]
 
 use crate::layout::Record;
 use core::arch::{asm, global_asm};
+use core::cell::Cell;
 use core::sync::atomic::{AtomicPtr, AtomicU64};
 
 /// Defines `name` in a comdat group of its own, in `section` with `flags`.
@@ -248,68 +249,58 @@ pub(crate) fn fire_at(site: Site, s: &Record, value: u32, yes: u64, no: u64, nex
     }
 }
 
-/// The address of this thread's word of a thread-local that this defines, hidden and comdat like the
-/// rest.
+/// What is known of a thread: `struct pushback_here`.
+#[repr(C)]
+pub(crate) struct Here {
+    /// The step whose submit returned last, or 0.
+    pub(crate) called: Cell<usize>,
+    /// The innermost wrapped call; see `strategy::Frame`. Versions of this crate in one object share it:
+    /// if that changes its layout, all this needs another name.
+    pub(crate) frame: Cell<usize>,
+}
+const _: () = assert!(core::mem::size_of::<Here>() == 16);
+
+/// This thread's. Not to be kept while anything runs that is not ours: who switches stacks may come back
+/// on another thread.
 ///
 /// Defined inside of the function that uses it, not in `global_asm!`: linkers that optimise at link
 /// time list the symbols of a module's assembler, without seeing that one is thread-local. The
 /// general model, which is right wherever the object is loaded and takes nothing of the little room
 /// that libraries opened at run time share; the linker makes it one instruction in executables.
-macro_rules! thread_local_word {
-    ($symbol:literal) => {{
-        let at: *mut usize;
-        // SAFETY: a call of the C library by the sequence that the ABI lays down. It changes no memory
-        // that Rust knows of.
-        #[cfg(target_arch = "x86_64")]
-        unsafe {
-            asm!(
-                object!($symbol, concat!(".tbss.", $symbol), "\"awTG\",@nobits", "8", ".zero 8"),
-                ".byte 0x66",
-                concat!("leaq ", $symbol, "@tlsgd(%rip), %rdi"),
-                ".value 0x6666",
-                "rex64",
-                "call __tls_get_addr@PLT",
-                out("rax") at, clobber_abi("C"), options(att_syntax),
-            );
-        }
-        // SAFETY: as above.
-        #[cfg(target_arch = "aarch64")]
-        unsafe {
-            asm!(
-                object!($symbol, concat!(".tbss.", $symbol), "\"awTG\",@nobits", "8", ".zero 8"),
-                concat!("adrp x0, :tlsdesc:", $symbol),
-                concat!("ldr x1, [x0, :tlsdesc_lo12:", $symbol, "]"),
-                concat!("add x0, x0, :tlsdesc_lo12:", $symbol),
-                concat!(".tlsdesccall ", $symbol),
-                "blr x1",
-                "mrs x1, tpidr_el0",
-                "add x0, x0, x1",
-                out("x0") at, clobber_abi("C"),
-            );
-        }
-        at
-    }};
-}
-
-/// Which step's submit returned last on this thread.
-#[inline]
-pub(crate) fn called() -> *const Record {
-    let word = thread_local_word!("pushback_called");
-    // SAFETY: this thread's word, which nobody borrows.
-    unsafe { *word as *const Record }
-}
-
-#[inline]
-pub(crate) fn set_called(step: *const Record) {
-    let word = thread_local_word!("pushback_called");
+#[inline(always)]
+pub(crate) fn here<'a>() -> &'a Here {
+    let at: *const Here;
+    // SAFETY: a call of the C library by the sequence that the ABI lays down. It changes no memory
+    // that Rust knows of.
+    #[cfg(target_arch = "x86_64")]
+    unsafe {
+        asm!(
+            object!("pushback_here", ".tbss.pushback_here", "\"awTG\",@nobits", "8", ".zero 16"),
+            ".byte 0x66",
+            "leaq pushback_here@tlsgd(%rip), %rdi",
+            ".value 0x6666",
+            "rex64",
+            "call __tls_get_addr@PLT",
+            out("rax") at, clobber_abi("C"), options(att_syntax),
+        );
+    }
     // SAFETY: as above.
-    unsafe { *word = step as usize }
-}
-
-/// The innermost wrapped call on this thread; see `strategy::Frame`, whose layout the name stands for.
-#[inline]
-pub(crate) fn frame() -> *mut usize {
-    thread_local_word!("pushback_rust_frame_1")
+    #[cfg(target_arch = "aarch64")]
+    unsafe {
+        asm!(
+            object!("pushback_here", ".tbss.pushback_here", "\"awTG\",@nobits", "8", ".zero 16"),
+            "adrp x0, :tlsdesc:pushback_here",
+            "ldr x1, [x0, :tlsdesc_lo12:pushback_here]",
+            "add x0, x0, :tlsdesc_lo12:pushback_here",
+            ".tlsdesccall pushback_here",
+            "blr x1",
+            "mrs x1, tpidr_el0",
+            "add x0, x0, x1",
+            out("x0") at, clobber_abi("C"),
+        );
+    }
+    // SAFETY: this thread's, all zero at first, as long as it lives.
+    unsafe { &*at }
 }
 
 /// The thread pointer: tells threads apart, and costs one instruction.

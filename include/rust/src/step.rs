@@ -3,12 +3,12 @@
 
 use crate::layout::*;
 use crate::machine;
-use crate::sites::{self, Site};
+use crate::sites::{self, Here, Site};
 use crate::watch;
 use alloc::boxed::Box;
 use core::fmt;
 use core::ops::Deref;
-use core::ptr::{self, NonNull};
+use core::ptr::NonNull;
 
 /// How a submit ended.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -40,12 +40,7 @@ impl Record {
             watch::miss(self);
             return;
         }
-        watch::enter_watch(self);
-        sites::set_called(self);
-        self.inside.set(0);
-        let value = outcome as u32;
-        let edge = machine::count(self, SEND, value);
-        watch::counted(self, Site::SubmitReturn, value, edge, ptr::null());
+        self.submit_returned(sites::here(), outcome);
     }
 
     /// The next step's submit, called by this one, returned. `Rejected` and `Propagated` open the
@@ -56,18 +51,7 @@ impl Record {
             watch::miss(self);
             return;
         }
-        watch::enter_watch(self);
-        let mut next = sites::called();
-        if ptr::eq(next, self) {
-            next = ptr::null();
-        }
-        sites::set_called(ptr::null());
-        if !next.is_null() && self.nexts.get() & watch::next_bit(self, next) == 0 {
-            self.countdown.set(1);
-        }
-        let value = outcome as u32;
-        let edge = machine::count(self, RECEIVE, value);
-        watch::counted(self, Site::ForwardReturn, value, edge, next);
+        self.forward_returned(sites::here(), outcome);
     }
 
     /// This step's poll returns; `ready`: a submit would be accepted now, which closes the send
@@ -78,11 +62,7 @@ impl Record {
             watch::miss(self);
             return;
         }
-        watch::enter_watch(self);
-        sites::set_called(ptr::null());
-        self.inside.set(0);
-        let edge = machine::ready(self, ready);
-        watch::counted(self, Site::PollReturn, u32::from(ready), edge, ptr::null());
+        self.poll_returned(sites::here(), ready);
     }
 
     /// The step is destroyed: what is open is abandoned. Afterwards the memory may go, or be used again
@@ -102,14 +82,18 @@ impl Record {
     /// mark away. Finds steps that block instead of refusing, and makes sure of the order of steps.
     #[inline]
     pub fn submit_enter(&self) {
-        watch::inside(self, 1);
+        if watch::watched() {
+            watch::inside(self, sites::here(), 1);
+        }
     }
 
     /// Optional: this thread enters the step's poll; [`poll_return`](Self::poll_return) takes the mark
     /// away.
     #[inline]
     pub fn poll_enter(&self) {
-        watch::inside(self, 2);
+        if watch::watched() {
+            watch::inside(self, sites::here(), 2);
+        }
     }
 
     /// Takes an enter mark away, where no return does.
@@ -123,6 +107,37 @@ impl Record {
         let most = u64::from(u32::MAX);
 
         self.depth.set(n.min(most) | capacity.min(most) << 32);
+    }
+}
+
+/// The same, watched.
+impl Record {
+    #[inline(always)]
+    pub(crate) fn submit_returned(&self, here: &Here, outcome: Outcome) {
+        watch::enter_watch(self);
+        here.called.set(self as *const Record as usize);
+        self.inside.set(0);
+        let value = outcome as u32;
+        let edge = machine::count(self, SEND, value);
+        watch::counted(self, Site::SubmitReturn, value, edge, 0);
+    }
+
+    #[inline(always)]
+    pub(crate) fn forward_returned(&self, here: &Here, outcome: Outcome) {
+        watch::enter_watch(self);
+        let called = watch::take_called(self, here);
+        let value = outcome as u32;
+        let edge = machine::count(self, RECEIVE, value);
+        watch::counted(self, Site::ForwardReturn, value, edge, called);
+    }
+
+    #[inline(always)]
+    pub(crate) fn poll_returned(&self, here: &Here, ready: bool) {
+        watch::enter_watch(self);
+        here.called.set(0);
+        self.inside.set(0);
+        let edge = machine::ready(self, ready);
+        watch::counted(self, Site::PollReturn, u32::from(ready), edge, 0);
     }
 }
 

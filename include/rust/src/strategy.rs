@@ -7,15 +7,16 @@
 //! is inside of. Those calls are a list on the stack.
 
 use crate::layout::Record;
-use crate::sites;
+use crate::sites::{self, Here};
 use crate::step::{Outcome, Step};
 use crate::watch;
 use core::cell::Cell;
 use core::fmt;
+use core::mem;
 use core::ptr;
 
-/// A wrapped call that this thread is inside of. Versions of this crate in one object share the list:
-/// what it looks like is part of the thread-local's name.
+/// A wrapped call that this thread is inside of. Versions of this crate in one object share the list: see
+/// [`Here`] before you change what it looks like.
 #[repr(C)]
 pub(crate) struct Frame {
     record: *const Record,
@@ -25,18 +26,28 @@ pub(crate) struct Frame {
 }
 
 impl Frame {
-    pub(crate) fn new(record: &Record) -> Self {
-        // SAFETY: this thread's word, which nobody borrows.
-        let up = unsafe { *sites::frame() } as *const Frame;
+    pub(crate) fn new(record: &Record, here: &Here) -> Self {
+        let up = here.frame.get() as *const Frame;
         Frame { record, up: Cell::new(up), refused: Cell::new(false) }
     }
 
     /// From here to the guard's end this is the innermost call. The frame stays where it is meanwhile:
     /// the guard borrows it, and nobody but this file could forget the guard.
-    pub(crate) fn enter(&self) -> Entered<'_> {
-        // SAFETY: as above.
-        unsafe { *sites::frame() = self as *const Frame as usize };
+    #[inline(always)]
+    pub(crate) fn enter(&self, here: &Here) -> Entered<'_> {
+        here.frame.set(self as *const Frame as usize);
         Entered(self)
+    }
+
+    /// Also where the call unwinds, and so no return will take the mark away.
+    #[inline(always)]
+    fn leave(&self, here: &Here) {
+        self.record().leave();
+        if here.frame.get() != self as *const Frame as usize {
+            // Somebody switches stacks, and calls end in another order: nothing is known.
+            self.up.set(ptr::null());
+        }
+        here.frame.set(self.up.get() as usize);
     }
 
     fn record(&self) -> &Record {
@@ -51,35 +62,46 @@ impl Frame {
     }
 
     /// This submit returns: tells its step, and the one that called it.
-    fn submitted(&self, mut outcome: Outcome) {
+    #[inline(always)]
+    fn submitted(&self, here: &Here, mut outcome: Outcome) {
         if outcome == Outcome::Rejected && self.refused.get() {
             outcome = Outcome::Propagated;
         }
-        self.record().submit_return(outcome);
+        let is_watched = watch::watched();
+        if is_watched {
+            self.record().submit_returned(here, outcome);
+        } else {
+            watch::miss(self.record());
+        }
         if let Some(caller) = self.caller() {
             caller.refused.set(caller.refused.get() | outcome.is_refusal());
-            caller.record().forward_return(outcome);
+            if is_watched {
+                caller.record().forward_returned(here, outcome);
+            } else {
+                watch::miss(caller.record());
+            }
         }
     }
 }
 
 pub(crate) struct Entered<'a>(&'a Frame);
 
+impl<'a> Entered<'a> {
+    /// The call has returned. On which thread, is asked anew.
+    #[inline(always)]
+    pub(crate) fn end(self) -> &'a Here {
+        let here = sites::here();
+
+        self.0.leave(here);
+        mem::forget(self);
+        here
+    }
+}
+
 impl Drop for Entered<'_> {
     #[inline]
     fn drop(&mut self) {
-        let frame = self.0;
-        let innermost = sites::frame();
-        // Also where the call unwinds, and so no return will take the mark away.
-        frame.record().leave();
-        // SAFETY: as above.
-        unsafe {
-            if *innermost != frame as *const Frame as usize {
-                // Somebody switches stacks, and calls end in another order: nothing is known.
-                frame.up.set(ptr::null());
-            }
-            *innermost = frame.up.get() as usize;
-        }
+        self.0.leave(sites::here());
     }
 }
 
@@ -168,12 +190,13 @@ impl<S> Observed<S> {
         call: impl FnOnce(&mut S) -> R,
         outcome: impl FnOnce(&R) -> Outcome,
     ) -> R {
-        let frame = Frame::new(&self.step);
-        let entered = frame.enter();
-        self.step.submit_enter();
+        let here = sites::here();
+        let frame = Frame::new(&self.step, here);
+        let entered = frame.enter(here);
+        watch::inside(&self.step, here, 1);
         let result = call(&mut self.strategy);
-        drop(entered);
-        frame.submitted(outcome(&result));
+        let here = entered.end();
+        frame.submitted(here, outcome(&result));
         result
     }
 
@@ -203,11 +226,12 @@ impl<S> Observed<S> {
         call: impl FnOnce(&mut S) -> R,
         ready: impl FnOnce(&S, &R) -> bool,
     ) -> R {
-        let frame = Frame::new(&self.step);
-        let entered = frame.enter();
-        self.step.poll_enter();
+        let here = sites::here();
+        let frame = Frame::new(&self.step, here);
+        let entered = frame.enter(here);
+        watch::inside(&self.step, here, 2);
         let result = call(&mut self.strategy);
-        drop(entered);
+        entered.end();
         self.step.poll_return(ready(&self.strategy, &result));
         result
     }
@@ -219,9 +243,10 @@ impl<S> Observed<S> {
         if !watch::watched() {
             return call(&mut self.strategy);
         }
-        let frame = Frame::new(&self.step);
-        let _entered = frame.enter();
-        self.step.poll_enter();
+        let here = sites::here();
+        let frame = Frame::new(&self.step, here);
+        let _entered = frame.enter(here);
+        watch::inside(&self.step, here, 2);
         call(&mut self.strategy)
     }
 

@@ -3,17 +3,19 @@
 
 use crate::layout::*;
 use crate::machine::*;
-use crate::sites::{self, Site};
+use crate::sites::{self, Here, Site};
 use core::arch::asm;
-use core::ptr;
 use core::sync::atomic::{AtomicU64, Ordering::*};
 
 // ---- The cold path ----
 
-/// A look at the clock takes some 30 ns. One every 4 us is less than a hundredth of the consumer's
-/// time; who returns less often has one at each return. Between two are at most 61 returns.
-const LOOK_NS: u32 = 4000;
-const LOOK_MOST: u32 = 61;
+/// A look is at the coarse clock: it takes a fifth of the time of the other, some 5 ns, and stands still
+/// for a tick of the kernel, 1 to 10 ms. One every 4 us costs next to nothing; who returns less often has
+/// one at each return. Between two are at most 61 returns, after an edge 7.
+const LOOK_NS: u64 = 4000;
+const LOOK_MOST: u64 = 61;
+const LOOK_EDGE: u64 = 7;
+const TICK_NS: u64 = 500_000;
 const BEAT_NS: u64 = 1_000_000_000;
 
 #[repr(C)]
@@ -26,14 +28,21 @@ extern "C" {
     fn clock_gettime(clock: i32, time: *mut Timespec) -> i32;
 }
 
-fn clock() -> u64 {
+fn read_clock(which: i32) -> u64 {
     let mut t = Timespec { sec: 0, nsec: 0 };
 
     // SAFETY: the C library's, with its struct of these platforms.
-    unsafe {
-        clock_gettime(1 /* CLOCK_MONOTONIC */, &mut t)
-    };
+    unsafe { clock_gettime(which, &mut t) };
     t.sec as u64 * 1_000_000_000 + t.nsec as u64
+}
+
+fn clock() -> u64 {
+    read_clock(1 /* CLOCK_MONOTONIC */)
+}
+
+/// The same clock as of the kernel's last tick.
+fn clock_coarse() -> u64 {
+    read_clock(6 /* CLOCK_MONOTONIC_COARSE */)
 }
 
 /// Without the C library's: they would change errno.
@@ -118,12 +127,14 @@ pub(crate) fn begin(s: &Record) {
     s.watch_refused.set(s.refused.get());
     s.next.set(0);
     s.nexts.set(0);
+    s.known.set(0);
     s.inside.set(0);
     s.bound.set(0);
     s.looked.set(0);
     s.fired.set(0);
     s.look_every.set(1);
-    s.countdown.set(1);
+    s.returns.set(0);
+    s.countdown.set(0);
     s.state.set(s.state.get() | UNTOLD);
     s.epoch.set(epoch_now(page, now));
 }
@@ -134,23 +145,32 @@ pub(crate) fn begin(s: &Record) {
 const NEXT_BITS: u32 = 48;
 
 #[inline(always)]
-pub(crate) fn next_bit(s: &Record, next: *const Record) -> u64 {
+fn next_bit(s: &Record, next: usize) -> u64 {
     let second = (s.nexts.get() >> NEXT_BITS) as u32;
-    let place = (next as usize >> 6) as u32;
+    let place = (next >> 6) as u32;
     let mut mixed = place.wrapping_add(second.wrapping_mul(2654435769)).wrapping_mul(2246822507);
 
     mixed = (mixed ^ mixed >> 15).wrapping_mul(3266489909);
     1 << ((u64::from(mixed) * u64::from(NEXT_BITS)) >> 32)
 }
 
-/// Only a forward's own site can tell it: where nobody listens, this is not tried for ever.
-fn next_news(s: &Record, next: *const Record, site: Site, now: u64) -> u32 {
-    let second = now >> 30 << NEXT_BITS;
+/// A new second: all of them are news again. Not back to the one before, where the coarse clock still is.
+#[inline(always)]
+fn next_second(s: &Record, now: u64) {
+    let second = now >> 30;
+    let known = s.nexts.get() >> NEXT_BITS;
 
-    if s.nexts.get() >> NEXT_BITS << NEXT_BITS != second {
-        s.nexts.set(second);
+    if (second ^ known) & 0xffff != 0 && ((second + 1) ^ known) & 0xffff != 0 {
+        s.nexts.set(second << NEXT_BITS);
+        s.known.set(0);
     }
+}
+
+/// Called, and not told. Only a forward's own site can tell it: where nobody listens, not tried for ever.
+#[cold]
+fn next_news(s: &Record, next: usize, site: Site, now: u64) -> u32 {
     let bit = next_bit(s, next);
+
     if s.nexts.get() & bit != 0 {
         return 0;
     }
@@ -163,22 +183,45 @@ fn next_news(s: &Record, next: *const Record, site: Site, now: u64) -> u32 {
     0
 }
 
+/// Beside a step's address: observers have not heard of it.
+const CALLED_NEWS: usize = 1;
+
+/// A forward returns: which step was called?
+#[inline(always)]
+pub(crate) fn take_called(s: &Record, here: &Here) -> usize {
+    let called = here.called.replace(0);
+
+    if (called >> 6) as u32 == s.known.get() {
+        return called;
+    }
+    unlikely();
+    if s as *const Record as usize == called {
+        return 0;
+    }
+    if called != 0 && s.nexts.get() & next_bit(s, called) != 0 {
+        s.known.set((called >> 6) as u32);
+    } else if called != 0 {
+        s.countdown.set(0);
+        return called | CALLED_NEWS;
+    }
+    called
+}
+
 /// Fires, or keeps it for the next return.
-fn tell(s: &Record, site: Site, value: u32, next: *const Record, now: u64) {
+fn tell(s: &Record, site: Site, value: u32, next: usize, now: u64) {
     s.state.set(s.state.get() | UNTOLD);
     if !sites::armed(site) {
         // Later on it is somebody attached to other sites only: no clock at each return.
         if now.wrapping_sub(s.watch_since.get()) < BEAT_NS
             || now.wrapping_sub(s.fired.get()) < BEAT_NS
         {
-            s.look_every.set(1);
-            s.countdown.set(1);
+            s.countdown.set(0);
         }
         return;
     }
     s.state.set(s.state.get() & !UNTOLD);
     s.fired.set(now);
-    if !next.is_null() {
+    if next != 0 {
         s.next.set(next as u64);
         s.nexts.set(s.nexts.get() | next_bit(s, next));
     }
@@ -193,44 +236,60 @@ fn tell(s: &Record, site: Site, value: u32, next: *const Record, now: u64) {
     s.pick[RECEIVE].of.set(0);
 }
 
-/// How many returns until the next look, by the rate since the last one. After a sudden slow-down the
-/// next look is as many of the slow returns away, so it is few for all but who spins: that is what a
-/// heartbeat can be late. An edge often brings a slow-down, so it starts over. Odd numbers, or else a
-/// step that forwards and returns in turn would beat at the same site each time.
+/// How many returns until the next look: as many as went by in LOOK_NS, by the rate of the last tick.
+/// After a sudden slow-down the next look is as many of the slow returns away, so it is few for all but who
+/// spins: that is what a heartbeat can be late. An edge often brings a slow-down, so fewer follow it. Odd
+/// numbers, or else a step that forwards and returns in turn would beat at the same site each time.
+#[inline(always)]
 fn look(s: &Record, edge: u32, now: u64) {
-    let every = s.look_every.get();
-    let took = now.wrapping_sub(s.looked.get());
-    let mut next = 1;
+    let took = since(s.looked.get(), now);
+    let mut every = u64::from(s.look_every.get());
 
-    if edge == NO_EDGE && took < u64::from(every.wrapping_mul(LOOK_NS)) {
-        next = (every * LOOK_NS / (took as u32 + 1)) | 1;
-        next = next.min(every * 4 - 1).min(LOOK_MOST);
+    s.returns.add(if edge == NO_EDGE { every as u32 } else { 1 });
+    if took >= TICK_NS {
+        every = ((u64::from(s.returns.get()) * LOOK_NS / took) | 1).min(LOOK_MOST);
+        s.look_every.set(every as u16);
+        s.looked.set(now);
+        s.returns.set(0);
     }
-    s.looked.set(now);
-    s.look_every.set(next);
-    s.countdown.set(next);
+    if edge != NO_EDGE {
+        every = every.min(LOOK_EDGE);
+    }
+    s.countdown.set(every as u32 - 1);
 }
 
-/// A return with an edge, or one at which the clock is looked at.
-#[cold]
-#[inline(never)]
-pub(crate) fn news(s: &Record, site: Site, value: u32, edge: u32, next: *const Record) {
-    let direction = if site == Site::ForwardReturn { RECEIVE } else { SEND };
-    let now = clock();
+/// A return at which the clock is looked at: is there something to tell?
+#[inline(always)]
+fn seen(s: &Record, site: Site, called: usize, now: u64) -> u32 {
     let mut told = s.state.get() & UNTOLD;
 
-    if edge != NO_EDGE {
-        told |= turn(s, direction, edge == OPENS, now);
+    next_second(s, now);
+    if called & CALLED_NEWS != 0 {
+        told |= next_news(s, called, site, now);
     }
-    look(s, edge, now);
-    if !next.is_null() {
-        told |= next_news(s, next, site, now);
-    }
-    if told == 0 && now.wrapping_sub(s.fired.get()) >= BEAT_NS {
+    if told == 0 && since(s.fired.get(), now) >= BEAT_NS {
         told = BEAT;
     }
+    told
+}
+
+/// A return with an edge, or one at which the clock is looked at. `called`: by [`take_called`].
+#[inline(never)]
+pub(crate) fn news(s: &Record, site: Site, value: u32, edge: u32, called: usize) {
+    let direction = if site == Site::ForwardReturn { RECEIVE } else { SEND };
+    let mut now = if edge == NO_EDGE { clock_coarse() } else { clock() };
+    let mut told = 0;
+
+    if edge != NO_EDGE {
+        told = turn(s, direction, edge == OPENS, now);
+    }
+    look(s, edge, now);
+    told |= seen(s, site, called, now);
     if told == 0 {
         return;
+    }
+    if edge == NO_EDGE {
+        now = clock();
     }
     s.state.set(s.state.get() | told & BEAT);
     // Not for the end of a shown one alone: directions that overlap would show each other for ever.
@@ -238,16 +297,17 @@ pub(crate) fn news(s: &Record, site: Site, value: u32, edge: u32, next: *const R
         let open = s.state.get() & OPEN_ANY;
         s.state.set(s.state.get() | (open * (SHOWN / OPEN)));
     }
-    tell(s, site, value, next, now);
+    tell(s, site, value, called & !CALLED_NEWS, now);
 }
 
 #[cold]
 #[inline(never)]
 pub(crate) fn end(s: &Record) {
     let now = clock();
+    let here = sites::here();
 
-    if ptr::eq(sites::called(), s) {
-        sites::set_called(ptr::null());
+    if s as *const Record as usize == here.called.get() {
+        here.called.set(0);
     }
     abandon(s, now);
     s.state.set(s.state.get() | ENDED);
@@ -256,7 +316,7 @@ pub(crate) fn end(s: &Record) {
         .into_iter()
         .find(|&site| sites::armed(site))
         .unwrap_or(Site::SubmitReturn);
-    tell(s, site, 0, ptr::null(), now);
+    tell(s, site, 0, 0, now);
 }
 
 // ---- The hot path ----
@@ -301,27 +361,25 @@ pub(crate) fn enter_watch(s: &Record) {
     }
 }
 
-#[inline]
-pub(crate) fn counted(s: &Record, site: Site, value: u32, edge: u32, next: *const Record) {
+#[inline(always)]
+pub(crate) fn counted(s: &Record, site: Site, value: u32, edge: u32, called: usize) {
     if edge == NO_EDGE {
         let left = s.countdown.get().wrapping_sub(1);
         s.countdown.set(left);
         // Signed: if two threads do drive one step, it does not miss the zero for 2^32 returns.
-        if left as i32 > 0 {
+        if left as i32 >= 0 {
             return;
         }
     }
-    news(s, site, value, edge, next);
+    unlikely();
+    news(s, site, value, edge, called);
 }
 
 #[inline]
-pub(crate) fn inside(s: &Record, what: u64) {
-    if !watched() {
-        return;
-    }
+pub(crate) fn inside(s: &Record, here: &Here, what: u64) {
     if s.state.get() & MARKS == 0 {
         s.state.set(s.state.get() | MARKS);
     }
     s.inside.set(sites::thread() | what);
-    sites::set_called(ptr::null());
+    here.called.set(0);
 }

@@ -23,7 +23,7 @@ static inline int set_up(void **state)
 	(void)state;
 	pushback_step_init(&a, "a");
 	pushback_step_init(&b, "b");
-	pushback_called = NULL;
+	pushback_here.called = 0;
 	observer_forget();
 	return 0;
 }

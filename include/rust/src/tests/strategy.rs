@@ -198,8 +198,7 @@ fn a_panic_leaves_the_step_and_takes_the_mark_away() {
         }
     }
     let mut chain = Watched(Observed::new("step", watched(Panics)));
-    // SAFETY: this thread's word.
-    let innermost = || unsafe { *sites::frame() };
+    let innermost = || sites::here().frame.get();
     assert!(catch_unwind(AssertUnwindSafe(|| chain.submit(1))).is_err());
     assert_eq!(innermost(), 0);
     assert_eq!(chain.0.step().inside.get(), 0);
@@ -237,20 +236,20 @@ fn readiness_is_told_where_it_is_known() {
 #[test]
 fn calls_that_do_not_nest_have_no_caller() {
     let record = Record::new("step");
-    let outer = Frame::new(&record);
-    let outer_entered = outer.enter();
-    let inner = Frame::new(&record);
-    let inner_entered = inner.enter();
+    let outer = Frame::new(&record, sites::here());
+    let outer_entered = outer.enter(sites::here());
+    let inner = Frame::new(&record, sites::here());
+    let inner_entered = inner.enter(sites::here());
     drop(outer_entered);
-    assert!(Frame::new(&record).caller().is_none());
+    assert!(Frame::new(&record, sites::here()).caller().is_none());
     drop(inner_entered);
     assert!(inner.caller().is_none() && outer.caller().is_none());
 
-    let outer = Frame::new(&record);
-    let outer_entered = outer.enter();
-    let inner = Frame::new(&record);
-    drop(inner.enter());
+    let outer = Frame::new(&record, sites::here());
+    let outer_entered = outer.enter(sites::here());
+    let inner = Frame::new(&record, sites::here());
+    drop(inner.enter(sites::here()));
     assert!(core::ptr::eq(inner.caller().unwrap(), &outer));
     drop(outer_entered);
-    assert!(Frame::new(&record).caller().is_none());
+    assert!(Frame::new(&record, sites::here()).caller().is_none());
 }
