@@ -46,7 +46,7 @@ SUPPORT := $(patsubst %.c,$(B)/%.o,$(wildcard tests/unit/support/*.c))
 UNITS := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/test_*.c))
 PROGS := $(patsubst tests/progs/%.c,$(B)/tests/%,$(wildcard tests/progs/*.c))
 SHARED := $(patsubst tests/progs/shared/%.c,$(B)/tests/%.so,$(wildcard tests/progs/shared/*.c))
-BENCH := $(patsubst tools/%.c,$(B)/%,$(wildcard tools/bench/*.c))
+BENCH := $(patsubst tools/%.c,$(B)/%,$(filter-out %.bpf.c,$(wildcard tools/bench/*.c)))
 # Other languages' probes and programs: of those that are here.
 CPP := $(if $(shell command -v $(CXX)),$(B)/tests/driver_cpp $(B)/tests/driver_cpp_library.so)
 PYTHON_H := $(wildcard $(shell $(PYTHON) -c 'import sysconfig; print(sysconfig.get_path("include"))' 2>/dev/null)/Python.h)
@@ -168,6 +168,18 @@ $(B)/bench/%: tools/bench/%.c | $(B)/need
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $< -lbpf -lelf -lz -lm -pthread -o $@
+
+$(B)/bench/%.bpf.o: tools/bench/%.bpf.c | $(B)/need
+	@mkdir -p $(@D)
+	$(call say,BPF,$@)
+	$(Q)$(CLANG) -target bpf -mcpu=v3 -ffreestanding -O2 -g -Wall -Wextra -Wno-unused-parameter -Werror \
+		$(addprefix -I/usr/include/,$(MULTIARCH)) -c $< -o $@
+
+$(B)/bench/%.skel.h: $(B)/bench/%.bpf.o
+	$(call say,SKEL,$@)
+	$(Q)$(BPFTOOL) gen skeleton $< name $*_bpf > $@
+
+$(B)/bench/hit: $(B)/bench/hit.skel.h
 
 # The driver whose steps are C++ ones, and its library.
 $(B)/tests/driver_cpp: tests/progs/driver.c tests/progs/cpp/driver.cc | $(B)/need
