@@ -133,7 +133,7 @@ def perf(bench, program, provider, probe, record=False):
     """perf stat, or with `record` perf record, at all sites of a USDT probe."""
     sites = elf.usdt(program, provider, probe)
     places = [f"{at:#x}({semaphore:#x})" if semaphore else f"{at:#x}" for at, semaphore in sites]
-    how = ["record", "-o", bench.directory / "perf.data"] if record else ["stat", "-x,"]
+    how = ["record", "-m8M", "-o", bench.directory / "perf.data"] if record else ["stat", "-x,"]
     group = f"pushback_bench_{os.getpid()}"
     environment = {**os.environ, "GROUP": group, "PROGRAM": str(program), "PLACES": " ".join(places)}
     pattern = r"\((\d+) samples\)" if record else rf"^(\d+),,{group}:hit,"
