@@ -28,7 +28,8 @@ def in_file(program, address):
 
 def functions(program, names):
     """{name: offset}; ends the benchmark if one is not there."""
-    found = re.findall(r"^\s*\d+: ([0-9a-f]+)\s+\d+ FUNC\s+\S+ +\S+ +\d+ (\S+)", readelf("-sW", program), re.M)
+    pattern = r"^\s*\d+: ([0-9a-f]+)\s+\d+ FUNC\s+\S+ +\S+ +\d+ (\S+)"
+    found = re.findall(pattern, readelf("-sW", program), re.M)
     addresses = {name: int(address, 16) for address, name in found}
     missing = [name for name in names if name not in addresses]
     if missing:
