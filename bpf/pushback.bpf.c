@@ -51,8 +51,7 @@ struct task_struct {
 #endif
 #endif
 
-#define READ_FIRST 128 /* of a struct: enough to know the step, small enough for the stack */
-#define READ_REST  (offsetof(struct pushback_step, name) - READ_FIRST)
+#define READ_SIZE offsetof(struct pushback_step, name) /* what changes of a struct */
 
 static __always_inline void lose(__u32 reason, __u64 n)
 {
@@ -63,11 +62,12 @@ static __always_inline void lose(__u32 reason, __u64 n)
 		__sync_fetch_and_add(count, n);
 }
 
+/* A task that the verifier knows as one is read without a call. */
 static __always_inline void process_of(struct task_struct *task, struct pb_process_key *key)
 {
-	key->tgid = BPF_CORE_READ(task, tgid);
-	key->start_time = BPF_CORE_READ(task, group_leader, start_time);
-	key->exec_id = (__u32)BPF_CORE_READ(task, self_exec_id);
+	key->tgid = task->tgid;
+	key->start_time = task->group_leader->start_time;
+	key->exec_id = (__u32)task->self_exec_id;
 }
 
 static __always_inline void write_begin(struct pb_step *e)
@@ -291,7 +291,7 @@ static __always_inline bool has_room(struct pb_process_key *key, struct pb_proce
 }
 
 /* A step that was not seen before: an entry for it, or NULL with the loss counted. */
-static __always_inline struct pb_step *step_new(struct pb_step_key *key, __u64 place, __u64 since)
+static __noinline struct pb_step *step_new(struct pb_step_key *key, __u64 place)
 {
 	struct pb_process *process = process_get(&key->process);
 	__u32 zero = 0;
@@ -302,7 +302,7 @@ static __always_inline struct pb_step *step_new(struct pb_step_key *key, __u64 p
 		lose(PB_LOSS_PROCESSES_FULL, 1);
 		return NULL;
 	}
-	move_out(key, process, place, since);
+	move_out(key, process, place, bpf_ktime_get_ns());
 	if (!has_room(&key->process, process)) {
 		lose(PB_LOSS_PROCESS_FULL, 1);
 		return NULL;
@@ -323,9 +323,9 @@ static __always_inline struct pb_step *step_new(struct pb_step_key *key, __u64 p
 	return e;
 }
 
-static __always_inline void name_step(struct pb_step *e, struct task_struct *task)
+static __always_inline void name_step(struct pb_step *e)
 {
-	struct task_struct *leader = BPF_CORE_READ(task, group_leader);
+	struct task_struct *leader = bpf_get_current_task_btf()->group_leader;
 
 	bpf_core_read_str(e->comm, sizeof(e->comm), &leader->comm);
 	/* Resident, since it lies in the struct; a failure leaves it empty, which is shown as unknown. */
@@ -338,15 +338,6 @@ static __always_inline void name_step(struct pb_step *e, struct task_struct *tas
 static __always_inline bool is_target(__u32 tgid)
 {
 	return !filter_processes || bpf_map_lookup_elem(&targets, &tgid);
-}
-
-/* The struct as it is now, its first part already read. */
-static __always_inline void copy_step(struct pb_step *e, const char *first, __u64 place)
-{
-	__builtin_memcpy(&e->now, first, READ_FIRST);
-	if (bpf_probe_read_user((char *)&e->now + READ_FIRST, READ_REST,
-				(void *)(place + READ_FIRST)))
-		lose(PB_LOSS_READ, 1);
 }
 
 /* The slot of a next step that lives no more, as after a rebalance of what is behind this one. */
@@ -390,20 +381,21 @@ static __noinline int learn_next(struct pb_step *e, const struct pb_step_key *ke
 }
 
 static __always_inline void learn_order(struct pb_step *e, const struct pb_step_key *key,
-					struct pt_regs *ctx, __u32 probe)
+					struct pt_regs *ctx)
 {
 	__u32 value = PT_REGS_PARM3(ctx);
+	__u64 next = PT_REGS_PARM6(ctx);
 
-	if (probe == PB_PROBE_FORWARD_RETURN)
-		learn_next(e, key, PT_REGS_PARM6(ctx),
+	if (next && (bpf_get_attach_cookie(ctx) & 0xff) == PB_PROBE_FORWARD_RETURN)
+		learn_next(e, key, next,
 			   value == PUSHBACK_REJECTED || value == PUSHBACK_PROPAGATED);
 }
 
-static __always_inline void end_step(struct pb_step *e, struct pb_step_key *key, __u64 now)
+static __always_inline void end_step(struct pb_step *e, struct pb_step_key *key)
 {
 	struct pb_process *process = bpf_map_lookup_elem(&processes, &key->process);
 
-	bury(e, process, PB_STEP_ENDED, now);
+	bury(e, process, PB_STEP_ENDED, bpf_ktime_get_ns());
 }
 
 static __always_inline bool is_step(const struct pushback_step *s)
@@ -412,52 +404,78 @@ static __always_inline bool is_step(const struct pushback_step *s)
 	       s->size >= sizeof(*s) && s->instance;
 }
 
-SEC("uprobe")
-int pushback_event(struct pt_regs *ctx)
+/*
+ * The step's entry with the struct as it is now; whoever called ends the writing. NULL with the
+ * instance in the key where it has none yet, without where there is nothing to do. By way of the
+ * stack: the kernel may check what user memory is copied to, and of a map's value that takes longer
+ * than the copying.
+ */
+static __noinline struct pb_step *refresh(struct pb_step_key *key, __u64 place)
 {
-	struct task_struct *task = (void *)bpf_get_current_task();
-	__u64 place = PT_REGS_PARM1(ctx), now = bpf_ktime_get_ns(), cookie;
-	char first[READ_FIRST] __attribute__((aligned(8)));
-	const struct pushback_step *s = (void *)first;
-	struct pb_step_key key = {};
+	char copy[READ_SIZE] __attribute__((aligned(8)));
+	const struct pushback_step *s = (void *)copy;
 	struct pb_step *e;
-	bool is_new = false;
 
-	if (!is_target(bpf_get_current_pid_tgid() >> 32))
-		return 0;
-	if (bpf_probe_read_user(first, READ_FIRST, (void *)place)) {
+	key->instance = 0;
+	if (bpf_probe_read_user(copy, READ_SIZE, (void *)place)) {
 		lose(PB_LOSS_READ, 1);
-		return 0;
+		return NULL;
 	}
 	if (!is_step(s)) {
 		lose(PB_LOSS_INVALID, 1);
+		return NULL;
+	}
+	key->instance = s->instance;
+	e = bpf_map_lookup_elem(&steps, key);
+	if (!e)
+		return NULL;
+	if (e->flags & PB_STEP_DEAD) {
+		key->instance = 0;
+		return NULL;
+	}
+	write_begin(e);
+	__builtin_memcpy(&e->now, copy, READ_SIZE);
+	return e;
+}
+
+/* What is known of a step from its first event on. */
+static __noinline int introduce(struct pb_step *e, const struct pb_step_key *key,
+				struct pt_regs *ctx)
+{
+	if (!e || !key)
 		return 0;
-	}
-	process_of(task, &key.process);
-	key.instance = s->instance;
-	e = bpf_map_lookup_elem(&steps, &key);
-	if (!e) {
-		is_new = true;
-		e = step_new(&key, place, now);
-	}
-	if (!e || e->flags & PB_STEP_DEAD)
+	name_step(e);
+	set_baseline(e, bpf_get_attach_cookie(ctx), PT_REGS_PARM3(ctx), bpf_ktime_get_ns());
+	learn_next(e, key, e->now.next, 0);
+	return 0;
+}
+
+SEC("uprobe")
+int pushback_event(struct pt_regs *ctx)
+{
+	__u64 place = PT_REGS_PARM1(ctx);
+	struct pb_step_key key;
+	struct pb_step *e;
+
+	if (!is_target(bpf_get_current_pid_tgid() >> 32))
+		return 0;
+	process_of(bpf_get_current_task_btf(), &key.process);
+	e = refresh(&key, place);
+	if (!e && key.instance && step_new(&key, place))
+		e = refresh(&key, place);
+	if (!e)
 		return 0;
 
-	write_begin(e);
-	copy_step(e, first, place);
-	cookie = bpf_get_attach_cookie(ctx);
-	if (is_new) {
-		name_step(e, task);
-		set_baseline(e, cookie, PT_REGS_PARM3(ctx), now);
-		learn_next(e, &key, e->now.next, 0);
-	}
-	learn_order(e, &key, ctx, cookie & 0xff);
+	if (!e->events)
+		introduce(e, &key, ctx);
+	learn_order(e, &key, ctx);
 	sample(e, &key, PUSHBACK_SEND);
 	sample(e, &key, PUSHBACK_RECEIVE);
-	e->event_ns = now;
+	/* The consumer has just looked at the clock, which takes as long as the rest of this. */
+	e->event_ns = e->now.fired;
 	e->events++;
 	if (e->now.state & PUSHBACK_ENDED)
-		end_step(e, &key, now);
+		end_step(e, &key);
 	write_end(e);
 	return 0;
 }

@@ -146,7 +146,7 @@ struct pb_step {
 	uint64_t place; /* address of the struct in its process */
 	uint64_t cgroup_id;
 	uint64_t seen_ns;  /* baseline's instant */
-	uint64_t event_ns; /* last event */
+	uint64_t event_ns; /* last event, as the step itself has it */
 	uint64_t dead_ns;  /* when it ended, 0 while it lives */
 	uint32_t flags;
 	uint32_t slot; /* in its process's list, PB_MAX_EXIT_STEPS if it found no room there */
