@@ -55,7 +55,7 @@ def arguments():
     parser.add_argument("build", type=pathlib.Path)
     parser.add_argument("--smoke", action="store_true", help="each thing once, to see that it works")
     parser.add_argument("rows", nargs="*", metavar="ROW", help=" ".join(available()))
-    options = parser.parse_args()
+    options = parser.parse_intermixed_args()
     for row in options.rows:
         if row not in available():
             parser.error(f"there is no row {row}; there are {' '.join(available())}")
