@@ -5,6 +5,7 @@ import collections
 import contextlib
 import dataclasses
 import sys
+import time
 
 from bench import TOP, done
 
@@ -15,18 +16,45 @@ from receiver import Receiver  # noqa: E402
 PREFIX = "streams.pipeline."
 
 
+@dataclasses.dataclass
+class Flush:
+    """What an agent said of one interval."""
+
+    bytes: int = 0
+    own_bytes: int = 0  # of them about itself
+    datagrams: int = 0
+    counters: collections.Counter = dataclasses.field(default_factory=collections.Counter)
+    at: float = 0  # when it was all there
+
+
 class Server(Receiver):
-    """Also knows how many bytes each step's lines were."""
+    """Also knows what came in which interval, and how many bytes."""
 
     def __init__(self):
         super().__init__()
         self.bytes = 0
-        self.flushes = 0  # of the agent: each says once how many steps there are
+        self.flushes = []  # the complete ones
+        self.current = Flush()
 
     def take_payload(self, payload, limit):
-        self.bytes += len(payload)
-        self.flushes += payload.count(b"pushback.agent.steps:")
         super().take_payload(payload, limit)
+        self.bytes += len(payload)
+        self.current.bytes += len(payload)
+        self.current.datagrams += 1
+        for line in payload.decode().splitlines():
+            if line.startswith("pushback.agent."):
+                self.current.own_bytes += len(line) + 1
+            elif "|c" in line:
+                name, value = line.split("|")[0].split(":")
+                self.current.counters[name.removeprefix(PREFIX)] += int(value)
+        if b"pushback.agent.drain_time:" in payload:  # the last line of a flush
+            self.current.at = time.monotonic()
+            self.flushes.append(self.current)
+            self.current = Flush()
+
+    def whole(self, since):
+        """The flushes of intervals that began after `since`."""
+        return [flush for before, flush in zip(self.flushes, self.flushes[1:]) if before.at > since]
 
     def series(self):
         """{(step, pid): Series}, of all that have a step."""
