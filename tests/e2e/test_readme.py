@@ -3,6 +3,7 @@
 
 import os
 import re
+import xml.etree.ElementTree
 
 import pytest
 
@@ -141,3 +142,18 @@ def test_links():
     for path in re.findall(r"\]\((?!http)([^)#]+)\)", README):
         assert (ROOT / path).exists(), path
 
+
+def test_costs_can_be_measured_again():
+    """The section with the figures says how they were made, by targets that exist."""
+    section = re.search(r"^## What it costs\n(.*?)^## ", README, re.M | re.S).group(1)
+    targets = set(re.findall(r"`make (bench[a-z-]*)", section))
+    assert "bench" in targets
+    for target in targets:
+        assert shell(f"make -n {target}").returncode == 0, target
+
+
+def test_charts():
+    """Each that it shows is here, and one that a browser can draw."""
+    for path in re.findall(r"[\w./-]+\.svg", README):
+        root = xml.etree.ElementTree.parse(ROOT / path).getroot()
+        assert root.tag == "{http://www.w3.org/2000/svg}svg", path
