@@ -17,7 +17,7 @@ from kernel_events import counted, events
 from received import watching
 
 RECORDS = 8192
-PROCESSES = 2
+THREADS = 32  # of one process at most
 LINUX_THAT_READS_AT_EXIT = (6, 16)
 
 
@@ -116,12 +116,14 @@ def compare_direction(held, what, seen, name, direction, tried, record):
 
 def storms(bench, program):
     """Runs them to their end; their truths."""
-    threads = max(2, (os.cpu_count() or 1) // PROCESSES)
+    processors = os.cpu_count() or 1
+    processes = max(2, processors // THREADS)
+    threads = max(2, processors // processes)
     options = [f"seconds={0.7 if bench.smoke else 10}", f"threads={threads}"]
     release = tuple(int(n) for n in re.findall(r"\d+", platform.release())[:2])
     if release < LINUX_THAT_READS_AT_EXIT:
         options.append("end-all")
-    paths = [bench.directory / f"storm-{n}" for n in range(PROCESSES)]
+    paths = [bench.directory / f"storm-{n}" for n in range(processes)]
     running = [subprocess.Popen([program, path, *options], stdout=subprocess.PIPE, text=True) for path in paths]
     for storm in running:
         if storm.communicate()[0] != "done\n":

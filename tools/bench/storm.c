@@ -32,7 +32,7 @@
 #define HOLD_NS    150000ull
 #define SHORT      32 /* timed episodes in a child */
 #define BURST      8
-#define BURST_NS   20000000ull
+#define BURST_NS   10000000ull /* of all threads, so that they stay below what a process may have */
 #define FORK_NS    40000000ull
 #define THREADS    64
 
@@ -66,6 +66,7 @@ static struct storm_truth *truth;
 static const char *truth_path;
 static uint64_t deadline;
 static int end_all;
+static unsigned int thread_count;
 static struct worker workers[THREADS];
 
 static uint64_t now_ns(void)
@@ -498,7 +499,7 @@ static void turn(struct worker *w, uint64_t now)
 	if (now >= w->next_burst) {
 		burst(w);
 		noise(&w->drives_timed);
-		w->next_burst = now + BURST_NS;
+		w->next_burst = now + BURST_NS * thread_count;
 	}
 	if (w->number == 0 && now >= w->next_fork) {
 		reap(w, WNOHANG);
@@ -515,8 +516,10 @@ static void *run_worker(void *data)
 	w->drives_fast = drive(&w->fast, new_record("fast", w->number));
 	w->drives_timed = drive(&w->timed, new_record("timed", w->number));
 	w->bursts = new_record("burst", w->number);
-	while ((now = now_ns()) < deadline)
+	do {
+		now = now_ns();
 		turn(w, now);
+	} while (now < deadline);
 	if (w->burst_round % 2) /* the last ones have not ended */
 		burst(w);
 	reap(w, 0);
@@ -525,9 +528,9 @@ static void *run_worker(void *data)
 	return NULL;
 }
 
-static int run(unsigned int threads, double seconds)
+static int run(double seconds)
 {
-	unsigned int i;
+	unsigned int threads = thread_count, i;
 
 	truth->begin_ns = now_ns();
 	deadline = truth->begin_ns + (uint64_t)(seconds * 1e9);
@@ -548,7 +551,6 @@ static int run(unsigned int threads, double seconds)
 
 int main(int argc, char **argv)
 {
-	unsigned int threads = 0;
 	double seconds = 0;
 	int i, is_exec = 0;
 
@@ -558,11 +560,11 @@ int main(int argc, char **argv)
 		if (!strcmp(argv[i], "end-all"))
 			end_all = 1;
 		if (!strncmp(argv[i], "threads=", 8))
-			threads = (unsigned int)atoi(argv[i] + 8);
+			thread_count = (unsigned int)atoi(argv[i] + 8);
 		if (!strncmp(argv[i], "seconds=", 8))
 			seconds = atof(argv[i] + 8);
 	}
-	if (!is_exec && (threads < 1 || threads > THREADS || seconds <= 0)) {
+	if (!is_exec && (thread_count < 1 || thread_count > THREADS || seconds <= 0)) {
 		fprintf(stderr, "usage: storm TRUTH seconds=S threads=N [end-all]\n");
 		return 2;
 	}
@@ -571,5 +573,5 @@ int main(int argc, char **argv)
 		return 1;
 	if (is_exec)
 		run_exec();
-	return run(threads, seconds);
+	return run(seconds);
 }
