@@ -17,6 +17,7 @@ from kernel_events import counted, events
 from received import watching
 
 RECORDS = 8192
+PATIENCE = 120  # s, on a machine that has others to serve
 THREADS = 32  # of one process at most
 LINUX_THAT_READS_AT_EXIT = (6, 16)
 
@@ -125,9 +126,13 @@ def storms(bench, program):
         options.append("end-all")
     paths = [bench.directory / f"storm-{n}" for n in range(processes)]
     running = [subprocess.Popen([program, path, *options], stdout=subprocess.PIPE, text=True) for path in paths]
-    for storm in running:
-        if storm.communicate()[0] != "done\n":
-            done(f"a storm ended with {storm.returncode}")
+    try:
+        for storm in running:
+            if storm.communicate(timeout=PATIENCE)[0] != "done\n":
+                done(f"a storm ended with {storm.returncode}")
+    finally:
+        for storm in running:
+            storm.kill()
     return threads, [Truth.from_buffer_copy(path.read_bytes()) for path in paths]
 
 
