@@ -46,7 +46,8 @@ SUPPORT := $(patsubst %.c,$(B)/%.o,$(wildcard tests/unit/support/*.c))
 UNITS := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/test_*.c))
 PROGS := $(patsubst tests/progs/%.c,$(B)/tests/%,$(wildcard tests/progs/*.c))
 SHARED := $(patsubst tests/progs/shared/%.c,$(B)/tests/%.so,$(wildcard tests/progs/shared/*.c))
-BENCH := $(patsubst tools/%.c,$(B)/%,$(filter-out %.bpf.c,$(wildcard tools/bench/*.c)))
+BENCH := $(patsubst tools/%.c,$(B)/%,$(filter-out %.bpf.c,$(wildcard tools/bench/*.c))) \
+	$(addprefix $(B)/bench/pipeline-,nothing pushback unmarked sdt metrics)
 # Other languages' probes and programs: of those that are here.
 CPP := $(if $(shell command -v $(CXX)),$(B)/tests/driver_cpp $(B)/tests/driver_cpp_library.so)
 PYTHON_H := $(wildcard $(shell $(PYTHON) -c 'import sysconfig; print(sysconfig.get_path("include"))' 2>/dev/null)/Python.h)
@@ -168,6 +169,12 @@ $(B)/bench/%: tools/bench/%.c | $(B)/need
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $< -lbpf -lelf -lz -lm -pthread -o $@
+
+# One consumer with each kind of probes, and with none.
+$(B)/bench/pipeline-%: $(wildcard tools/bench/pipeline/*) tools/bench/labelled.h include/pushback.h | $(B)/need
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(filter-out -MMD -MP,$(ALL_CFLAGS)) -DWAY_$(shell echo $* | tr a-z A-Z) $(filter %.c,$^) -pthread -o $@
 
 $(B)/bench/%.bpf.o: tools/bench/%.bpf.c | $(B)/need
 	@mkdir -p $(@D)
