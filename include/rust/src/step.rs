@@ -97,6 +97,7 @@ impl Record {
     }
 
     /// Takes an enter mark away, where no return does.
+    #[inline(always)]
     pub(crate) fn leave(&self) {
         self.inside.set(0);
     }

@@ -195,8 +195,9 @@ impl<S> Observed<S> {
         let entered = frame.enter(here);
         watch::inside(&self.step, here, 1);
         let result = call(&mut self.strategy);
+        let outcome = outcome(&result);
         let here = entered.end();
-        frame.submitted(here, outcome(&result));
+        frame.submitted(here, outcome);
         result
     }
 
@@ -231,8 +232,13 @@ impl<S> Observed<S> {
         let entered = frame.enter(here);
         watch::inside(&self.step, here, 2);
         let result = call(&mut self.strategy);
-        entered.end();
-        self.step.poll_return(ready(&self.strategy, &result));
+        let ready = ready(&self.strategy, &result);
+        let here = entered.end();
+        if watch::watched() {
+            self.step.poll_returned(here, ready);
+        } else {
+            watch::miss(&self.step);
+        }
         result
     }
 
