@@ -40,6 +40,7 @@ static void the_others(void)
 	FIELD(bound);
 	FIELD(look_every);
 	FIELD(edges);
+	FIELD(returns);
 	FIELD(depth);
 	FIELD(self_ns);
 	FIELD(self_since);
@@ -52,6 +53,7 @@ static void the_others(void)
 	FIELD(direction);
 	FIELD(pick);
 	FIELD(nexts);
+	FIELD(known);
 	FIELD(reserved);
 	FIELD(name);
 }
