@@ -158,11 +158,15 @@ class Agent:
         self.process.wait()
 
     def check(self, truth):
-        """It counted all, and the server has got it all."""
+        """It counted all, the server has got it all, and each episode gave a sample."""
         received = self.received()
-        wrong = {name: (received.get(name), value) for name, value in truth.items() if received.get(name) != value}
-        if wrong:
-            done(f"the agent did not count what was done: {wrong} (seen, in truth)")
+        for direction in ("send", "receive"):
+            samples = received.get(f"{direction}_backpressure_duration", 0)
+            received[f"{direction} samples"] = round(samples)  # each of 1/rate, and rates are rounded
+            truth = {**truth, f"{direction} samples": truth.get(f"{direction}_backpressure_episodes", 0)}
+        seen = {name: received.get(name, 0) for name in truth}
+        if seen != truth:
+            done(f"the agent did not count what was done: {seen}, in truth {truth}")
 
 
 @contextlib.contextmanager

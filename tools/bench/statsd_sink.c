@@ -4,9 +4,9 @@
  *
  *	statsd_sink
  *
- * Says "port N" (UDP, of the loopback address). On its input: "report" says "sums" with the sum of each
- * counter by name, of all tags, for durations the number of samples, for gauges the number of lines,
- * and of packets, lines and bytes. Ends with its input.
+ * Says "port N" (UDP, of the loopback address). On its input: "report" says "sums" with packets, lines
+ * and bytes, and for each name, of all tags: counters added up, of durations the number of samples, of
+ * gauges the last value. Ends with its input.
  */
 #include <arpa/inet.h>
 #include <poll.h>
@@ -68,6 +68,8 @@ static void take_line(char *line)
 		s->sum += strtod(colon + 1, NULL);
 	else if (type[1] == 'd' && type[2] == '|' && type[3] == '@')
 		s->sum += 1 / strtod(type + 4, NULL);
+	else if (type[1] == 'g')
+		s->sum = strtod(colon + 1, NULL);
 	else
 		s->sum += 1;
 }

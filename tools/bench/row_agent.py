@@ -1,0 +1,273 @@
+# SPDX-License-Identifier: MIT
+"""What the agent takes: CPU and memory by steps, processes and how many steps are active; how soon it counts."""
+
+import contextlib
+import dataclasses
+import time
+
+import agent_arrival
+from agent_cost import Stretch, agent, load
+from bench import Table, done, figure
+
+QUICK, SLOW = "1s", "10s"
+ALL, SOME, NONE = 100, 10, 0
+
+
+@dataclasses.dataclass(frozen=True)
+class Phase:
+    """So many percent of the steps active; times in s since all agents of the group have started.
+
+    An agent that flushes every 10 s does so between 8 and 10 s of each ten, since it started last: no
+    phase begins or ends then, each has one flush of its own load, and before an idle one is another, at which
+    the agent says a last 0.
+    """
+
+    percent: int
+    begins: float
+    measured: tuple  # from, until
+    sample: float = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Group:
+    """Loads that are measured at once, each with an agent of its own at each interval."""
+
+    loads: tuple  # (processes, steps)
+    intervals: dict  # what they are called: what they are
+    phases: tuple
+
+
+FULL = (Phase(ALL, 0, (2.5, 12.5)), Phase(NONE, 12.5, (31, 41)), Phase(SOME, 41, (43, 53)))
+SHORT = (Phase(ALL, 0, (2.5, 7.5)), Phase(NONE, 7.5, (10.5, 15.5)))
+BOTH = {QUICK: "1s", SLOW: "10s"}
+SMALL = ((1, 10), (10, 100), (10, 1000), (1, 1000), (100, 1000), (500, 1000))
+GROUPS = (
+    Group(SMALL, BOTH, FULL),
+    Group(((10, 10000),), BOTH, FULL),
+    Group(((500, 10000),), {QUICK: "1s"}, SHORT),
+)
+SMOKE = (
+    Group(
+        ((1, 10),),
+        {QUICK: "100ms", SLOW: "200ms"},
+        (Phase(ALL, 0, (0.2, 0.4), 0.1), Phase(NONE, 0.4, (0.8, 1), 0.1)),
+    ),
+)
+
+
+@dataclasses.dataclass
+class Seen:
+    """Of one load in one phase, by interval."""
+
+    active: int
+    cpu: dict  # ms per s, a sample a second
+    memory: dict  # MiB
+    peak: dict
+
+
+class Watched:
+    """A load and its agents."""
+
+    def __init__(self, processes, steps, busy):
+        self.processes = processes
+        self.steps = steps
+        self.load = busy
+        self.agents = {}  # by interval
+        self.samples = {}
+
+    def received(self):
+        return {interval: watching.received() for interval, watching in self.agents.items()}
+
+    def begin(self):
+        self.samples = {interval: [] for interval in self.agents}
+        self.stretches = {interval: Stretch(watching.pid) for interval, watching in self.agents.items()}
+        self.before = self.received()
+
+    def sample(self):
+        for interval, stretch in self.stretches.items():
+            self.samples[interval].append(stretch.ms_per_s())
+            self.stretches[interval] = Stretch(stretch.pid)
+
+    def end(self):
+        self._check()
+        cpu = {interval: list(samples) for interval, samples in self.samples.items()}
+        memory = {interval: watching.memory.now() for interval, watching in self.agents.items()}
+        peak = {interval: watching.memory.peak() for interval, watching in self.agents.items()}
+        return Seen(self.load.active_steps, cpu, memory, peak)
+
+    def _check(self):
+        """Each agent knows every step, and was told of messages if and only if there were some."""
+        for interval, after in self.received().items():
+            known = after.get("pushback.agent.steps")
+            if known != self.steps:
+                done(f"an agent watches {known} of {self.steps} steps")
+            news = after["submit_accepted"] - self.before[interval]["submit_accepted"]
+            if bool(news) != bool(self.load.active_steps):
+                done(f"an agent heard of {news:.0f} messages to {self.load.active_steps} active steps")
+
+
+# ---- One group ----
+
+
+@contextlib.contextmanager
+def started(bench, group):
+    with contextlib.ExitStack() as stack:
+        watched = [Watched(*sizes, stack.enter_context(load(bench, *sizes))) for sizes in group.loads]
+        for name, interval in group.intervals.items():
+            for one in watched:
+                one.agents[name] = stack.enter_context(agent(bench, one.load.program, interval))
+        yield watched
+
+
+def wait_until(moment):
+    time.sleep(max(0, moment - time.monotonic()))
+
+
+def run_phase(watched, phase, zero):
+    wait_until(zero + phase.begins)
+    for one in watched:
+        one.load.active(phase.percent)
+    begins, until = phase.measured
+    wait_until(zero + begins)
+    for one in watched:
+        one.begin()
+    while begins + phase.sample <= until + 0.01:
+        begins += phase.sample
+        wait_until(zero + begins)
+        for one in watched:
+            one.sample()
+    return {(one.processes, one.steps, phase.percent): one.end() for one in watched}
+
+
+def finish(watched):
+    """All is counted: the load's own numbers are what the servers have got."""
+    for one in watched:
+        one.load.active(0)
+        for watching in one.agents.values():
+            watching.end()
+            watching.check(one.load.truth())
+
+
+def run_group(bench, group):
+    seen = {}
+    with started(bench, group) as watched:
+        zero = time.monotonic()
+        for phase in group.phases:
+            seen |= run_phase(watched, phase, zero)
+        finish(watched)
+    return seen
+
+
+# ---- What it says ----
+
+
+def mean(seen, interval):
+    """A flush and the seconds without one, in their shares."""
+    samples = seen.cpu.get(interval)
+    return sum(samples) / len(samples) if samples else None
+
+
+def show(value, digits=2, unit=""):
+    return "" if value is None else f"{value:,.{digits}f}{unit}"
+
+
+def per_active(cpu, active):
+    return cpu / active * 1000 if cpu is not None and active else None
+
+
+def cost_row(processes, steps, seen):
+    quick, slow = mean(seen, QUICK), mean(seen, SLOW)
+    spread = figure(seen.cpu[QUICK])
+    return [
+        f"{steps:,}",
+        processes,
+        f"{seen.active:,}",
+        f"{quick:,.2f} ({spread.low:,.2f} to {spread.high:,.2f})",
+        show(per_active(quick, seen.active)),
+        show(slow),
+        show(per_active(slow, seen.active)),
+        f"{max(seen.memory.values()):.1f} ({max(seen.peak.values()):.1f})",
+    ]
+
+
+def costs(seen):
+    columns = ["steps", "processes", "active", "`--interval 1s`: ms/s", "per 1,000 active"]
+    columns += ["`10s`: ms/s", "per 1,000 active", "MiB now (at most)"]
+    rows = [cost_row(processes, steps, one) for (processes, steps, _), one in sorted(seen.items(), key=order)]
+    note = (
+        "CPU of `pushback run` in ms per second (10 ms/s are 1 % of a core), means (and at 1 s the quartiles of "
+        "the seconds); each active step has some 7 messages and 1.4 episodes a second. Memory: all that the "
+        "agent's cgroup is charged for, maps in the kernel included; the peak of the small ones is from loading. "
+        "What the servers received was in the end what the consumers had done, count for count."
+    )
+    return Table("The agent: CPU and memory", columns, rows, note)
+
+
+def order(item):
+    processes, steps, percent = item[0]
+    return steps, processes, -percent
+
+
+def growth_of(seen, one, other, value):
+    """The factor from one to the other, at both intervals, and of memory."""
+    first, second = seen.get(one), seen.get(other)
+    return value(second) / value(first) if first and second and value(first) else None
+
+
+def cpu_at(interval):
+    return lambda seen: mean(seen, interval)
+
+
+def memory_of(seen):
+    return max(seen.memory.values())
+
+
+def tenfolds(seen):
+    sizes = [(1, 10, ALL), (10, 100, ALL), (10, 1000, ALL), (10, 10000, ALL)]
+    for one, other in zip(sizes, sizes[1:]):
+        factors = [growth_of(seen, one, other, value) for value in (cpu_at(QUICK), cpu_at(SLOW), memory_of)]
+        yield [f"{one[1]:,} to {other[1]:,} steps, all active", *(show(factor, 1, " times") for factor in factors)]
+
+
+def slope(seen, one, other, thousands, value):
+    if one not in seen or other not in seen:
+        return None
+    return (value(seen[other]) - value(seen[one])) / thousands
+
+
+def slopes(seen):
+    ways = (
+        ("1,000 more active steps, of 1,000 to 10,000", (10, 1000, ALL), (10, 10000, ALL), 9),
+        ("1,000 of 10,000 idle steps active", (10, 10000, NONE), (10, 10000, SOME), 1),
+        ("1,000 more idle steps, of 1,000 to 10,000", (10, 1000, NONE), (10, 10000, NONE), 9),
+        ("100 more processes, of 1 to 500, 1,000 active steps", (1, 1000, ALL), (500, 1000, ALL), 4.99),
+        ("100 more processes, of 1 to 500, 1,000 idle steps", (1, 1000, NONE), (500, 1000, NONE), 4.99),
+    )
+    for name, one, other, thousands in ways:
+        cpu = [slope(seen, one, other, thousands, cpu_at(interval)) for interval in (QUICK, SLOW)]
+        memory = slope(seen, one, other, thousands, memory_of)
+        yield [name, *(show(value, 2, " ms/s more") for value in cpu), show(memory, 1, " MiB more")]
+
+
+def targets(seen):
+    full = seen.get((10, 10000, ALL))
+    if full:
+        cpu = [show(mean(full, interval) / 10, 2, " % of a core") for interval in (QUICK, SLOW)]
+        yield ["10,000 steps, all active", *cpu, show(max(full.peak.values()), 0, " MiB at most")]
+        yield ["(wanted)", "3 %", "1 %", "128 MiB"]
+
+
+def growth(seen):
+    rows = [*tenfolds(seen), *slopes(seen), *targets(seen)]
+    note = "Wanted: linear in active steps, flat in idle ones."
+    return Table("The agent: how its cost grows", ["", "`--interval 1s`", "`10s`", "memory"], rows, note)
+
+
+def measure(bench):
+    seen = {}
+    for group in SMOKE if bench.smoke else GROUPS:
+        seen |= run_group(bench, group)
+    yield costs(seen)
+    if not bench.smoke:
+        yield growth(seen)
+    yield from agent_arrival.measure(bench)
