@@ -4,21 +4,25 @@
  *
  *	load PROCESSES STEPS
  *
- * STEPS in all, in chains of 5. An active chain is offered a message some ten times a second; every fifth
- * one is refused at first, once or twice, by all of its steps. So in each second each of a step's
- * counters changes. Times are uneven on purpose: durations are not all of one bucket.
+ * STEPS in all, in chains of 5. An active chain has a turn some four times a second: two with messages,
+ * some ten a second, and one with a refusal by all of its steps, and so on. So in each second each of a
+ * step's counters changes. Times are uneven on purpose: durations are not all of one bucket.
  *
  * On its input:
  *	active PERCENT	so many chains, of all processes alike; says "active N" (steps) once it is so
  *	truth		says "truth" with what was done since the beginning, all steps added up
- * All chains are idle at first, and what is open when one falls idle is closed. Ends with its input.
+ * All chains are idle at first, and what is open when one falls idle is closed. Who has nothing to do
+ * sleeps. Ends with its input.
  */
+#include <limits.h>
+#include <linux/futex.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -26,7 +30,8 @@
 
 #define CHAIN         5
 #define PROCESSES_MAX 1000
-#define TURN_MS       50 /* each chain has every other one */
+#define TURN_MS       250 /* to wake up is the dear part, with 500 processes */
+#define AT_ONCE       4   /* messages */
 #define MS_NS         1000000
 
 struct truth {
@@ -48,8 +53,7 @@ struct chain {
 	struct pushback_step *steps;
 	size_t count;
 	size_t number; /* of all */
-	unsigned int messages;
-	unsigned int refusals; /* of the next message that are to come */
+	unsigned int turns;
 	int is_open;
 };
 
@@ -80,11 +84,14 @@ static void refuse(struct chain *c, struct truth *truth)
 	c->is_open = 1;
 }
 
-static void accept_one(struct chain *c, struct truth *truth)
+static void accept_some(struct chain *c, struct truth *truth)
 {
-	offer(c, PUSHBACK_ACCEPTED);
-	truth->accepted += c->count;
-	truth->forwarded += c->count - 1;
+	unsigned int n;
+
+	for (n = 0; n < AT_ONCE; n++)
+		offer(c, PUSHBACK_ACCEPTED);
+	truth->accepted += AT_ONCE * c->count;
+	truth->forwarded += AT_ONCE * (c->count - 1);
 	if (c->is_open) {
 		truth->send_episodes += c->count;
 		truth->receive_episodes += c->count - 1;
@@ -94,14 +101,10 @@ static void accept_one(struct chain *c, struct truth *truth)
 
 static void turn(struct chain *c, struct truth *truth)
 {
-	if (c->refusals) {
+	if (++c->turns % 3 == 0)
 		refuse(c, truth);
-		c->refusals--;
-		return;
-	}
-	accept_one(c, truth);
-	if (++c->messages % 5 == 0)
-		c->refusals = 1 + c->messages / 5 % 2;
+	else
+		accept_some(c, truth);
 }
 
 /* Spread evenly over all chains, and so over all processes. */
@@ -110,9 +113,11 @@ static int is_active(const struct chain *c, unsigned int percent)
 	return c->number * percent / 100 != (c->number + 1) * percent / 100;
 }
 
-static void turn_all(struct chain *chains, size_t count, unsigned int n, struct slot *slot)
+/* Returns how many steps are active. */
+static unsigned int turn_all(struct chain *chains, size_t count, unsigned int percent,
+			     struct truth *truth)
 {
-	unsigned int wish = shared->wish, percent = shared->percent, active = 0;
+	unsigned int active = 0;
 	size_t i;
 
 	for (i = 0; i < count; i++) {
@@ -120,14 +125,12 @@ static void turn_all(struct chain *chains, size_t count, unsigned int n, struct 
 
 		if (is_active(c, percent)) {
 			active += (unsigned int)c->count;
-			if ((i + n) % 2 == 0)
-				turn(c, &slot->truth);
+			turn(c, truth);
 		} else if (c->is_open) {
-			accept_one(c, &slot->truth);
+			accept_some(c, truth);
 		}
 	}
-	slot->active = active;
-	__atomic_store_n(&slot->done, wish, __ATOMIC_RELEASE);
+	return active;
 }
 
 /* Its share of the steps begins with the `first`. */
@@ -158,12 +161,17 @@ static void consume(size_t first, size_t steps_count, struct slot *slot)
 {
 	size_t count;
 	struct chain *chains = make_chains(first, steps_count, &count);
-	unsigned int n, dice = (unsigned int)first;
+	unsigned int wish, dice = (unsigned int)first;
 
-	for (n = 0;; n++) {
-		turn_all(chains, count, n, slot);
+	for (;;) {
+		wish = __atomic_load_n(&shared->wish, __ATOMIC_ACQUIRE);
+		slot->active = turn_all(chains, count, shared->percent, &slot->truth);
+		__atomic_store_n(&slot->done, wish, __ATOMIC_RELEASE);
 		dice = dice * 1664525u + 1013904223u;
-		wait_ms(TURN_MS / 2 + (dice >> 16) % TURN_MS);
+		if (slot->active)
+			wait_ms(TURN_MS / 2 + (dice >> 16) % TURN_MS);
+		else
+			syscall(SYS_futex, &shared->wish, FUTEX_WAIT, wish, NULL);
 	}
 }
 
@@ -198,6 +206,7 @@ static void set_active(size_t processes, unsigned int percent)
 
 	shared->percent = percent;
 	__atomic_add_fetch(&shared->wish, 1, __ATOMIC_RELEASE);
+	syscall(SYS_futex, &shared->wish, FUTEX_WAKE, INT_MAX);
 	for (i = 0; i < processes; i++) {
 		while (__atomic_load_n(&shared->slot[i].done, __ATOMIC_ACQUIRE) != shared->wish)
 			wait_ms(5);

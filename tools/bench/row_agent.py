@@ -232,7 +232,7 @@ def costs(seen):
     rows = [cost_row(processes, steps, one) for (processes, steps, _), one in sorted(seen.items(), key=order)]
     note = (
         "CPU of `pushback run` in ms per second (10 ms/s are 1 % of a core), means (and at 1 s the quartiles of "
-        "the seconds); each active step has some 7 messages and 1.4 episodes a second. Memory: all that the "
+        "the seconds); each active step has some 11 messages and 1.3 episodes a second. Memory: all that the "
         "agent's cgroup is charged for, maps in the kernel included; the peak of the small ones is from loading. "
         "What the servers received was in the end what the consumers had done, count for count."
     )
