@@ -14,13 +14,16 @@ import itertools
 import os
 import pathlib
 import re
+import signal
 import subprocess
+import sys
 import tempfile
 import time
 
 from bench import TOP, Bench, done
 
-NS = 1_000_000_000
+GROUP = "pushback-bench"
+SENT = ("flushes", "packets", "lines", "bytes")
 numbers = itertools.count()
 
 
@@ -80,12 +83,21 @@ class Memory:
         return done(f"cannot remove {self.path}")
 
 
+def remove_old(parent):
+    """Of runs that were killed."""
+    for path in parent.glob(f"{GROUP}-*"):
+        if not pathlib.Path("/proc", path.name.split("-")[2]).exists():
+            with contextlib.suppress(OSError):
+                path.rmdir()
+
+
 @contextlib.contextmanager
 def memory_group():
     parent = memory_parent()
     if not parent:
         done("there is no cgroup with a memory controller to measure the agent's memory in")
-    path = parent / f"pushback-bench-{os.getpid()}-{next(numbers)}"
+    remove_old(parent)
+    path = parent / f"{GROUP}-{os.getpid()}-{next(numbers)}"
     path.mkdir()
     memory = Memory(path)
     try:
@@ -143,6 +155,7 @@ def load(bench, processes, steps):
 @dataclasses.dataclass
 class Agent:
     pid: int
+    interval: float  # s
     memory: Memory
     sink: subprocess.Popen
     process: subprocess.Popen
@@ -153,7 +166,7 @@ class Agent:
         return {name.removeprefix("streams.pipeline."): value for name, value in found.items()}
 
     def end(self):
-        """It sends what is left and is gone, and so is nothing of its messages on the way."""
+        """It sends what is left and is gone; by then the server has all of it in its socket."""
         self.process.terminate()
         self.process.wait()
 
@@ -175,10 +188,10 @@ def agent(bench, path, interval):
     command = [bench.programs / "statsd_sink"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
         port = server.stdout.readline().split()[1]
-        arguments = ["--path", path, "--interval", interval, "--statsd", f"udp://127.0.0.1:{port}"]
+        arguments = ["--path", path, "--interval", f"{interval}s", "--statsd", f"udp://127.0.0.1:{port}"]
         try:
             with memory_group() as memory, started_in(bench, memory, arguments) as process:
-                yield Agent(process.pid, memory, server, process)
+                yield Agent(process.pid, interval, memory, server, process)
         finally:
             server.stdin.close()
 
@@ -204,11 +217,11 @@ def measure_one(watching, busy, percent, interval_s, seconds):
     time.sleep(seconds)
     cpu = stretch.ms_per_s()
     after = watching.received()
-    sent = {name: (after[name] - before[name]) / seconds for name in ("packets", "lines", "bytes")}
+    sent = {name: (after[name] - before[name]) / seconds for name in SENT}
     print(
         f"{busy.active_steps:6} steps active: {cpu:8.3f} ms CPU per s ({cpu / 10:.3f} % of a core), "
         f"{watching.memory.now():.1f} MiB, at most {watching.memory.peak():.1f}; "
-        f"per s {sent['packets']:,.0f} packets, {sent['lines']:,.0f} lines, {sent['bytes']:,.0f} bytes"
+        f"per s {', '.join(f'{sent[name]:,.1f} {name}' for name in SENT)}"
     )
 
 
@@ -218,14 +231,15 @@ def main():
     parser.add_argument("processes", type=int)
     parser.add_argument("steps", type=int)
     parser.add_argument("percents", type=int, nargs="*", default=[100])
-    parser.add_argument("--interval", type=int, default=1, help="s")
+    parser.add_argument("--interval", type=float, default=1, help="s")
     parser.add_argument("--seconds", type=int, default=5)
-    options = parser.parse_args()
+    options = parser.parse_intermixed_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     build = (TOP / options.build).resolve()
     with tempfile.TemporaryDirectory() as directory:
         bench = Bench(build, False, pathlib.Path(directory))
         with load(bench, options.processes, options.steps) as busy:
-            with agent(bench, busy.program, f"{options.interval}s") as watching:
+            with agent(bench, busy.program, options.interval) as watching:
                 for percent in options.percents:
                     measure_one(watching, busy, percent, options.interval, options.seconds)
                 busy.active(0)

@@ -35,24 +35,24 @@ class Group:
     """Loads that are measured at once, each with an agent of its own at each interval."""
 
     loads: tuple  # (processes, steps)
-    intervals: dict  # what they are called: what they are
+    intervals: dict  # name: s
     phases: tuple
     round: float = 10  # s
 
 
 FULL = (Phase(ALL, 0, (2.5, 12.5)), Phase(NONE, 12.5, (31, 41)), Phase(SOME, 41, (43, 53)))
 SHORT = (Phase(ALL, 0, (2.5, 7.5)), Phase(NONE, 7.5, (10.5, 15.5)))
-BOTH = {QUICK: "1s", SLOW: "10s"}
+BOTH = {QUICK: 1, SLOW: 10}
 SMALL = ((1, 10), (10, 100), (10, 1000), (1, 1000), (100, 1000), (500, 1000))
 GROUPS = (
     Group(SMALL, BOTH, FULL),
     Group(((10, 10000),), BOTH, FULL),
-    Group(((500, 10000),), {QUICK: "1s"}, SHORT, 1),
+    Group(((500, 10000),), {QUICK: 1}, SHORT, 1),
 )
 SMOKE = (
     Group(
         ((1, 10),),
-        {QUICK: "100ms", SLOW: "200ms"},
+        {QUICK: 0.1, SLOW: 0.2},
         (Phase(ALL, 0, (0.2, 0.4), 0.1), Phase(NONE, 0.4, (0.8, 1), 0.1)),
         0.2,
     ),
@@ -65,6 +65,7 @@ class Seen:
 
     active: int
     cpu: dict  # ms per s, a sample a second
+    late: dict  # whether it came to fewer flushes than it should have
     memory: dict  # MiB
     peak: dict
 
@@ -76,28 +77,30 @@ class Watched:
         self.processes = processes
         self.steps = steps
         self.load = busy
-        self.agents = {}  # by interval
+        self.agents = {}  # by their interval's name
         self.samples = {}
 
     def received(self):
-        return {interval: watching.received() for interval, watching in self.agents.items()}
+        return {name: watching.received() for name, watching in self.agents.items()}
 
     def begin(self):
-        self.samples = {interval: [] for interval in self.agents}
-        self.stretches = {interval: Stretch(watching.pid) for interval, watching in self.agents.items()}
+        self.samples = {name: [] for name in self.agents}
+        self.stretches = {name: Stretch(watching.pid) for name, watching in self.agents.items()}
         self.before = self.received()
 
     def sample(self):
-        for interval, stretch in self.stretches.items():
-            self.samples[interval].append(stretch.ms_per_s())
-            self.stretches[interval] = Stretch(stretch.pid)
+        for name, stretch in self.stretches.items():
+            self.samples[name].append(stretch.ms_per_s())
+            self.stretches[name] = Stretch(stretch.pid)
 
-    def end(self):
+    def end(self, seconds):
+        after = self.received()
         self._check()
-        cpu = {interval: list(samples) for interval, samples in self.samples.items()}
-        memory = {interval: watching.memory.now() for interval, watching in self.agents.items()}
-        peak = {interval: watching.memory.peak() for interval, watching in self.agents.items()}
-        return Seen(self.load.active_steps, cpu, memory, peak)
+        flushes = {name: after[name]["flushes"] - self.before[name]["flushes"] for name in after}
+        late = {name: flushes[name] < 0.9 * seconds / self.agents[name].interval for name in after}
+        memory = {name: watching.memory.now() for name, watching in self.agents.items()}
+        peak = {name: watching.memory.peak() for name, watching in self.agents.items()}
+        return Seen(self.load.active_steps, self.samples, late, memory, peak)
 
     def _check(self):
         """Each agent was told of messages if and only if there were some, on a busy machine a little later."""
@@ -107,8 +110,8 @@ class Watched:
             done("an agent heard of messages while nothing was active")
 
     def _news(self):
-        for interval, after in self.received().items():
-            yield after.get("submit_accepted", 0) > self.before[interval].get("submit_accepted", 0)
+        for name, after in self.received().items():
+            yield after.get("submit_accepted", 0) > self.before[name].get("submit_accepted", 0)
 
     def is_idle(self):
         """Each agent has said all that was done, and knows all steps."""
@@ -161,7 +164,8 @@ def sample_phase(watched, phase, zero):
         wait_until(moment)
         for one in watched:
             one.sample()
-    return {(one.processes, one.steps, phase.percent): one.end() for one in watched}
+    seconds = phase.measured[1] - phase.measured[0]
+    return {(one.processes, one.steps, phase.percent): one.end(seconds) for one in watched}
 
 
 def run_phases(watched, group):
@@ -197,9 +201,9 @@ def run_group(bench, group):
 # ---- What it says ----
 
 
-def mean(seen, interval):
+def mean(seen, name):
     """A flush and the seconds without one, in their shares."""
-    samples = seen.cpu.get(interval)
+    samples = seen.cpu.get(name)
     return sum(samples) / len(samples) if samples else None
 
 
@@ -207,34 +211,34 @@ def show(value, digits=2, unit=""):
     return "" if value is None else f"{value:,.{digits}f}{unit}"
 
 
-def per_active(cpu, active):
-    return cpu / active * 1000 if cpu is not None and active else None
+def cpu_cells(seen, percent, name):
+    """ms/s, and per 1,000 active steps where there are no others."""
+    cpu = mean(seen, name)
+    if cpu is None:
+        return ["", ""]
+    spread = figure(seen.cpu[name])
+    text = f"{cpu:,.2f}" if name == SLOW else f"{cpu:,.2f} ({spread.low:,.2f} to {spread.high:,.2f})"
+    each = show(cpu / seen.active * 1000) if percent == ALL else ""
+    return [text + (", late" if seen.late[name] else ""), each]
 
 
-def cost_row(processes, steps, seen):
-    quick, slow = mean(seen, QUICK), mean(seen, SLOW)
-    spread = figure(seen.cpu[QUICK])
-    return [
-        f"{steps:,}",
-        processes,
-        f"{seen.active:,}",
-        f"{quick:,.2f} ({spread.low:,.2f} to {spread.high:,.2f})",
-        show(per_active(quick, seen.active)),
-        show(slow),
-        show(per_active(slow, seen.active)),
-        f"{max(seen.memory.values()):.1f} ({max(seen.peak.values()):.1f})",
-    ]
+def cost_row(processes, steps, percent, seen):
+    memory = f"{max(seen.memory.values()):.1f} ({max(seen.peak.values()):.1f})"
+    cpu = [cell for name in (QUICK, SLOW) for cell in cpu_cells(seen, percent, name)]
+    return [f"{steps:,}", processes, f"{seen.active:,}", *cpu, memory]
 
 
 def costs(seen):
     columns = ["steps", "processes", "active", "`--interval 1s`: ms/s", "per 1,000 active"]
     columns += ["`10s`: ms/s", "per 1,000 active", "MiB now (at most)"]
-    rows = [cost_row(processes, steps, one) for (processes, steps, _), one in sorted(seen.items(), key=order)]
+    told = [(*sizes, one) for sizes, one in sorted(seen.items(), key=order) if one.active or not sizes[2]]
+    rows = [cost_row(processes, steps, percent, one) for processes, steps, percent, one in told]
     note = (
         "CPU of `pushback run` in ms per second (10 ms/s are 1 % of a core), means (and at 1 s the quartiles of "
-        "the seconds); each active step has some 11 messages and 1.3 episodes a second. Memory: all that the "
-        "agent's cgroup is charged for, maps in the kernel included; the peak of the small ones is from loading. "
-        "What the servers received was in the end what the consumers had done, count for count."
+        "the seconds; late: the machine was so busy that there were fewer flushes). Each active step has some 11 "
+        "messages and 1.3 episodes a second. Memory: all that the agent's cgroup is charged for, its maps in the "
+        "kernel included; the peak of the small ones is from loading. What the servers had received in the end "
+        "was what the consumers had done, count for count."
     )
     return Table("The agent: CPU and memory", columns, rows, note)
 

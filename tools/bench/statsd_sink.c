@@ -6,7 +6,7 @@
  *
  * Says "port N" (UDP, of the loopback address). On its input: "report" says "sums" with packets, lines
  * and bytes, and for each name, of all tags: counters added up, of durations the number of samples, of
- * gauges the last value. Ends with its input.
+ * gauges the last value; "flushes" are the lines of one that is in each. Ends with its input.
  */
 #include <arpa/inet.h>
 #include <poll.h>
@@ -27,7 +27,9 @@ static struct sum {
 } sums[NAMES_MAX];
 
 static size_t sums_count;
-static unsigned long packets, lines, bytes;
+static unsigned long packets, lines, bytes, flushes;
+
+static const char each_flush[] = "pushback.agent.steps:";
 
 static struct sum *find(const char *name, size_t length)
 {
@@ -59,6 +61,7 @@ static void take_line(char *line)
 	struct sum *s;
 
 	lines++;
+	flushes += !strncmp(line, each_flush, sizeof(each_flush) - 1);
 	if (!type) {
 		fprintf(stderr, "statsd_sink: not a metric: %s\n", line);
 		exit(1);
@@ -93,7 +96,7 @@ static void report(void)
 {
 	size_t i;
 
-	printf("sums packets=%lu lines=%lu bytes=%lu", packets, lines, bytes);
+	printf("sums packets=%lu lines=%lu bytes=%lu flushes=%lu", packets, lines, bytes, flushes);
 	for (i = 0; i < sums_count; i++)
 		printf(" %s=%.3f", sums[i].name, sums[i].sum);
 	printf("\n");
