@@ -11,6 +11,7 @@ import argparse
 import contextlib
 import dataclasses
 import itertools
+import math
 import os
 import pathlib
 import re
@@ -55,7 +56,7 @@ def memory_parent():
 
 
 class Memory:
-    """A cgroup for one process: its own pages and the kernel's for its maps."""
+    """A cgroup for one process: its own pages and the kernel's for its maps, MiB."""
 
     PEAK = ("memory.peak", "memory.max_usage_in_bytes")
     NOW = ("memory.current", "memory.usage_in_bytes")
@@ -67,13 +68,14 @@ class Memory:
         (self.path / "cgroup.procs").write_text("0")
 
     def _read(self, names):
-        return next(int((self.path / n).read_text()) for n in names if (self.path / n).exists())
+        found = (self.path / name for name in names if (self.path / name).exists())
+        return next((int(path.read_text()) / 2**20 for path in found), math.nan)
 
     def peak(self):
-        return self._read(self.PEAK) / 2**20
+        return self._read(self.PEAK)
 
     def now(self):
-        return self._read(self.NOW) / 2**20
+        return self._read(self.NOW)
 
     def remove(self):
         for _ in range(500):  # the kernel may still be busy with the process that was in it
@@ -81,6 +83,18 @@ class Memory:
                 return self.path.rmdir()
             time.sleep(0.01)
         return done(f"cannot remove {self.path}")
+
+
+class Unmeasured:
+    """Where there is no such controller for us."""
+
+    def enter(self):
+        pass
+
+    def peak(self):
+        return math.nan
+
+    now = peak
 
 
 def remove_old(parent):
@@ -94,8 +108,9 @@ def remove_old(parent):
 @contextlib.contextmanager
 def memory_group():
     parent = memory_parent()
-    if not parent:
-        done("there is no cgroup with a memory controller to measure the agent's memory in")
+    if not parent or not os.access(parent, os.W_OK):
+        yield Unmeasured()
+        return
     remove_old(parent)
     path = parent / f"{GROUP}-{os.getpid()}-{next(numbers)}"
     path.mkdir()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What the agent takes: CPU and memory by steps, processes and how many steps are active; how soon it counts."""
+"""What the agent takes, CPU and memory, by steps, processes and how many steps are active."""
 
 import contextlib
 import dataclasses
@@ -103,7 +103,7 @@ class Watched:
         return Seen(self.load.active_steps, self.samples, late, memory, peak)
 
     def _check(self):
-        """Each agent was told of messages if and only if there were some, on a busy machine a little later."""
+        """Each agent was told of messages if and only if there were some; if it is busy, a little later."""
         if self.load.active_steps:
             wait_for(lambda: all(self._news()), "an agent does not hear of what is active")
         elif any(self._news()):
@@ -147,7 +147,7 @@ def wait_until(moment):
 def catch_up(watched, a_round):
     """On a busy machine agents may be late: how much, in whole rounds, so that flushes lie as before."""
     began = time.monotonic()
-    wait_for(lambda: all(one.is_idle() for one in watched), "an agent does not know all steps, or what they did")
+    wait_for(lambda: all(one.is_idle() for one in watched), "an agent does not know all that was done")
     late = time.monotonic() - began
     rounds = math.ceil(late / a_round) if late > 0.1 else 0
     time.sleep(max(0, rounds * a_round - late))
@@ -208,7 +208,9 @@ def mean(seen, name):
 
 
 def show(value, digits=2, unit=""):
-    return "" if value is None else f"{value:,.{digits}f}{unit}"
+    if value is None:
+        return ""
+    return "not measured" if math.isnan(value) else f"{value:,.{digits}f}{unit}"
 
 
 def cpu_cells(seen, percent, name):
@@ -223,7 +225,7 @@ def cpu_cells(seen, percent, name):
 
 
 def cost_row(processes, steps, percent, seen):
-    memory = f"{max(seen.memory.values()):.1f} ({max(seen.peak.values()):.1f})"
+    memory = f"{show(memory_of(seen), 1)} ({show(max(seen.peak.values()), 1)})"
     cpu = [cell for name in (QUICK, SLOW) for cell in cpu_cells(seen, percent, name)]
     return [f"{steps:,}", processes, f"{seen.active:,}", *cpu, memory]
 
@@ -234,11 +236,11 @@ def costs(seen):
     told = [(*sizes, one) for sizes, one in sorted(seen.items(), key=order) if one.active or not sizes[2]]
     rows = [cost_row(processes, steps, percent, one) for processes, steps, percent, one in told]
     note = (
-        "CPU of `pushback run` in ms per second (10 ms/s are 1 % of a core), means (and at 1 s the quartiles of "
-        "the seconds; late: the machine was so busy that there were fewer flushes). Each active step has some 11 "
-        "messages and 1.3 episodes a second. Memory: all that the agent's cgroup is charged for, its maps in the "
-        "kernel included; the peak of the small ones is from loading. What the servers had received in the end "
-        "was what the consumers had done, count for count."
+        "CPU of `pushback run` in ms per second (10 ms/s are 1 % of a core), means (and at 1 s the "
+        "quartiles of the seconds; late: the machine was so busy that there were fewer flushes). Each active "
+        "step has some 11 messages and 1.3 episodes a second. Memory: all that the agent's cgroup is charged "
+        "for, its maps in the kernel included; the peak of the small ones is from loading. What the servers "
+        "had received in the end was what the consumers had done, count for count."
     )
     return Table("The agent: CPU and memory", columns, rows, note)
 
@@ -265,8 +267,9 @@ def memory_of(seen):
 def tenfolds(seen):
     sizes = [(1, 10, ALL), (10, 100, ALL), (10, 1000, ALL), (10, 10000, ALL)]
     for one, other in zip(sizes, sizes[1:]):
-        factors = [growth_of(seen, one, other, value) for value in (cpu_at(QUICK), cpu_at(SLOW), memory_of)]
-        yield [f"{one[1]:,} to {other[1]:,} steps, all active", *(show(factor, 1, " times") for factor in factors)]
+        values = (cpu_at(QUICK), cpu_at(SLOW), memory_of)
+        factors = [show(growth_of(seen, one, other, value), 1, " times") for value in values]
+        yield [f"{one[1]:,} to {other[1]:,} steps, all active", *factors]
 
 
 def slope(seen, one, other, thousands, value):
