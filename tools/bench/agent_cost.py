@@ -219,16 +219,24 @@ def started_in(bench, memory, arguments):
 # ---- One configuration ----
 
 
-def settle(interval_s):
-    """Long enough that what is measured next is of the present load alone."""
-    time.sleep(max(2.5, 2.2 * interval_s))
+def await_flush(watching):
+    """The next one has come in."""
+    flushes = watching.received()["flushes"]
+    while watching.received()["flushes"] == flushes:
+        if watching.process.poll() is not None:
+            done("the agent has ended")
+        time.sleep(0.005)
 
 
-def measure_one(watching, busy, percent, interval_s, seconds):
+def measure_one(watching, busy, percent, seconds):
     busy.active(percent)
-    settle(interval_s)
+    # Some of before, some of the present load; and a last 0 of what is idle now.
+    for _ in range(2 if percent else 3):
+        await_flush(watching)
+    time.sleep(watching.interval / 2)
     before = watching.received()
     stretch = Stretch(watching.pid)
+    seconds = max(1, round(seconds / watching.interval)) * watching.interval
     time.sleep(seconds)
     cpu = stretch.ms_per_s()
     after = watching.received()
@@ -256,7 +264,7 @@ def main():
         with load(bench, options.processes, options.steps) as busy:
             with agent(bench, busy.program, options.interval) as watching:
                 for percent in options.percents:
-                    measure_one(watching, busy, percent, options.interval, options.seconds)
+                    measure_one(watching, busy, percent, options.seconds)
                 busy.active(0)
                 watching.end()
                 watching.check(busy.truth())

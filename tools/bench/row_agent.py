@@ -7,7 +7,7 @@ import math
 import time
 
 import agent_arrival
-from agent_cost import Stretch, agent, load
+from agent_cost import Stretch, agent, await_flush, load
 from bench import Table, done, figure
 
 QUICK, SLOW = "1s", "10s"
@@ -17,11 +17,11 @@ PATIENCE = 60  # s
 
 @dataclasses.dataclass(frozen=True)
 class Phase:
-    """So many percent of the steps active; times in s since all agents of the group have started.
+    """So many percent of the steps active; times in s since a flush after all agents have started.
 
-    An agent that flushes every 10 s does so between 8 and 10 s of each ten, since it started last: no
-    phase begins or ends then, each has one flush of its own load, and before an idle one is another, at which
-    the agent says a last 0.
+    An agent that flushes every second is between two flushes when a phase begins or ends. One that does
+    so every 10 s does it at 5 to 9 s of each ten: each phase has one flush of its own load, and
+    before an idle one is another, at which the agent says a last 0.
     """
 
     percent: int
@@ -40,7 +40,7 @@ class Group:
     round: float = 10  # s
 
 
-FULL = (Phase(ALL, 0, (2.5, 12.5)), Phase(NONE, 12.5, (31, 41)), Phase(SOME, 41, (43, 53)))
+FULL = (Phase(ALL, 0, (2.5, 12.5)), Phase(NONE, 12.5, (31.5, 41.5)), Phase(SOME, 41.5, (43.5, 53.5)))
 SHORT = (Phase(ALL, 0, (2.5, 7.5)), Phase(NONE, 7.5, (10.5, 15.5)))
 BOTH = {QUICK: 1, SLOW: 10}
 SMALL = ((1, 10), (10, 100), (10, 1000), (1, 1000), (100, 1000), (500, 1000))
@@ -169,6 +169,7 @@ def sample_phase(watched, phase, zero):
 
 
 def run_phases(watched, group):
+    await_flush(watched[-1].agents[QUICK])
     zero = time.monotonic()
     for phase in group.phases:
         wait_until(zero + phase.begins)
