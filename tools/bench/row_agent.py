@@ -211,7 +211,7 @@ def mean(seen, name):
 def show(value, digits=2, unit=""):
     if value is None:
         return ""
-    return "not measured" if math.isnan(value) else f"{value:,.{digits}f}{unit}"
+    return "-" if math.isnan(value) else f"{value:,.{digits}f}{unit}"
 
 
 def cpu_cells(seen, percent, name):
@@ -226,7 +226,8 @@ def cpu_cells(seen, percent, name):
 
 
 def cost_row(processes, steps, percent, seen):
-    memory = f"{show(memory_of(seen), 1)} ({show(max(seen.peak.values()), 1)})"
+    peak = max(seen.peak.values())
+    memory = "-" if math.isnan(peak) else f"{memory_of(seen):.1f} ({peak:.1f})"
     cpu = [cell for name in (QUICK, SLOW) for cell in cpu_cells(seen, percent, name)]
     return [f"{steps:,}", processes, f"{seen.active:,}", *cpu, memory]
 
