@@ -131,8 +131,8 @@ def test_layout_and_state_machine_are_the_headers(tmp_path):
         schedule = some_schedule(seed, 2000)
         right = run(tmp_path / "contract", input=schedule).stdout.splitlines()
         got = run(made / "contract", input=schedule).stdout.splitlines()
-        assert len(right) == 1 + 31 + 12 + 2000
-        folded += sum(line.split()[1][FOLDED] != "0" * 16 for line in right[44:])
+        assert len(right) == 1 + 33 + 12 + 2000
+        folded += sum(line.split()[1][FOLDED] != "0" * 16 for line in right[46:])
         for number, (one, other) in enumerate(zip(right, got)):
             assert one == other, f"seed {seed}, line {number}"
         assert len(got) == len(right)
