@@ -25,6 +25,7 @@
 #define POLL_NS   100000000ull /* how often sinks may retry */
 /* A look through /proc takes time with every process of the host: at most this part of a core. */
 #define LOOK_PART 50
+#define LOOK_NS   900000000ull /* between two: each drain's, which come a second apart */
 /*
  * Series that have ended are kept for the next flush. Names are the consumers' to make up, as many
  * as they like, and an interval may be long: so many do not wait for its end.
@@ -172,7 +173,7 @@ static int attach_new_ones(struct agent *a, char *why)
 		watch_forget(a->watch);
 	silent_end_look(a->silent);
 	took = now_ns() - began;
-	a->next_look = began + (took * LOOK_PART > SECOND_NS ? took * LOOK_PART : SECOND_NS);
+	a->next_look = began + (took * LOOK_PART > LOOK_NS ? took * LOOK_PART : LOOK_NS);
 	return err;
 }
 
