@@ -66,7 +66,7 @@ class Table:
     note: str = ""
 
     def markdown(self):
-        lines = [self.title, "", row_text(self.columns), "|" + "---|" * len(self.columns)]
+        lines = [f"### {self.title}", "", row_text(self.columns), "|" + "---|" * len(self.columns)]
         lines += [row_text(row) for row in self.rows]
         return "\n".join(lines + (["", self.note] if self.note else [])) + "\n"
 

@@ -4,7 +4,8 @@
 
     main.py BUILD [--smoke] [ROW...]
 
-Prints each table as it is done, as Markdown, and leaves all of them and the charts in BUILD/bench.
+Prints each table as it is done, as Markdown, and leaves all of them and the charts in BUILD/bench; what is
+in tools/bench/results is a copy of one run's.
 Read the ratios: absolute times differ between machines and runs. Fails only on what does not work.
 """
 
@@ -14,6 +15,7 @@ import os
 import pathlib
 import platform
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -78,6 +80,7 @@ def main():
     options = arguments()
     if os.geteuid():
         done("as root, please: it attaches to programs of its own")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # what was started ends with us
     build = (TOP / options.build).resolve()
     with tempfile.TemporaryDirectory() as directory, open(build / "bench/results.md", "w") as results:
         bench = Bench(build, options.smoke, pathlib.Path(directory))

@@ -182,7 +182,7 @@ def rate_table(language, ways, results, what, text, column):
         rows.append([way.name, *map(ratio_text, cells)])
         if way.name == pipelines.WATCHED:
             rows.append(target_row(settings, column))
-    title = f"**A pipeline that spins, in {language}: {text} a second, and ratios to it, by slots a second**"
+    title = f"A pipeline that spins, in {language}: {text} a second, and ratios to it, by slots a second"
     return Table(title, ["", *map(str, settings)], rows)
 
 
@@ -196,7 +196,7 @@ def events_table(language, ways, results):
         for way in ways
         if way.watched or way.tracer
     ]
-    title = f"**The same in {language}: kernel events per message**"
+    title = f"The same in {language}: kernel events per message"
     return Table(title, ["", *map(str, results)], rows)
 
 
@@ -229,7 +229,7 @@ def measure(bench):
     lengths = SMOKE if bench.smoke else FULL
     for language, ways in (("C", pipelines.c_ways(bench)), ("Rust", pipelines.rust_ways(bench))):
         if not ways:
-            title = "**A pipeline that spins, in Rust**"
+            title = "A pipeline that spins, in Rust"
             yield Table(title, ["", "measured"], [["where there is no cargo, as here", "no"]])
             continue
         results = measure_language(bench, ways, lengths)
