@@ -17,50 +17,66 @@
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 
+#include "drain_record.h"
+#include "drain_samples.h"
 #include "peek.h"
 
 #define BATCH      256
 #define SILENT_NS  1000000000ull
 #define TORN_TRIES 4
-/* Clocks are read here and there, and a drain takes its time. */
-#define BLUR_NS 10000000000ull
 /* Drains in a row in which a silent step's memory held something else: it is gone. */
 #define GONE_DRAINS 5
 
-/* What of a histogram was handed on. */
-struct consumed {
-	uint16_t index;
-	uint32_t count;
-};
-
 struct seen {
 	struct pb_step_key key;
+	uint64_t place;
 	UT_hash_handle hh;
-	struct consumed *consumed[2];
-	size_t consumed_count[2];
-	uint64_t consumed_total[2];
+	struct samples_taken taken[2];
 	unsigned int misses;
-	unsigned int generation; /* of the drain that saw it last */
+	unsigned int walk; /* that saw it last */
 	bool name_counted;
 	bool unreadable_counted;
 	bool lie_counted;
 };
 
+struct item {
+	struct seen *seen;
+	size_t at;  /* in the map's order */
+	bool whole; /* it could be read */
+};
+
 struct drain {
 	struct attach_maps maps;
 	struct seen *seen;
-	unsigned int generation;
-	size_t steps;
+	unsigned int walk; /* counts those that have found other steps than the one before */
 	size_t processes;
 	uint64_t lost[DRAIN_LOSSES];
 	bool no_batch;
 	int cpus;
 	uint64_t *per_cpu;
+	/* The map, in its own order. */
 	struct pb_step_key *keys;
 	struct pb_step *values;
+	size_t count, capacity;
+	/* The same by process and place; as long as there are the same steps the order stays. */
+	struct pb_step_key *known;
+	size_t known_count;
+	struct item *items;
+	size_t items_count;
+	size_t steps;            /* of them, those that live */
+	struct peek_step *peeks; /* for those of one process */
+	struct peeker *peeker;
 	struct hist samples[2];
 	struct pb_hist buckets;
 	struct pb_process process;
+};
+
+/* One drain's arguments. */
+struct call {
+	uint64_t now;
+	bool last;
+	drain_fn fn;
+	void *context;
 };
 
 static const char *const loss_names[DRAIN_LOSSES] = {
@@ -90,20 +106,19 @@ struct drain *drain_new(const struct attach_maps *maps)
 	if (d->cpus < 1)
 		d->cpus = 1;
 	d->per_cpu = calloc((size_t)d->cpus, sizeof(*d->per_cpu));
-	d->keys = calloc(BATCH, sizeof(*d->keys));
-	d->values = calloc(BATCH, sizeof(*d->values));
-	if (!d->per_cpu || !d->keys || !d->values) {
+	d->peeker = peeker_new();
+	if (!d->per_cpu || !d->peeker) {
 		drain_free(d);
 		return NULL;
 	}
 	return d;
 }
 
-static void forget(struct drain *d, struct seen *seen)
+static void free_seen(struct drain *d, struct seen *seen)
 {
 	HASH_DEL(d->seen, seen);
-	free(seen->consumed[0]);
-	free(seen->consumed[1]);
+	samples_free(&seen->taken[0]);
+	samples_free(&seen->taken[1]);
 	free(seen);
 }
 
@@ -114,12 +129,16 @@ void drain_free(struct drain *d)
 	if (!d)
 		return;
 	HASH_ITER (hh, d->seen, seen, next)
-		forget(d, seen);
+		free_seen(d, seen);
 	hist_free(&d->samples[0]);
 	hist_free(&d->samples[1]);
 	free(d->per_cpu);
 	free(d->keys);
 	free(d->values);
+	free(d->known);
+	free(d->items);
+	free(d->peeks);
+	peeker_free(d->peeker);
 	free(d);
 }
 
@@ -148,168 +167,6 @@ size_t drain_processes(const struct drain *d)
 	return d->processes;
 }
 
-/* ---- Durations ---- */
-
-/* How much of bucket `index` was handed on; `at` moves along the sorted list. */
-static uint32_t consumed_of(const struct seen *seen, int direction, size_t *at, unsigned int index)
-{
-	const struct consumed *c = seen->consumed[direction];
-
-	while (*at < seen->consumed_count[direction] && c[*at].index < index)
-		(*at)++;
-	if (*at < seen->consumed_count[direction] && c[*at].index == index)
-		return c[*at].count;
-	return 0;
-}
-
-/*
- * Takes what is new in `buckets`, but not more than `most`: the histogram was read after the step,
- * and must not be ahead of its episodes. The rest stays new.
- */
-static int take_new(struct drain *d, struct seen *seen, int direction, uint64_t most)
-{
-	struct consumed *after = NULL;
-	size_t count = 0, used = 0, at = 0;
-	unsigned int i;
-
-	for (i = 0; i < PB_HIST_BUCKETS; i++)
-		used += d->buckets.count[i] != 0;
-	after = malloc((used + seen->consumed_count[direction] + 1) * sizeof(*after));
-	if (!after)
-		return -ENOMEM;
-	for (i = 0; i < PB_HIST_BUCKETS; i++) {
-		uint32_t before = consumed_of(seen, direction, &at, i);
-		uint32_t fresh = d->buckets.count[i] - before; /* counts wrap */
-
-		if (fresh > most)
-			fresh = (uint32_t)most;
-		if (fresh && hist_add(&d->samples[direction], hist_bucket_ns(i), fresh))
-			fresh = 0;
-		most -= fresh;
-		seen->consumed_total[direction] += fresh;
-		if (before + fresh)
-			after[count++] = (struct consumed){ (uint16_t)i, before + fresh };
-	}
-	free(seen->consumed[direction]);
-	seen->consumed[direction] = after;
-	seen->consumed_count[direction] = count;
-	return 0;
-}
-
-static int read_samples(struct drain *d, struct seen *seen, const struct pb_step *e, int direction)
-{
-	struct pb_hist_key key = { .step = seen->key, .direction = (uint32_t)direction };
-	uint64_t sampled = e->sampled[direction] - e->base.direction[direction].closed;
-
-	hist_clear(&d->samples[direction]);
-	if (sampled <= seen->consumed_total[direction])
-		return 0;
-	if (bpf_map_lookup_elem(d->maps.hists, &key, &d->buckets))
-		return 0;
-	return take_new(d, seen, direction, sampled - seen->consumed_total[direction]);
-}
-
-/* ---- Records ---- */
-
-static uint64_t since_base(uint64_t now, uint64_t base)
-{
-	return (int64_t)(now - base) > 0 ? now - base : 0;
-}
-
-/*
- * Up to when what is open is known to be. An event may show a direction open whose end it does not
- * promise to tell (PUSHBACK_SHOWN): that is known up to the event only.
- */
-static uint64_t known_until(const struct pb_step *e, int direction, uint64_t now, bool fresh)
-{
-	return fresh || e->now.state & PUSHBACK_SHOWN << direction ? now : e->event_ns;
-}
-
-static void count_direction(struct record *r, const struct pb_step *e, int direction, uint64_t now,
-			    bool fresh)
-{
-	const struct pushback_direction *d = &e->now.direction[direction];
-	bool receive = direction == PUSHBACK_RECEIVE;
-	uint64_t closed = since_base(d->closed, e->base.direction[direction].closed);
-	uint64_t *counter = r->counter;
-	uint64_t rest = d->closed - e->sampled[direction];
-
-	now = known_until(e, direction, now, fresh);
-	counter[receive ? COUNTER_RECEIVE_TIME : COUNTER_SEND_TIME] =
-		since_base(pushback_time(&e->now, (unsigned int)direction, now),
-			   e->base.direction[direction].time_ns);
-	counter[receive ? COUNTER_RECEIVE_EPISODES : COUNTER_SEND_EPISODES] = closed;
-	counter[receive ? COUNTER_RECEIVE_ABANDONED : COUNTER_SEND_ABANDONED] =
-		since_base(d->abandoned, e->base.direction[direction].abandoned);
-	counter[receive ? COUNTER_RECEIVE_PARTIAL : COUNTER_SEND_PARTIAL] =
-		since_base(d->partial, e->base.direction[direction].partial);
-	counter[receive ? COUNTER_RECEIVE_FOLDED : COUNTER_SEND_FOLDED] =
-		since_base(d->folded, e->base.direction[direction].folded);
-	r->since[direction] = d->since;
-	r->open_partial[direction] = e->now.state & PUSHBACK_PARTIAL << direction;
-	r->rest_ns[direction] = 0;
-	if ((int64_t)rest > 0)
-		r->rest_ns[direction] = since_base(d->closed_ns, e->sampled_ns[direction]) / rest;
-}
-
-/*
- * No step is in backpressure for longer than it was watched, nor does it count more than once a ns.
- * What it says beyond would stay in the sums that it shares with others of its name.
- */
-static void believe(struct drain *d, struct record *r, struct seen *seen, uint64_t watched_ns)
-{
-	bool lies = false;
-	int i;
-
-	for (i = 0; i < COUNTERS; i++) {
-		if (r->counter[i] <= watched_ns + BLUR_NS)
-			continue;
-		r->counter[i] = watched_ns + BLUR_NS;
-		lies = true;
-	}
-	d->lost[DRAIN_LOSS_LIE] += lies && !seen->lie_counted;
-	seen->lie_counted |= lies;
-}
-
-static void fill_next(struct record *r, const struct pb_step *e)
-{
-	for (int i = 0; i < PB_MAX_NEXT; i++) {
-		r->next[i].place = e->next[i].place;
-		r->next[i].refusals = e->next[i].refusals;
-	}
-}
-
-static void fill_record(struct drain *d, struct record *r, struct seen *seen,
-			const struct pb_step *e, uint64_t now, bool fresh)
-{
-	r->key = seen->key;
-	r->place = e->place;
-	fill_next(r, e);
-	r->marks = e->now.state & PUSHBACK_MARKS;
-	r->depth = (uint32_t)e->now.depth;
-	r->capacity = (uint32_t)(e->now.depth >> 32);
-	r->cgroup_id = e->cgroup_id;
-	r->events = e->events;
-	r->begun = e->seen_ns;
-	r->self_since = e->now.self_since;
-	r->counter[COUNTER_SEND] = since_base(e->now.rejected, e->base.rejected);
-	r->counter[COUNTER_RECEIVE] = since_base(e->now.refused, e->base.refused);
-	r->counter[COUNTER_ACCEPTED] = since_base(e->now.accepted, e->base.accepted);
-	r->counter[COUNTER_FORWARDED] = since_base(e->now.forwarded, e->base.forwarded);
-	r->counter[COUNTER_SEND_SELF_TIME] =
-		since_base(pushback_self_time(&e->now, known_until(e, PUSHBACK_SEND, now, fresh)),
-			   e->base.self_ns);
-	count_direction(r, e, PUSHBACK_SEND, now, fresh);
-	count_direction(r, e, PUSHBACK_RECEIVE, now, fresh);
-	believe(d, r, seen, since_base(now, e->seen_ns));
-	r->samples[0] = d->samples[0];
-	r->samples[1] = d->samples[1];
-	memcpy(r->name, e->now.name, sizeof(r->name));
-	r->name[sizeof(r->name) - 1] = '\0';
-	memcpy(r->process, e->comm, sizeof(r->process));
-	r->process[sizeof(r->process) - 1] = '\0';
-}
-
 /* ---- Steps ---- */
 
 static struct seen *see(struct drain *d, const struct pb_step_key *key)
@@ -334,7 +191,7 @@ static struct seen *see(struct drain *d, const struct pb_step_key *key)
 /* No event for a while. The last one may well be later than the drain's instant. */
 static bool is_silent(const struct pb_step *e, uint64_t now)
 {
-	return since_base(now, e->event_ns) >= SILENT_NS;
+	return e->event_ns < now && now - e->event_ns >= SILENT_NS;
 }
 
 /* A copy that its writer did not change meanwhile; the batch's may be torn. */
@@ -377,9 +234,10 @@ static bool is_gone(struct drain *d, struct seen *seen, struct pb_step *e, bool 
  * The struct's memory as it is now. An event is news, no more: a step counts on between two, folds
  * episodes, and one that nobody drives fires nothing. True if `e->now` is its present state.
  */
-static bool refresh(struct drain *d, struct seen *seen, struct pb_step *e, uint64_t now)
+static bool is_fresh(struct drain *d, struct seen *seen, struct pb_step *e, int peeked,
+		     uint64_t now)
 {
-	switch (peek_step((pid_t)seen->key.process.tgid, e->place, &e->now)) {
+	switch (peeked) {
 	case 0:
 		seen->misses = 0;
 		return true;
@@ -441,100 +299,211 @@ static void count_name(struct drain *d, struct seen *seen, const struct pb_step 
 		d->lost[DRAIN_LOSS_NAME_CUT]++;
 }
 
-/* -ENOMEM: its next drain makes up for it, unless it was the last one. */
-static int read_step(struct drain *d, const struct pb_step_key *key, struct pb_step *e,
-		     uint64_t now, bool last, drain_fn fn, void *context)
+static int read_samples(struct drain *d, struct seen *seen, const struct pb_step *e, int direction)
 {
-	struct seen *seen;
-	struct record r = { 0 };
+	struct pb_hist_key key = { .step = seen->key, .direction = (uint32_t)direction };
+	struct samples_taken *taken = &seen->taken[direction];
+	uint64_t sampled = e->sampled[direction] - e->base.direction[direction].closed;
+
+	hist_clear(&d->samples[direction]);
+	if (sampled <= taken->total)
+		return 0;
+	if (bpf_map_lookup_elem(d->maps.hists, &key, &d->buckets))
+		return 0;
+	/* It was read after the step, and must not be ahead of its episodes. */
+	return samples_take(taken, &d->buckets, sampled - taken->total, &d->samples[direction]);
+}
+
+/* -ENOMEM: its next drain makes up for it, unless it was the last one. */
+static int read_step(struct drain *d, struct item *item, int peeked, const struct call *call)
+{
+	struct seen *seen = item->seen;
+	struct pb_step *e = &d->values[item->at];
+	struct record r = { .key = seen->key };
 	bool fresh = true;
 	int err, direction;
 
-	seen = see(d, key);
-	if (!seen)
-		return -ENOMEM;
-	/* Also of one that cannot be read now: what was handed on of it is not forgotten. */
-	seen->generation = d->generation;
-	if (!read_whole(d, key, e) || !e->events)
-		return 0;
 	count_name(d, seen, e);
 	if (!(e->flags & PB_STEP_DEAD))
-		fresh = refresh(d, seen, e, now);
+		fresh = is_fresh(d, seen, e, peeked, call->now);
 	r.dead = e->flags & PB_STEP_DEAD;
-	r.settle = r.dead || last || (fresh && is_silent(e, now));
+	r.settle = r.dead || call->last || (fresh && is_silent(e, call->now));
 	for (direction = 0; direction < 2; direction++) {
 		err = read_samples(d, seen, e, direction);
 		if (err)
 			return err;
+		r.samples[direction] = d->samples[direction];
 	}
-	fill_record(d, &r, seen, e, now, fresh);
-	err = fn(&r, context);
-	/* The samples may have been moved by the callee's reading; the memory is ours. */
+	if (!drain_record(&r, e, call->now, fresh)) {
+		d->lost[DRAIN_LOSS_LIE] += !seen->lie_counted;
+		seen->lie_counted = true;
+	}
+	err = call->fn(&r, call->context);
 	if (r.dead) {
 		delete_step(d, seen, e);
-		forget(d, seen);
+		free_seen(d, seen);
+		d->steps--;
+		d->known_count = 0;
 	}
 	return err;
 }
 
-static int drain_step(struct drain *d, const struct pb_step_key *key, struct pb_step *e,
-		      uint64_t now, bool last, drain_fn fn, void *context)
+/* The steps of one process, which are read together. */
+static int drain_process(struct drain *d, struct item *items, size_t count, const struct call *call)
 {
-	int err = read_step(d, key, e, now, last, fn, context);
-
-	if (err != -ENOMEM)
-		return err;
-	d->lost[DRAIN_LOSS_MEMORY]++;
-	return 0;
-}
-
-/* ---- The maps ---- */
-
-static int drain_one_by_one(struct drain *d, uint64_t now, bool last, drain_fn fn, void *context)
-{
-	struct pb_step_key key, next;
-	bool more = !bpf_map_get_next_key(d->maps.steps, NULL, &next);
+	size_t living = 0, i;
 	int err;
 
-	while (more) {
-		key = next;
-		/* Before the entry may be deleted. */
-		more = !bpf_map_get_next_key(d->maps.steps, &key, &next);
-		if (bpf_map_lookup_elem(d->maps.steps, &key, &d->values[0]))
+	for (i = 0; i < count; i++) {
+		struct pb_step *e = &d->values[items[i].at];
+
+		items[i].whole = read_whole(d, &items[i].seen->key, e) && e->events;
+		if (items[i].whole && !(e->flags & PB_STEP_DEAD))
+			d->peeks[living++] =
+				(struct peek_step){ .place = e->place, .step = &e->now };
+	}
+	peek_steps(d->peeker, (pid_t)items->seen->key.process.tgid, d->peeks, living);
+	for (i = living = 0; i < count; i++) {
+		bool dead = d->values[items[i].at].flags & PB_STEP_DEAD;
+
+		if (!items[i].whole)
 			continue;
-		err = drain_step(d, &key, &d->values[0], now, last, fn, context);
-		if (err)
+		err = read_step(d, &items[i], dead ? 0 : d->peeks[living++].result, call);
+		if (err && err != -ENOMEM)
 			return err;
+		d->lost[DRAIN_LOSS_MEMORY] += err == -ENOMEM;
 	}
 	return 0;
 }
 
-/*
- * By batches where the kernel has them. A batch holds whole hash buckets, so deletions between two do
- * not disturb the walk.
- */
-static int drain_batches(struct drain *d, uint64_t now, bool last, drain_fn fn, void *context)
+/* ---- The map ---- */
+
+/* Room for `more` in all arrays. 0 or -ENOMEM. */
+static int reserve(struct drain *d, size_t more)
+{
+	const struct {
+		void *array; /* a pointer to one, whatever it is to */
+		size_t size;
+	} arrays[] = {
+		{ &d->keys, sizeof(*d->keys) },   { &d->values, sizeof(*d->values) },
+		{ &d->known, sizeof(*d->known) }, { &d->items, sizeof(*d->items) },
+		{ &d->peeks, sizeof(*d->peeks) },
+	};
+	size_t capacity = d->capacity * 2 > d->count + more ? d->capacity * 2 : d->count + more;
+
+	if (d->capacity - d->count >= more)
+		return 0;
+	for (size_t i = 0; i < sizeof(arrays) / sizeof(arrays[0]); i++) {
+		void *old, *array;
+
+		memcpy(&old, arrays[i].array, sizeof(old));
+		array = realloc(old, capacity * arrays[i].size);
+		if (!array)
+			return -ENOMEM;
+		memcpy(arrays[i].array, &array, sizeof(array));
+	}
+	d->capacity = capacity;
+	return 0;
+}
+
+static int read_one_by_one(struct drain *d)
+{
+	struct pb_step_key key;
+	bool more = !bpf_map_get_next_key(d->maps.steps, NULL, &key);
+
+	d->count = 0;
+	while (more) {
+		if (reserve(d, 1))
+			return -ENOMEM;
+		d->keys[d->count] = key;
+		d->count += !bpf_map_lookup_elem(d->maps.steps, &key, &d->values[d->count]);
+		more = !bpf_map_get_next_key(d->maps.steps, &key, &key);
+	}
+	return 0;
+}
+
+static int read_batches(struct drain *d)
 {
 	uint64_t in = 0, out = 0;
 	bool first = true;
-	uint32_t count, i;
-	int end, err;
+	uint32_t count;
+	int end;
 
+	d->count = 0;
 	do {
+		if (reserve(d, BATCH))
+			return -ENOMEM;
 		count = BATCH;
-		end = bpf_map_lookup_batch(d->maps.steps, first ? NULL : &in, &out, d->keys,
-					   d->values, &count, NULL);
+		end = bpf_map_lookup_batch(d->maps.steps, first ? NULL : &in, &out,
+					   &d->keys[d->count], &d->values[d->count], &count, NULL);
 		if (end && end != -ENOENT)
 			return end;
-		for (i = 0; i < count; i++) {
-			err = drain_step(d, &d->keys[i], &d->values[i], now, last, fn, context);
-			if (err)
-				return err;
-		}
+		d->count += count;
 		in = out;
 		first = false;
 	} while (!end);
 	return 0;
+}
+
+/* By batches where the kernel has them. */
+static int read_map(struct drain *d)
+{
+	int err = d->no_batch ? -ENOTSUP : read_batches(d);
+
+	if (err != -EINVAL && err != -ENOTSUP && err != -ENOSPC)
+		return err;
+	/* Not known to this kernel, or one hash bucket holds more than a batch. */
+	d->no_batch = err != -ENOSPC;
+	return read_one_by_one(d);
+}
+
+static int by_place(const void *a, const void *b)
+{
+	const struct seen *x = ((const struct item *)a)->seen, *y = ((const struct item *)b)->seen;
+	int order = memcmp(&x->key.process, &y->key.process, sizeof(x->key.process));
+
+	return order ? order : (x->place > y->place) - (x->place < y->place);
+}
+
+/* Steps that the map has no longer. */
+static void sweep_steps(struct drain *d)
+{
+	struct seen *seen, *next;
+
+	HASH_ITER (hh, d->seen, seen, next)
+		if (seen->walk != d->walk)
+			free_seen(d, seen);
+}
+
+static void put_in_order(struct drain *d)
+{
+	size_t i;
+
+	d->walk++;
+	d->items_count = 0;
+	for (i = 0; i < d->count; i++) {
+		struct seen *seen = see(d, &d->keys[i]);
+
+		if (!seen) {
+			d->lost[DRAIN_LOSS_MEMORY]++;
+			continue;
+		}
+		seen->walk = d->walk;
+		seen->place = d->values[i].place;
+		d->items[d->items_count++] = (struct item){ .seen = seen, .at = i };
+	}
+	if (d->items_count)
+		qsort(d->items, d->items_count, sizeof(*d->items), by_place);
+	d->known_count = d->items_count == d->count ? d->count : 0;
+	if (d->count)
+		memcpy(d->known, d->keys, d->count * sizeof(*d->keys));
+}
+
+/* As long as there are the same steps their order is the same. */
+static bool is_in_order(const struct drain *d)
+{
+	return d->count && d->count == d->known_count &&
+	       !memcmp(d->known, d->keys, d->count * sizeof(*d->keys));
 }
 
 /* Processes that have exited; their steps are flagged on their own. Counts the others. */
@@ -554,36 +523,45 @@ static void sweep_processes(struct drain *d)
 	}
 }
 
-/* Steps that the maps have no longer. */
-static void sweep_steps(struct drain *d)
+static size_t count_same(const struct item *items, size_t count)
 {
-	struct seen *seen, *after;
+	size_t n = 1;
 
-	d->steps = 0;
-	HASH_ITER (hh, d->seen, seen, after) {
-		if (seen->generation != d->generation)
-			forget(d, seen);
-		else
-			d->steps++;
+	while (n < count && !memcmp(&items[n].seen->key.process, &items->seen->key.process,
+				    sizeof(items->seen->key.process)))
+		n++;
+	return n;
+}
+
+static int drain_all(struct drain *d, const struct call *call)
+{
+	size_t done, count;
+	int err = 0;
+
+	for (done = 0; !err && done < d->items_count; done += count) {
+		count = count_same(&d->items[done], d->items_count - done);
+		err = drain_process(d, &d->items[done], count, call);
 	}
+	return err;
 }
 
 int drain_run(struct drain *d, uint64_t now, bool last, drain_fn fn, void *context)
 {
-	int err = -EINVAL;
+	const struct call call = { .now = now, .last = last, .fn = fn, .context = context };
+	int err = read_map(d);
 
-	d->generation++;
-	if (!d->no_batch)
-		err = drain_batches(d, now, last, fn, context);
-	if (err == -EINVAL || err == -ENOTSUP || err == -ENOSPC) {
-		/* Not known to this kernel, or one hash bucket holds more than a batch. */
-		d->no_batch = err != -ENOSPC;
-		d->generation++;
-		err = drain_one_by_one(d, now, last, fn, context);
+	if (err && err != -ENOMEM)
+		return err;
+	/* Those that there was no memory for are not forgotten. */
+	d->lost[DRAIN_LOSS_MEMORY] += err == -ENOMEM;
+	if (!is_in_order(d)) {
+		put_in_order(d);
+		if (!err)
+			sweep_steps(d);
 	}
-	if (!err) {
-		sweep_steps(d);
+	d->steps = d->items_count;
+	err = drain_all(d, &call);
+	if (!err)
 		sweep_processes(d);
-	}
 	return err;
 }

@@ -9,10 +9,8 @@
 #include <string.h>
 #include <sys/uio.h>
 
-#define READ_TRIES 8
 #define THREADS_MOST \
 	16 /* that are asked: with a thousand that may not be read it would take a while */
-#define STATE_SIZE offsetof(struct pushback_step, name)
 
 /* Another thread may have a better answer: this one has exited, or other credentials. */
 static bool is_of_thread(ssize_t err)
@@ -72,59 +70,4 @@ ssize_t peek(pid_t pid, const struct iovec *to, size_t to_count, const struct io
 	ssize_t n = read_from(pid, &r);
 
 	return is_of_thread(n) ? read_through_others(pid, &r, n) : n;
-}
-
-/* Twice in one call, one after the other: what is alike in both has not changed in between. */
-static int read_twice(pid_t pid, uint64_t place, struct pushback_step out[2])
-{
-	struct iovec to[2] = { { &out[0], STATE_SIZE }, { &out[1], STATE_SIZE } };
-	struct iovec from[2] = { { (void *)(uintptr_t)place, STATE_SIZE },
-				 { (void *)(uintptr_t)place, STATE_SIZE } };
-	ssize_t n = peek(pid, to, 2, from, 2);
-
-	if (n < 0)
-		return (int)n;
-	return n == 2 * (ssize_t)STATE_SIZE ? 0 : -EFAULT;
-}
-
-/* A thread is between two of an edge's stores: the bit and the time do not agree. */
-static bool in_mid_edge(const struct pushback_step *s)
-{
-	return !(s->state & PUSHBACK_OPEN) != !s->direction[PUSHBACK_SEND].since ||
-	       !(s->state & PUSHBACK_OPEN << 1) != !s->direction[PUSHBACK_RECEIVE].since;
-}
-
-/* Counts may move on between two reads, episodes may not: those are several words that belong together. */
-static bool same_episodes(const struct pushback_step *a, const struct pushback_step *b)
-{
-	return a->state == b->state && a->self_ns == b->self_ns && a->self_since == b->self_since &&
-	       a->epoch == b->epoch && a->watch_since == b->watch_since &&
-	       !memcmp(a->direction, b->direction, sizeof(a->direction));
-}
-
-static bool is_same_step(const struct pushback_step *s, const struct pushback_step *known)
-{
-	return s->magic == PUSHBACK_STEP_MAGIC && s->version == known->version &&
-	       s->instance == known->instance;
-}
-
-int peek_step(pid_t pid, uint64_t place, struct pushback_step *step)
-{
-	struct pushback_step read[2];
-	int err, i;
-
-	for (i = 0; i < READ_TRIES; i++) {
-		err = read_twice(pid, place, read);
-		if (err)
-			return err;
-		if (!is_same_step(&read[1], step))
-			return -ENOENT;
-		if (read[1].epoch != step->epoch || read[1].watch_since != step->watch_since)
-			return -EAGAIN;
-		if (same_episodes(&read[0], &read[1]) && !in_mid_edge(&read[1])) {
-			memcpy(step, &read[1], STATE_SIZE);
-			return 0;
-		}
-	}
-	return -EAGAIN;
 }

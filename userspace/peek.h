@@ -1,8 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* peek.h - a consumer's memory, and a step's struct in it */
+/*
+ * peek.h - a consumer's memory, and steps' structs in it
+ *
+ *	peek.c        any of it
+ *	peek_steps.c  steps, all of a process at once
+ */
 #ifndef PEEK_H
 #define PEEK_H
 
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 #include <sys/uio.h>
@@ -16,11 +22,25 @@
 ssize_t peek(pid_t pid, const struct iovec *to, size_t to_count, const struct iovec *from,
 	     size_t from_count);
 
-/*
- * Brings `step` (as of its last event) up to date from address `place` of `pid`. Its name is kept.
- * Left as it is on failure: -EAGAIN it changes while it is read, or is not watched now; -EPERM we may
- * not read that process; -ESRCH, -EFAULT, -ENOENT the process, the memory or the instance is gone.
- */
-int peek_step(pid_t pid, uint64_t place, struct pushback_step *step);
+struct peek_step {
+	uint64_t place;
+	/* As it was when it was whole, at its last event; brought up to date but for its name. */
+	struct pushback_step *step;
+	/*
+	 * 0, or `step` is as it was: -EAGAIN it changes while it is read, or is not watched now; -EPERM
+	 * we may not read that process; -ESRCH, -EFAULT, -ENOENT the process, the memory or the
+	 * instance is gone.
+	 */
+	int result;
+};
+
+/* Room to read into; one for any number of calls. */
+struct peeker;
+/* NULL when out of memory. */
+struct peeker *peeker_new(void);
+void peeker_free(struct peeker *p);
+
+/* Looks at `count` steps of a process, best in order of their places: a call for many. */
+void peek_steps(struct peeker *p, pid_t pid, struct peek_step *steps, size_t count);
 
 #endif /* PEEK_H */

@@ -155,14 +155,19 @@ static void test_page_is_gone(void **state)
 static void test_first_thread_has_exited(void **state)
 {
 	struct pushback_step seen;
+	struct peek_step asked = { .place = (uint64_t)(uintptr_t)steps, .step = &seen };
+	struct peeker *peeker = peeker_new();
 
 	(void)state;
+	assert_non_null(peeker);
 	pushback_step_init(&seen, "inside");
 	seen.instance = 1;
 	start(true, false);
 	assert_int_equal(wait_for(-ESRCH), -ESRCH);
 	assert_string_equal(sample(), "111111111111111111111111");
-	assert_int_equal(peek_step(child, (uint64_t)(uintptr_t)steps, &seen), 0);
+	peek_steps(peeker, child, &asked, 1);
+	peeker_free(peeker);
+	assert_int_equal(asked.result, 0);
 	assert_int_equal(seen.inside, 0x11);
 }
 
