@@ -55,6 +55,14 @@ struct {
 	__type(value, __u64);
 } losses SEC(".maps");
 
+/* Written here, read by the loader: how often a step or process has come or ended. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} changes SEC(".maps");
+
 /*
  * A step as read at exit. Only the exit programs use it: tracepoints are not preempted, while one
  * uprobe's program may be by another's.

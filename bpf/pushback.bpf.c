@@ -62,6 +62,16 @@ static __always_inline void lose(__u32 reason, __u64 n)
 		__sync_fetch_and_add(count, n);
 }
 
+/* After what has changed: who reads the maps then finds it there. */
+static __always_inline void count_change(void)
+{
+	__u32 zero = 0;
+	__u64 *count = bpf_map_lookup_elem(&changes, &zero);
+
+	if (count)
+		__sync_fetch_and_add(count, 1);
+}
+
 /* A task that the verifier knows as one is read without a call. */
 static __always_inline void process_of(struct task_struct *task, struct pb_process_key *key)
 {
@@ -160,6 +170,7 @@ static __always_inline void bury(struct pb_step *e, struct pb_process *process, 
 
 	e->flags |= why;
 	e->dead_ns = now;
+	count_change();
 	if (!process)
 		return;
 	__sync_fetch_and_add(&process->steps, -1);
@@ -315,6 +326,7 @@ static __noinline struct pb_step *step_new(struct pb_step_key *key, __u64 place)
 	__sync_fetch_and_add(&process->steps, 1);
 	move_in(key, place);
 	e = bpf_map_lookup_elem(&steps, key);
+	count_change();
 	if (!e)
 		return NULL;
 	e->place = place;
@@ -544,6 +556,7 @@ static __always_inline void leave_all(struct pb_process_key *key)
 	if (process->steps)
 		lose(PB_LOSS_EXIT_UNREAD, process->steps);
 	process->exited = 1;
+	count_change();
 }
 
 SEC("tp_btf/sched_process_exit")

@@ -345,13 +345,13 @@ static void count_stats(struct agent *a)
 	stats->processes = drain_processes(a->drain);
 }
 
-static int drain(struct agent *a, uint64_t now, bool last, char *why)
+static int drain(struct agent *a, uint64_t now, enum drain_kind kind, char *why)
 {
 	int err;
 
 	model_begin(a->model, now);
 	sampler_begin(a->sampler);
-	err = drain_run(a->drain, now, last, take, a);
+	err = drain_run(a->drain, now, kind, take, a);
 	sampler_end(a->sampler);
 	model_end(a->model);
 	a->stats.drain_ns = now_ns() - now;
@@ -499,7 +499,7 @@ enum exit_status agent_run(struct agent *a, struct sink *const *sinks, size_t co
 		first = UINT64_MAX;
 		due = now >= next_flush;
 		end = end || (due && a->options->once) || all_gone(a);
-		failed = drain(a, now, end, why);
+		failed = drain(a, now, end ? DRAIN_LAST : due ? DRAIN_ALL : DRAIN_COUNTS, why);
 		end |= failed;
 		if (due || end)
 			flush(a, sinks, count, now, end);

@@ -434,4 +434,5 @@ void attach_get_maps(const struct attach *a, struct attach_maps *maps)
 	maps->deletions = bpf_map__fd(a->skeleton->maps.deletions);
 	maps->places = bpf_map__fd(a->skeleton->maps.places);
 	maps->losses = bpf_map__fd(a->skeleton->maps.losses);
+	maps->changes = bpf_map__fd(a->skeleton->maps.changes);
 }

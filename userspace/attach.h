@@ -34,6 +34,7 @@ struct attach_maps {
 	int deletions;
 	int places;
 	int losses;
+	int changes;
 };
 
 /*

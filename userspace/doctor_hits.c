@@ -159,7 +159,7 @@ static bool look(struct visit *v)
 	size_t before = v->sight.now.steps + v->sight.ended.steps;
 
 	v->sight.now = (struct sight){ 0 };
-	drain_run(v->drain, now_ns(), false, take, &v->sight);
+	drain_run(v->drain, now_ns(), DRAIN_ALL, take, &v->sight);
 	return before && before == v->sight.now.steps + v->sight.ended.steps;
 }
 

@@ -198,8 +198,8 @@ static int drain(struct self *s)
 	if (!d)
 		return -ENOMEM;
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	err = drain_run(d, (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec, true, take,
-			s);
+	err = drain_run(d, (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec, DRAIN_LAST,
+			take, s);
 	drain_free(d);
 	return err;
 }

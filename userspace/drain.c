@@ -17,13 +17,15 @@
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 
+#include "drain_map.h"
 #include "drain_record.h"
 #include "drain_samples.h"
 #include "peek.h"
 
-#define BATCH      256
 #define SILENT_NS  1000000000ull
 #define TORN_TRIES 4
+/* Durations are not left for longer: counts of the kernel's histograms wrap at 2^32. */
+#define DURATIONS_NS 60000000000ull
 /* Drains in a row in which a silent step's memory held something else: it is gone. */
 #define GONE_DRAINS 5
 
@@ -50,31 +52,32 @@ struct drain {
 	struct seen *seen;
 	unsigned int walk; /* counts those that have found other steps than the one before */
 	size_t processes;
+	uint64_t changes;      /* the kernel's count, before the map was read the last time */
+	uint64_t durations_at; /* the last drain with them */
 	uint64_t lost[DRAIN_LOSSES];
-	bool no_batch;
 	int cpus;
 	uint64_t *per_cpu;
-	/* The map, in its own order. */
-	struct pb_step_key *keys;
-	struct pb_step *values;
-	size_t count, capacity;
+	struct drain_map map;
 	/* The same by process and place; as long as there are the same steps the order stays. */
 	struct pb_step_key *known;
 	size_t known_count;
 	struct item *items;
 	size_t items_count;
 	size_t steps;            /* of them, those that live */
+	size_t capacity;         /* of these arrays */
 	struct peek_step *peeks; /* for those of one process */
 	struct peeker *peeker;
 	struct hist samples[2];
 	struct pb_hist buckets;
 	struct pb_process process;
+	struct pb_step entry;
 };
 
 /* One drain's arguments. */
 struct call {
 	uint64_t now;
-	bool last;
+	enum drain_kind kind;
+	bool again; /* entries are those of the drain before, brought up to date */
 	drain_fn fn;
 	void *context;
 };
@@ -102,6 +105,7 @@ struct drain *drain_new(const struct attach_maps *maps)
 	if (!d)
 		return NULL;
 	d->maps = *maps;
+	d->map.fd = maps->steps;
 	d->cpus = libbpf_num_possible_cpus();
 	if (d->cpus < 1)
 		d->cpus = 1;
@@ -133,8 +137,7 @@ void drain_free(struct drain *d)
 	hist_free(&d->samples[0]);
 	hist_free(&d->samples[1]);
 	free(d->per_cpu);
-	free(d->keys);
-	free(d->values);
+	drain_map_free(&d->map);
 	free(d->known);
 	free(d->items);
 	free(d->peeks);
@@ -314,25 +317,36 @@ static int read_samples(struct drain *d, struct seen *seen, const struct pb_step
 	return samples_take(taken, &d->buckets, sampled - taken->total, &d->samples[direction]);
 }
 
+static int read_durations(struct drain *d, struct seen *seen, const struct pb_step *e,
+			  struct record *r)
+{
+	int err = 0, direction;
+
+	for (direction = 0; !err && direction < 2; direction++) {
+		err = read_samples(d, seen, e, direction);
+		r->samples[direction] = d->samples[direction];
+	}
+	return err;
+}
+
 /* -ENOMEM: its next drain makes up for it, unless it was the last one. */
 static int read_step(struct drain *d, struct item *item, int peeked, const struct call *call)
 {
 	struct seen *seen = item->seen;
-	struct pb_step *e = &d->values[item->at];
+	struct pb_step *e = &d->map.values[item->at];
 	struct record r = { .key = seen->key };
 	bool fresh = true;
-	int err, direction;
+	int err;
 
 	count_name(d, seen, e);
 	if (!(e->flags & PB_STEP_DEAD))
 		fresh = is_fresh(d, seen, e, peeked, call->now);
 	r.dead = e->flags & PB_STEP_DEAD;
-	r.settle = r.dead || call->last || (fresh && is_silent(e, call->now));
-	for (direction = 0; direction < 2; direction++) {
-		err = read_samples(d, seen, e, direction);
+	if (r.dead || call->kind != DRAIN_COUNTS) {
+		r.settle = r.dead || call->kind == DRAIN_LAST || (fresh && is_silent(e, call->now));
+		err = read_durations(d, seen, e, &r);
 		if (err)
 			return err;
-		r.samples[direction] = d->samples[direction];
 	}
 	if (!drain_record(&r, e, call->now, fresh)) {
 		d->lost[DRAIN_LOSS_LIE] += !seen->lie_counted;
@@ -348,6 +362,34 @@ static int read_step(struct drain *d, struct item *item, int peeked, const struc
 	return err;
 }
 
+/* By itself, when the map as a whole is not read. */
+static bool read_entry(struct drain *d, const struct pb_step_key *key, struct pb_step *e)
+{
+	return !bpf_map_lookup_elem(d->maps.steps, key, e) && read_whole(d, key, e) && e->events;
+}
+
+static bool has_next(const struct pb_step *e, uint64_t place)
+{
+	for (int i = 0; place && i < PB_MAX_NEXT; i++)
+		if (e->next[i].place == place)
+			return true;
+	return !place;
+}
+
+/*
+ * An entry of the drain before is good for this one if its memory could be read, but for the steps that
+ * it hands on to: the memory has the last one of these.
+ */
+static void renew(struct drain *d, struct item *item, int peeked)
+{
+	struct pb_step *e = &d->map.values[item->at];
+
+	if (peeked == -EAGAIN || peeked == -EPERM)
+		item->whole = read_entry(d, &item->seen->key, e);
+	else if (!peeked && !has_next(e, e->now.next) && read_entry(d, &item->seen->key, &d->entry))
+		memcpy(e->next, d->entry.next, sizeof(e->next));
+}
+
 /* The steps of one process, which are read together. */
 static int drain_process(struct drain *d, struct item *items, size_t count, const struct call *call)
 {
@@ -355,20 +397,29 @@ static int drain_process(struct drain *d, struct item *items, size_t count, cons
 	int err;
 
 	for (i = 0; i < count; i++) {
-		struct pb_step *e = &d->values[items[i].at];
+		const struct pb_step_key *key = &items[i].seen->key;
+		struct pb_step *e = &d->map.values[items[i].at];
 
-		items[i].whole = read_whole(d, &items[i].seen->key, e) && e->events;
+		if (!call->again)
+			items[i].whole = read_whole(d, key, e) && e->events;
+		else if (!items[i].whole)
+			items[i].whole = read_entry(d, key, e);
 		if (items[i].whole && !(e->flags & PB_STEP_DEAD))
 			d->peeks[living++] =
 				(struct peek_step){ .place = e->place, .step = &e->now };
 	}
 	peek_steps(d->peeker, (pid_t)items->seen->key.process.tgid, d->peeks, living);
 	for (i = living = 0; i < count; i++) {
-		bool dead = d->values[items[i].at].flags & PB_STEP_DEAD;
+		bool dead = d->map.values[items[i].at].flags & PB_STEP_DEAD;
+		int peeked = 0;
 
+		if (items[i].whole && !dead)
+			peeked = d->peeks[living++].result;
+		if (items[i].whole && call->again)
+			renew(d, &items[i], peeked);
 		if (!items[i].whole)
 			continue;
-		err = read_step(d, &items[i], dead ? 0 : d->peeks[living++].result, call);
+		err = read_step(d, &items[i], peeked, call);
 		if (err && err != -ENOMEM)
 			return err;
 		d->lost[DRAIN_LOSS_MEMORY] += err == -ENOMEM;
@@ -376,86 +427,7 @@ static int drain_process(struct drain *d, struct item *items, size_t count, cons
 	return 0;
 }
 
-/* ---- The map ---- */
-
-/* Room for `more` in all arrays. 0 or -ENOMEM. */
-static int reserve(struct drain *d, size_t more)
-{
-	const struct {
-		void *array; /* a pointer to one, whatever it is to */
-		size_t size;
-	} arrays[] = {
-		{ &d->keys, sizeof(*d->keys) },   { &d->values, sizeof(*d->values) },
-		{ &d->known, sizeof(*d->known) }, { &d->items, sizeof(*d->items) },
-		{ &d->peeks, sizeof(*d->peeks) },
-	};
-	size_t capacity = d->capacity * 2 > d->count + more ? d->capacity * 2 : d->count + more;
-
-	if (d->capacity - d->count >= more)
-		return 0;
-	for (size_t i = 0; i < sizeof(arrays) / sizeof(arrays[0]); i++) {
-		void *old, *array;
-
-		memcpy(&old, arrays[i].array, sizeof(old));
-		array = realloc(old, capacity * arrays[i].size);
-		if (!array)
-			return -ENOMEM;
-		memcpy(arrays[i].array, &array, sizeof(array));
-	}
-	d->capacity = capacity;
-	return 0;
-}
-
-static int read_one_by_one(struct drain *d)
-{
-	struct pb_step_key key;
-	bool more = !bpf_map_get_next_key(d->maps.steps, NULL, &key);
-
-	d->count = 0;
-	while (more) {
-		if (reserve(d, 1))
-			return -ENOMEM;
-		d->keys[d->count] = key;
-		d->count += !bpf_map_lookup_elem(d->maps.steps, &key, &d->values[d->count]);
-		more = !bpf_map_get_next_key(d->maps.steps, &key, &key);
-	}
-	return 0;
-}
-
-static int read_batches(struct drain *d)
-{
-	uint64_t in = 0, out = 0;
-	bool first = true;
-	uint32_t count;
-	int end;
-
-	d->count = 0;
-	do {
-		if (reserve(d, BATCH))
-			return -ENOMEM;
-		count = BATCH;
-		end = bpf_map_lookup_batch(d->maps.steps, first ? NULL : &in, &out,
-					   &d->keys[d->count], &d->values[d->count], &count, NULL);
-		if (end && end != -ENOENT)
-			return end;
-		d->count += count;
-		in = out;
-		first = false;
-	} while (!end);
-	return 0;
-}
-
-/* By batches where the kernel has them. */
-static int read_map(struct drain *d)
-{
-	int err = d->no_batch ? -ENOTSUP : read_batches(d);
-
-	if (err != -EINVAL && err != -ENOTSUP && err != -ENOSPC)
-		return err;
-	/* Not known to this kernel, or one hash bucket holds more than a batch. */
-	d->no_batch = err != -ENOSPC;
-	return read_one_by_one(d);
-}
+/* ---- All steps ---- */
 
 static int by_place(const void *a, const void *b)
 {
@@ -481,29 +453,29 @@ static void put_in_order(struct drain *d)
 
 	d->walk++;
 	d->items_count = 0;
-	for (i = 0; i < d->count; i++) {
-		struct seen *seen = see(d, &d->keys[i]);
+	for (i = 0; i < d->map.count; i++) {
+		struct seen *seen = see(d, &d->map.keys[i]);
 
 		if (!seen) {
 			d->lost[DRAIN_LOSS_MEMORY]++;
 			continue;
 		}
 		seen->walk = d->walk;
-		seen->place = d->values[i].place;
+		seen->place = d->map.values[i].place;
 		d->items[d->items_count++] = (struct item){ .seen = seen, .at = i };
 	}
 	if (d->items_count)
 		qsort(d->items, d->items_count, sizeof(*d->items), by_place);
-	d->known_count = d->items_count == d->count ? d->count : 0;
-	if (d->count)
-		memcpy(d->known, d->keys, d->count * sizeof(*d->keys));
+	d->known_count = d->items_count == d->map.count ? d->map.count : 0;
+	if (d->map.count)
+		memcpy(d->known, d->map.keys, d->map.count * sizeof(*d->map.keys));
 }
 
 /* As long as there are the same steps their order is the same. */
 static bool is_in_order(const struct drain *d)
 {
-	return d->count && d->count == d->known_count &&
-	       !memcmp(d->known, d->keys, d->count * sizeof(*d->keys));
+	return d->map.count && d->map.count == d->known_count &&
+	       !memcmp(d->known, d->map.keys, d->map.count * sizeof(*d->map.keys));
 }
 
 /* Processes that have exited; their steps are flagged on their own. Counts the others. */
@@ -545,13 +517,42 @@ static int drain_all(struct drain *d, const struct call *call)
 	return err;
 }
 
-int drain_run(struct drain *d, uint64_t now, bool last, drain_fn fn, void *context)
+/* For all that the map has. 0 or -ENOMEM. */
+static int reserve(struct drain *d)
 {
-	const struct call call = { .now = now, .last = last, .fn = fn, .context = context };
-	int err = read_map(d);
+	const struct {
+		void *array; /* a pointer to one, whatever it is to */
+		size_t size;
+	} arrays[] = {
+		{ &d->known, sizeof(*d->known) },
+		{ &d->items, sizeof(*d->items) },
+		{ &d->peeks, sizeof(*d->peeks) },
+	};
+
+	for (size_t i = 0; d->capacity < d->map.capacity && i < 3; i++) {
+		void *old, *array;
+
+		memcpy(&old, arrays[i].array, sizeof(old));
+		array = realloc(old, d->map.capacity * arrays[i].size);
+		if (!array)
+			return -ENOMEM;
+		memcpy(arrays[i].array, &array, sizeof(array));
+	}
+	d->capacity = d->map.capacity;
+	return 0;
+}
+
+/* The map as it is now, and what it has no longer is forgotten. */
+static int read_all(struct drain *d)
+{
+	int err = drain_map_read(&d->map);
 
 	if (err && err != -ENOMEM)
 		return err;
+	if (reserve(d)) {
+		d->map.count = d->capacity < d->map.count ? d->capacity : d->map.count;
+		err = -ENOMEM;
+	}
 	/* Those that there was no memory for are not forgotten. */
 	d->lost[DRAIN_LOSS_MEMORY] += err == -ENOMEM;
 	if (!is_in_order(d)) {
@@ -560,8 +561,37 @@ int drain_run(struct drain *d, uint64_t now, bool last, drain_fn fn, void *conte
 			sweep_steps(d);
 	}
 	d->steps = d->items_count;
-	err = drain_all(d, &call);
+	return 0;
+}
+
+static uint64_t count_changes(const struct drain *d)
+{
+	uint64_t count = 0;
+	uint32_t key = 0;
+
+	/* Unknown is as good as changed. */
+	return bpf_map_lookup_elem(d->maps.changes, &key, &count) ? d->changes + 1 : count;
+}
+
+int drain_run(struct drain *d, uint64_t now, enum drain_kind kind, drain_fn fn, void *context)
+{
+	struct call call = { .now = now, .kind = kind, .fn = fn, .context = context };
+	uint64_t changes = count_changes(d);
+	bool changed = changes != d->changes || !d->known_count;
+	int err;
+
+	if (now - d->durations_at >= DURATIONS_NS && kind == DRAIN_COUNTS)
+		call.kind = DRAIN_ALL;
+	call.again = call.kind == DRAIN_COUNTS && !changed;
+	err = call.again ? 0 : read_all(d);
 	if (!err)
+		err = drain_all(d, &call);
+	if (err)
+		return err;
+	if (changed)
 		sweep_processes(d);
-	return err;
+	d->changes = changes;
+	if (call.kind != DRAIN_COUNTS)
+		d->durations_at = now;
+	return 0;
 }

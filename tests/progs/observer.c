@@ -308,7 +308,7 @@ static void join(struct pids *pids, bool no_multi)
 	do {
 		pause_ns(20 * MS_NS);
 		context.now = now_ns();
-		if (drain_run(drain, context.now, false, take_open, &context))
+		if (drain_run(drain, context.now, DRAIN_ALL, take_open, &context))
 			die("drain", "failed");
 	} while (pids->left && context.now - context.before < GIVE_UP_NS);
 	print_missing(pids);
