@@ -27,6 +27,8 @@ static void free_arrays(struct model *m)
 	free(m->edges);
 	free(m->consumers);
 	free(m->consumer_views);
+	free(m->recorded.steps);
+	free(m->seen.steps);
 	free(m->sampled);
 	free(m->marked);
 }
@@ -75,6 +77,8 @@ static int reserve_steps(struct model *m)
 		{ &m->edges, sizeof(*m->edges) * PB_MAX_NEXT },
 		{ &m->consumers, sizeof(*m->consumers) },
 		{ &m->consumer_views, sizeof(*m->consumer_views) },
+		{ &m->recorded.steps, sizeof(*m->recorded.steps) },
+		{ &m->seen.steps, sizeof(*m->seen.steps) },
 		{ &m->sampled, sizeof(*m->sampled) },
 		{ &m->marked, sizeof(*m->marked) },
 	};
@@ -96,11 +100,31 @@ static int reserve_steps(struct model *m)
 	return 0;
 }
 
-static struct step *step_find(const struct model *m, const struct pb_step_key *key)
+void model_start_trail(struct trail *trail)
 {
-	struct step *step;
+	trail->count = trail->at;
+	trail->at = 0;
+}
 
-	HASH_FIND(hh, m->steps, key, sizeof(*key), step);
+static void lose_trail(struct trail *trail)
+{
+	trail->count = trail->at = 0;
+}
+
+static void follow(const struct model *m, struct trail *trail, struct step *step)
+{
+	if (trail->at < m->capacity)
+		trail->steps[trail->at++] = step;
+}
+
+struct step *model_find(struct model *m, struct trail *trail, const struct pb_step_key *key)
+{
+	struct step *step = trail->at < trail->count ? trail->steps[trail->at] : NULL;
+
+	if (!step || memcmp(&step->record.key, key, sizeof(*key)))
+		HASH_FIND(hh, m->steps, key, sizeof(*key), step);
+	if (step)
+		follow(m, trail, step);
 	return step;
 }
 
@@ -117,6 +141,8 @@ static struct step *step_new(struct model *m, const struct record *record, const
 	if (!step)
 		return NULL;
 	step->record.key = record->key;
+	memcpy(step->record.name, record->name, sizeof(record->name));
+	memcpy(step->record.process, record->process, sizeof(record->process));
 	HASH_ADD_KEYPTR(hh, m->steps, &step->record.key, sizeof(step->record.key), step);
 	if (!step->hh.tbl) {
 		free(step);
@@ -131,6 +157,7 @@ static struct step *step_new(struct model *m, const struct record *record, const
 	consumer->living++;
 	m->living[m->living_count++] = step;
 	m->added = m->changed = true;
+	follow(m, &m->recorded, step);
 	return step;
 }
 
@@ -162,6 +189,11 @@ static void forget_dead(struct model *m)
 void model_begin(struct model *m, uint64_t now)
 {
 	forget_dead(m);
+	model_start_trail(&m->recorded);
+	if (m->dead[1]) {
+		lose_trail(&m->recorded);
+		lose_trail(&m->seen);
+	}
 	for (struct step *step = m->dead[1], *next; step; step = next) {
 		next = step->next_dead;
 		HASH_DEL(m->steps, step);
@@ -196,40 +228,52 @@ static bool has_returned(const struct record *last, const struct record *next)
 						COUNTER_RECEIVE };
 
 	for (size_t i = 0; i < sizeof(returns) / sizeof(returns[0]); i++)
-		if (next->counter[returns[i]] != last->counter[returns[i]])
+		if (next->counter[returns[i]] > last->counter[returns[i]])
 			return true;
 	return false;
+}
+
+/* All of it but its key and name, which stay, its samples, and the counters, which never shrink. */
+static void keep(struct record *last, const struct record *next)
+{
+	const size_t counters = offsetof(struct record, counter);
+	const size_t since = offsetof(struct record, since);
+	const size_t samples = offsetof(struct record, samples);
+
+	last->place = next->place;
+	memcpy(last->next, next->next, counters - offsetof(struct record, next));
+	memcpy((char *)last + since, (const char *)next + since, samples - since);
+	memcpy(last->rest_ns, next->rest_ns, sizeof(last->rest_ns));
+	last->settle = next->settle;
 }
 
 /* The record becomes the step's last one, what its counters have grown by goes into the series. */
 static void take_record(struct model *m, struct step *step, const struct record *record)
 {
 	struct series *series = &step->entry->series;
-	struct record next = *record;
+	struct record *last = &step->record;
 
-	for (int i = 0; i < COUNTERS; i++) {
-		uint64_t last = step->record.counter[i];
-
-		/* From here on they are the model's own. */
-		if (i >= COUNTER_BUSY_TIME || next.counter[i] < last)
-			next.counter[i] = last;
-		model_add(&series->counter[i], next.counter[i] - last);
-	}
-	memset(next.samples, 0, sizeof(next.samples));
-	if (has_returned(&step->record, &next))
+	if (has_returned(last, record))
 		step->driven_at = m->now;
-	m->changed |= has_moved(&step->record, &next) || (next.marks && !step->marks);
-	step->record = next;
+	m->changed |= has_moved(last, record) || (record->marks && !step->marks);
+	/* From busy time on they are the model's own. */
+	for (int i = 0; i < COUNTER_BUSY_TIME; i++) {
+		if (record->counter[i] <= last->counter[i])
+			continue;
+		model_add(&series->counter[i], record->counter[i] - last->counter[i]);
+		last->counter[i] = record->counter[i];
+	}
+	keep(last, record);
 	step->recorded = m->now;
-	step->marks |= next.marks;
-	step->has_depth |= next.depth || next.capacity;
+	step->marks |= record->marks;
+	step->has_depth |= record->depth || record->capacity;
 	series->has_marks |= step->marks;
 	series->has_depth |= step->has_depth;
 }
 
 int model_record(struct model *m, const struct record *record, const char *tags)
 {
-	struct step *step = step_find(m, &record->key);
+	struct step *step = model_find(m, &m->recorded, &record->key);
 	int err = 0;
 
 	if (!step)

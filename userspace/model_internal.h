@@ -145,6 +145,16 @@ struct consumer {
 	size_t first_edge, edge_count;
 };
 
+/*
+ * Steps in the order in which they were told of. It mostly is the same the next time: then the step is
+ * known by its position, without a look into the table.
+ */
+struct trail {
+	struct step **steps;
+	size_t count; /* the last time */
+	size_t at;    /* this time */
+};
+
 struct model {
 	struct step *steps;    /* by key, the dead ones included */
 	struct entry *entries; /* by name, in order of id */
@@ -158,6 +168,8 @@ struct model {
 	size_t series_count;
 	size_t series_capacity;
 	size_t ended_series;
+
+	struct trail recorded, seen; /* in a drain, in a sample */
 
 	/* An item, or PB_MAX_NEXT edges, for each of `living`. */
 	size_t capacity;
@@ -197,6 +209,10 @@ struct model {
 
 /* By process and age: the order of `living`. */
 int model_compare_steps(const struct step *a, const struct step *b);
+/* The step with this key, dead or alive, as the next one of `trail`; NULL: not known. */
+struct step *model_find(struct model *m, struct trail *trail, const struct pb_step_key *key);
+void model_start_trail(struct trail *trail);
+
 /* Adds, but not beyond UINT64_MAX. */
 void model_add(uint64_t *sum, uint64_t more);
 

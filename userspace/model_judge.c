@@ -184,6 +184,7 @@ void model_judge(const struct model *m, struct step *step)
 	const struct judged *last = &step->judged;
 	struct judged at = model_counters_at(step, m->now);
 	uint64_t elapsed = grown(last->at, m->now);
+	double a_second = MODEL_SECOND / (double)elapsed;
 
 	if (elapsed < MODEL_JUDGED)
 		return;
@@ -193,8 +194,7 @@ void model_judge(const struct model *m, struct step *step)
 	step->self_share = share_of(last->counter[COUNTER_SEND_SELF_TIME],
 				    at.counter[COUNTER_SEND_SELF_TIME], elapsed);
 	for (int c = 0; c < COUNTERS; c++)
-		step->rate[c] = (double)grown(last->counter[c], at.counter[c]) * MODEL_SECOND /
-				(double)elapsed;
+		step->rate[c] = (double)grown(last->counter[c], at.counter[c]) * a_second;
 	judge_states(step);
 	for (int d = PUSHBACK_SEND; d <= PUSHBACK_RECEIVE; d++)
 		judge_spell(step, d, step->share[d], &at);

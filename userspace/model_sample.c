@@ -22,13 +22,13 @@ void model_sample_begin(struct model *m, uint64_t now)
 	m->sample++;
 	m->sampled_count = 0;
 	m->marked_count = 0;
+	model_start_trail(&m->seen);
 }
 
 void model_sample(struct model *m, const struct pb_step_key *key, const struct model_mark *mark)
 {
-	struct step *step;
+	struct step *step = model_find(m, &m->seen, key);
 
-	HASH_FIND(hh, m->steps, key, sizeof(*key), step);
 	/* Without a root it is as new as this drain, which has not ended. */
 	if (!step || !step->entry || !step->root || step->sample == m->sample)
 		return;

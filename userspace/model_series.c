@@ -77,6 +77,8 @@ int model_take_durations(struct model *m, struct step *step, int direction,
 	uint64_t due = step->record.counter[closed_counter[direction]] - *taken;
 	int err;
 
+	if (!samples->count && !step->record.settle)
+		return 0;
 	if (samples->count > due) {
 		hist_clear(&m->scratch);
 		err = hist_add_all(&m->scratch, samples);
