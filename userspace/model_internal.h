@@ -239,7 +239,8 @@ void model_decide_gauges(struct model *m);
 
 /* A new step: what its first judgement compares with. */
 void model_first_sight(const struct model *m, struct step *step, const struct record *record);
-struct judged model_counters_at(const struct step *step, uint64_t now);
+/* COUNTER_SEND_TIME, what is open included. */
+uint64_t model_send_time_at(const struct step *step, uint64_t now);
 /* Judges the time since the last judgement, if it is a second by now. */
 void model_judge(const struct model *m, struct step *step);
 /* A step has ended; those of its name that are new in this drain go on with its spells. */

@@ -43,18 +43,29 @@ void model_first_sight(const struct model *m, struct step *step, const struct re
 }
 
 /* A step without a record is as it was: what was open still is, and grows. */
-struct judged model_counters_at(const struct step *step, uint64_t now)
+static uint64_t since_record(const struct step *step, uint64_t now)
+{
+	return now > step->recorded ? now - step->recorded : 0;
+}
+
+uint64_t model_send_time_at(const struct step *step, uint64_t now)
+{
+	uint64_t time = step->record.counter[COUNTER_SEND_TIME];
+
+	return step->record.since[PUSHBACK_SEND] ? time + since_record(step, now) : time;
+}
+
+static void take_counters(struct judged *judged, const struct step *step, uint64_t now)
 {
 	const struct record *record = &step->record;
-	uint64_t more = now > step->recorded ? now - step->recorded : 0;
+	uint64_t more = since_record(step, now);
 	bool refusing = record->since[PUSHBACK_SEND], blocked = record->since[PUSHBACK_RECEIVE];
-	struct judged judged = { .at = now };
 
-	memcpy(judged.counter, record->counter, sizeof(judged.counter));
-	judged.counter[COUNTER_SEND_TIME] += refusing ? more : 0;
-	judged.counter[COUNTER_RECEIVE_TIME] += blocked ? more : 0;
-	judged.counter[COUNTER_SEND_SELF_TIME] += refusing && !blocked ? more : 0;
-	return judged;
+	judged->at = now;
+	memcpy(judged->counter, record->counter, sizeof(judged->counter));
+	judged->counter[COUNTER_SEND_TIME] = model_send_time_at(step, now);
+	judged->counter[COUNTER_RECEIVE_TIME] += blocked ? more : 0;
+	judged->counter[COUNTER_SEND_SELF_TIME] += refusing && !blocked ? more : 0;
 }
 
 static uint64_t grown(uint64_t before, uint64_t now)
@@ -182,12 +193,13 @@ static void judge_states(struct step *step)
 void model_judge(const struct model *m, struct step *step)
 {
 	const struct judged *last = &step->judged;
-	struct judged at = model_counters_at(step, m->now);
 	uint64_t elapsed = grown(last->at, m->now);
 	double a_second = MODEL_SECOND / (double)elapsed;
+	struct judged at;
 
 	if (elapsed < MODEL_JUDGED)
 		return;
+	take_counters(&at, step, m->now);
 	for (int d = PUSHBACK_SEND; d <= PUSHBACK_RECEIVE; d++)
 		step->share[d] = share_of(last->counter[time_counter[d]],
 					  at.counter[time_counter[d]], elapsed);

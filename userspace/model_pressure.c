@@ -148,7 +148,7 @@ void model_inherit(struct model *m)
 static void tally(struct tally *t, struct step *step, uint64_t now)
 {
 	const uint64_t *counter = step->record.counter;
-	uint64_t time = model_counters_at(step, now).counter[COUNTER_SEND_TIME];
+	uint64_t time = model_send_time_at(step, now);
 	uint64_t attempts = counter[COUNTER_ACCEPTED] + counter[COUNTER_SEND];
 	uint64_t grown = time > step->paid ? time - step->paid : 0;
 

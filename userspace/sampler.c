@@ -11,11 +11,15 @@
 #include "peek.h"
 
 #define PERIOD_NS 50000000ull
-/* Thousands of steps take their time: at most this part of a core. */
-#define PART      100
-#define BATCH     512  /* steps that one call reads: IOV_MAX is for them and what is between */
-#define PAGE      4096 /* or more; of 4096 bytes it is sure that they are there together */
-#define GONE_MOST 4
+/*
+ * Thousands of steps take their time: at most this part of a core. But two a second, so they are never
+ * more than a second apart: what is longer is not known.
+ */
+#define PART           400
+#define PERIOD_MOST_NS 500000000ull
+#define BATCH          512  /* steps that one call reads: IOV_MAX is for them and what is between */
+#define PAGE           4096 /* or more; of 4096 bytes it is sure that they are there together */
+#define GONE_MOST      4
 
 /* What is read of a step, in one piece. */
 struct piece {
@@ -233,7 +237,7 @@ static void look_at_process(struct sampler *s, struct model *m, const struct tar
 
 void sampler_run(struct sampler *s, struct model *m, uint64_t now)
 {
-	uint64_t used = used_ns(), period;
+	uint64_t used = used_ns(), period = PERIOD_NS;
 	size_t done, count;
 
 	model_sample_begin(m, now);
@@ -243,6 +247,7 @@ void sampler_run(struct sampler *s, struct model *m, uint64_t now)
 	}
 	model_sample_end(m);
 	used = used_ns() - used;
-	period = used * PART > PERIOD_NS ? used * PART : PERIOD_NS;
+	if (used * PART > period)
+		period = used * PART < PERIOD_MOST_NS ? used * PART : PERIOD_MOST_NS;
 	plan_next(s, now, period);
 }

@@ -2,10 +2,10 @@
 /*
  * sampler.h - enter marks, seen 20 times a second in the memory of the consumers
  *
- * Less often where that would take more than 1 % of a core of our own CPU time: from some thousand
- * steps on. All are looked at together, so one process of 4,096 steps means some 10 samples a second
- * for the others too (measured on a busy machine; 16,384 steps: 2). Busy time and shares stay what
- * they are, each sample stands for more.
+ * Less often where that would take more than a quarter of a percent of a core of our own CPU time:
+ * from some hundred steps on, and at least twice a second. All are looked at together, so many
+ * steps of one process mean fewer samples for the others too. Busy time and shares stay what they are,
+ * each sample stands for more.
  *
  * One process_vm_readv(2) a process and sample (of at most 512 steps), whether it is on a CPU or
  * not, through another of its threads where the first does not do. Knows its steps from the records
