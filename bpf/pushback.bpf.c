@@ -94,9 +94,10 @@ static __always_inline void write_end(struct pb_step *e)
 
 /* ---- Durations ---- */
 
-static __always_inline struct pb_hist *hist_of(const struct pb_step_key *key, __u32 direction)
+static __always_inline struct pb_hist *part_of(struct pb_step *e, const struct pb_step_key *key,
+					       __u32 direction, __u32 part)
 {
-	struct pb_hist_key hist_key = { .step = *key, .direction = direction };
+	struct pb_hist_key hist_key = { .step = *key, .direction = direction, .part = part };
 	struct pb_hist *hist = bpf_map_lookup_elem(&hists, &hist_key);
 	__u32 zero = 0;
 	void *empty;
@@ -106,17 +107,28 @@ static __always_inline struct pb_hist *hist_of(const struct pb_step_key *key, __
 	empty = bpf_map_lookup_elem(&zero_hist, &zero);
 	if (!empty || bpf_map_update_elem(&hists, &hist_key, empty, BPF_NOEXIST))
 		lose(PB_LOSS_HISTS_FULL, 1);
-	return bpf_map_lookup_elem(&hists, &hist_key);
+	hist = bpf_map_lookup_elem(&hists, &hist_key);
+	if (hist)
+		e->parts[direction] |= 1u << part;
+	return hist;
 }
 
-static __always_inline void put(struct pb_hist *hist, __u64 ns, __u64 count)
+/* Non-zero: there is no room. */
+static __noinline int put(struct pb_step *e, const struct pb_step_key *key, __u32 direction,
+			  __u64 ns, __u64 count)
 {
-	__u32 index = pb_hist_index(ns);
+	__u32 index = pb_hist_index(ns), at = index % PB_HIST_PART;
+	struct pb_hist *hist;
 
+	if (!e || !key || direction > PUSHBACK_RECEIVE)
+		return 1;
+	hist = part_of(e, key, direction, index / PB_HIST_PART);
 	/* clang loses the bound on its way here. */
-	barrier_var(index);
-	if (index < PB_HIST_BUCKETS)
-		__sync_fetch_and_add(&hist->count[index], (__u32)count);
+	barrier_var(at);
+	if (!hist || at >= PB_HIST_PART)
+		return 1;
+	__sync_fetch_and_add(&hist->count[at], (__u32)count);
+	return 0;
 }
 
 /*
@@ -129,8 +141,8 @@ static __noinline int sample(struct pb_step *e, const struct pb_step_key *key, _
 	__u64 closed, folded, closed_ns, folded_ns;
 	struct pushback_direction *d;
 	struct pushback_pick *pick;
-	struct pb_hist *hist;
 	bool mean;
+	__u64 ns;
 
 	if (!e || !key || direction > PUSHBACK_RECEIVE)
 		return 0;
@@ -140,23 +152,27 @@ static __noinline int sample(struct pb_step *e, const struct pb_step_key *key, _
 	folded = d->folded - e->folded[direction];
 	if ((__s64)closed <= 0 || folded > closed)
 		return 0;
-	hist = hist_of(key, direction);
-	if (!hist)
-		return 0;
 	closed_ns = d->closed_ns - e->sampled_ns[direction];
 	folded_ns = d->folded_ns - e->folded_ns[direction];
 	mean = e->now.state & (PUSHBACK_BEAT | PUSHBACK_ENDED) || pick->of != folded;
-	if (folded)
-		put(hist, mean ? folded_ns / folded : pick->ns, folded);
-	closed -= folded;
+	if (folded) {
+		if (put(e, key, direction, mean ? folded_ns / folded : pick->ns, folded))
+			return 0;
+		e->sampled[direction] += folded;
+		e->sampled_ns[direction] += folded_ns;
+		e->folded[direction] = d->folded;
+		e->folded_ns[direction] = d->folded_ns;
+		closed -= folded;
+	}
+	if (!closed)
+		return 0;
+	ns = (closed_ns - folded_ns) / closed;
 	if (closed == 1 && e->now.state & PUSHBACK_SAMPLE << direction)
-		put(hist, d->last, 1);
-	else if (closed)
-		put(hist, (closed_ns - folded_ns) / closed, closed);
+		ns = d->last;
+	if (put(e, key, direction, ns, closed))
+		return 0;
 	e->sampled[direction] = d->closed;
 	e->sampled_ns[direction] = d->closed_ns;
-	e->folded[direction] = d->folded;
-	e->folded_ns[direction] = d->folded_ns;
 	return 0;
 }
 

@@ -81,6 +81,9 @@ enum pb_probe {
 #define PB_HIST_SUB       32
 #define PB_HIST_BUCKETS   (PB_HIST_OCTAVES * PB_HIST_SUB)
 #define PB_HIST_MIN_SHIFT 10
+/* It is kept in parts of 7 octaves; most steps' durations are in one of them or two. */
+#define PB_HIST_PART  (7 * PB_HIST_SUB)
+#define PB_HIST_PARTS ((PB_HIST_BUCKETS + PB_HIST_PART - 1) / PB_HIST_PART)
 
 /* The bucket of a duration in ns. */
 PUSHBACK_INLINE unsigned int pb_hist_index(uint64_t ns)
@@ -161,6 +164,7 @@ struct pb_step {
 		uint64_t place;
 		uint64_t refusals; /* fires of refusals there */
 	} next[PB_MAX_NEXT];       /* the steps that it forwards to, in order of their first fire */
+	uint32_t parts[2];         /* per direction, bit i: there is part i of its histogram */
 	struct pb_baseline base;
 	struct pushback_step now;
 	uint64_t sequence_begin;
@@ -168,14 +172,17 @@ struct pb_step {
 PB_ASSERT(offsetof(struct pb_step, sequence_end) == 0, "read first");
 PB_ASSERT(offsetof(struct pb_step, sequence_begin) > offsetof(struct pb_step, now), "read last");
 
-/* Map `hists`: made at a step's first sampled episode. Counts wrap; take differences mod 2^32. */
+/*
+ * Map `hists`: a part of a histogram, made at its first sampled episode. Bucket i is in part
+ * i / PB_HIST_PART. Counts wrap; take differences mod 2^32.
+ */
 struct pb_hist_key {
 	struct pb_step_key step;
 	uint32_t direction;
-	uint32_t zero;
+	uint32_t part;
 };
 struct pb_hist {
-	uint32_t count[PB_HIST_BUCKETS];
+	uint32_t count[PB_HIST_PART];
 };
 
 /* Map `processes`: how many living steps, and those that are read at exit. Written by BPF. */

@@ -17,6 +17,7 @@
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 
+#include "drain_delete.h"
 #include "drain_map.h"
 #include "drain_record.h"
 #include "drain_samples.h"
@@ -34,6 +35,7 @@ struct seen {
 	uint64_t place;
 	UT_hash_handle hh;
 	struct samples_taken taken[2];
+	unsigned int part[2]; /* that had durations the last time */
 	unsigned int misses;
 	unsigned int walk; /* that saw it last */
 	bool name_counted;
@@ -68,8 +70,7 @@ struct drain {
 	struct peek_step *peeks; /* for those of one process */
 	struct peeker *peeker;
 	struct hist samples[2];
-	struct pb_hist buckets;
-	struct pb_process process;
+	struct pb_hist part;
 	struct pb_step entry;
 };
 
@@ -257,42 +258,6 @@ static bool is_fresh(struct drain *d, struct seen *seen, struct pb_step *e, int 
 	}
 }
 
-/* Makes room for another one. A process that was swept has no room to make. */
-static void count_deletion(struct drain *d, const struct pb_process_key *key)
-{
-	uint32_t deleted = 0;
-
-	if (bpf_map_lookup_elem(d->maps.processes, key, &d->process))
-		return;
-	bpf_map_lookup_elem(d->maps.deletions, key, &deleted);
-	deleted++;
-	bpf_map_update_elem(d->maps.deletions, key, &deleted, BPF_ANY);
-}
-
-static void delete_process(struct drain *d, const struct pb_process_key *key)
-{
-	bpf_map_delete_elem(d->maps.processes, key);
-	bpf_map_delete_elem(d->maps.deletions, key);
-}
-
-static void delete_step(struct drain *d, struct seen *seen, const struct pb_step *e)
-{
-	struct pb_hist_key hist = { .step = seen->key };
-	struct pb_place_key place = { .process = seen->key.process, .place = e->place };
-	uint64_t lives;
-
-	bpf_map_delete_elem(d->maps.steps, &seen->key);
-	for (hist.direction = 0; hist.direction < 2; hist.direction++)
-		bpf_map_delete_elem(d->maps.hists, &hist);
-	if (!bpf_map_lookup_elem(d->maps.places, &place, &lives) && lives == seen->key.instance)
-		bpf_map_delete_elem(d->maps.places, &place);
-	/* One whose exit was seen is still going through its steps, until it says that it has exited. */
-	if (e->flags & PB_STEP_EXITED && !e->dead_ns)
-		delete_process(d, &seen->key.process);
-	else
-		count_deletion(d, &seen->key.process);
-}
-
 static void count_name(struct drain *d, struct seen *seen, const struct pb_step *e)
 {
 	if (seen->name_counted)
@@ -302,19 +267,33 @@ static void count_name(struct drain *d, struct seen *seen, const struct pb_step 
 		d->lost[DRAIN_LOSS_NAME_CUT]++;
 }
 
+/*
+ * The part where the last ones were comes first: mostly it has them all. Each was read after the step,
+ * and together they must not be ahead of its episodes.
+ */
 static int read_samples(struct drain *d, struct seen *seen, const struct pb_step *e, int direction)
 {
 	struct pb_hist_key key = { .step = seen->key, .direction = (uint32_t)direction };
 	struct samples_taken *taken = &seen->taken[direction];
 	uint64_t sampled = e->sampled[direction] - e->base.direction[direction].closed;
+	unsigned int first = seen->part[direction];
+	int err = 0;
 
 	hist_clear(&d->samples[direction]);
-	if (sampled <= taken->total)
-		return 0;
-	if (bpf_map_lookup_elem(d->maps.hists, &key, &d->buckets))
-		return 0;
-	/* It was read after the step, and must not be ahead of its episodes. */
-	return samples_take(taken, &d->buckets, sampled - taken->total, &d->samples[direction]);
+	for (unsigned int i = 0; !err && i < PB_HIST_PARTS && sampled > taken->total; i++) {
+		uint64_t before = taken->total;
+
+		key.part = (first + i) % PB_HIST_PARTS;
+		if (!(e->parts[direction] & 1u << key.part) ||
+		    bpf_map_lookup_elem(d->maps.hists, &key, &d->part))
+			continue;
+		err = samples_take(taken, key.part, &d->part, sampled - before,
+				   &d->samples[direction]);
+		if (taken->total > before)
+			seen->part[direction] = key.part;
+	}
+	/* What was taken is to be handed on. */
+	return d->samples[direction].count ? 0 : err;
 }
 
 static int read_durations(struct drain *d, struct seen *seen, const struct pb_step *e,
@@ -354,7 +333,7 @@ static int read_step(struct drain *d, struct item *item, int peeked, const struc
 	}
 	err = call->fn(&r, call->context);
 	if (r.dead) {
-		delete_step(d, seen, e);
+		drain_delete_step(&d->maps, &seen->key, e);
 		free_seen(d, seen);
 		d->steps--;
 		d->known_count = 0;
@@ -478,23 +457,6 @@ static bool is_in_order(const struct drain *d)
 	       !memcmp(d->known, d->map.keys, d->map.count * sizeof(*d->map.keys));
 }
 
-/* Processes that have exited; their steps are flagged on their own. Counts the others. */
-static void sweep_processes(struct drain *d)
-{
-	struct pb_process_key key, next;
-	bool more = !bpf_map_get_next_key(d->maps.processes, NULL, &next);
-
-	d->processes = 0;
-	while (more) {
-		key = next;
-		more = !bpf_map_get_next_key(d->maps.processes, &key, &next);
-		if (!bpf_map_lookup_elem(d->maps.processes, &key, &d->process) && d->process.exited)
-			delete_process(d, &key);
-		else
-			d->processes++;
-	}
-}
-
 static size_t count_same(const struct item *items, size_t count)
 {
 	size_t n = 1;
@@ -589,7 +551,7 @@ int drain_run(struct drain *d, uint64_t now, enum drain_kind kind, drain_fn fn, 
 	if (err)
 		return err;
 	if (changed)
-		sweep_processes(d);
+		d->processes = drain_sweep_processes(&d->maps);
 	d->changes = changes;
 	if (call.kind != DRAIN_COUNTS)
 		d->durations_at = now;

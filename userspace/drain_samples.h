@@ -12,21 +12,18 @@
 
 /* What of one histogram was handed on. Zeroed is nothing. */
 struct samples_taken {
-	struct samples_bucket {
-		uint16_t index;
-		uint32_t count;
-	} * buckets; /* in order of their index */
-	size_t count;
+	struct samples_bucket *buckets; /* in order of their index */
+	size_t size, capacity;
 	uint64_t total;
 };
 
 void samples_free(struct samples_taken *taken);
 
 /*
- * Adds what is new in `buckets` to `into`, but not more than `most`; the rest stays new. 0 or
- * -ENOMEM.
+ * Adds what is new in this part of the histogram to `into`, but not more than `most`; the rest stays
+ * new. 0, or -ENOMEM with nothing taken.
  */
-int samples_take(struct samples_taken *taken, const struct pb_hist *buckets, uint64_t most,
-		 struct hist *into);
+int samples_take(struct samples_taken *taken, unsigned int part, const struct pb_hist *counts,
+		 uint64_t most, struct hist *into);
 
 #endif /* DRAIN_SAMPLES_H */
