@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "sink_statsd.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -62,9 +61,14 @@ static struct statsd_line series_line(const struct sink_statsd *ss, const struct
 
 static void send_counters(struct sink_statsd *ss, struct statsd_series *s)
 {
-	for (unsigned int slot = 0; slot < COUNTERS; slot++)
-		statsd_outbox_counter(&ss->out, series_line(ss, s, counter_names[slot].name, ""),
-				      &s->tally[slot], statsd_slot_due(s, slot));
+	for (unsigned int slot = 0; slot < COUNTERS; slot++) {
+		uint64_t due = statsd_slot_due(s, slot);
+
+		if (due || s->tally[slot].told)
+			statsd_outbox_counter(&ss->out,
+					      series_line(ss, s, counter_names[slot].name, ""),
+					      &s->tally[slot], due);
+	}
 	for (unsigned int d = 0; ss->format == STATSD_SUMMARY && d < 2; d++) {
 		unsigned int count = STATSD_SLOT_COUNT + d, sum = STATSD_SLOT_SUM + d;
 
@@ -112,7 +116,7 @@ static void send_gauges(struct sink_statsd *ss, struct statsd_series *s)
 
 		if (!value && !s->gauge_told[g] && !spell_has_ended(s, g))
 			continue;
-		snprintf(text, sizeof(text), "%" PRIu64, value);
+		statsd_number(text, value);
 		statsd_outbox_gauge(&ss->out, series_line(ss, s, gauge_names[g].name, ""),
 				    &s->gauge_told[g], value, text);
 	}

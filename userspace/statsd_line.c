@@ -176,22 +176,36 @@ int statsd_check_prefix(const char *prefix, char *why, size_t why_size)
 	return -EINVAL;
 }
 
-/* Writes value / 10^decimals without trailing zeros. */
+/*
+ * Writes value / 10^decimals. By hand: an agent of many steps writes a hundred thousand numbers and
+ * lines a second, and what formats them would take most of that time.
+ */
+static void write_number(char out[STATSD_NUMBER_SIZE], uint64_t value, unsigned int decimals)
+{
+	char text[STATSD_NUMBER_SIZE], *at = text + sizeof(text);
+	unsigned int digits = 0;
+
+	for (*--at = '\0'; value || digits <= decimals; value /= 10) {
+		*--at = (char)('0' + value % 10);
+		if (++digits == decimals)
+			*--at = '.';
+	}
+	memcpy(out, at, (size_t)(text + sizeof(text) - at));
+}
+
+void statsd_number(char out[STATSD_NUMBER_SIZE], uint64_t n)
+{
+	write_number(out, n, 0);
+}
+
+/* The same without trailing zeros. */
 static void write_decimal(char out[STATSD_NUMBER_SIZE], uint64_t value, unsigned int decimals)
 {
-	uint64_t scale = 1;
-
 	while (decimals && value % 10 == 0) {
 		value /= 10;
 		decimals--;
 	}
-	for (unsigned int i = 0; i < decimals; i++)
-		scale *= 10;
-	if (decimals)
-		snprintf(out, STATSD_NUMBER_SIZE, "%" PRIu64 ".%0*" PRIu64, value / scale,
-			 (int)decimals, value % scale);
-	else
-		snprintf(out, STATSD_NUMBER_SIZE, "%" PRIu64, value);
+	write_number(out, value, decimals);
 }
 
 void statsd_ms(char out[STATSD_NUMBER_SIZE], uint64_t ns)
@@ -272,9 +286,25 @@ void statsd_rate(char out[STATSD_NUMBER_SIZE], uint64_t n)
 size_t statsd_line(char *out, size_t size, const struct statsd_line *line)
 {
 	char rate[STATSD_NUMBER_SIZE];
+	const char *const parts[] = {
+		line->prefix, line->name,
+		line->suffix, ":",
+		line->value,  "|",
+		line->type,   line->weight > 1 ? "|@" : "",
+		rate,         *line->tags ? "|#" : "",
+		line->tags,
+	};
+	size_t length = 0;
 
 	statsd_rate(rate, line->weight);
-	return (size_t)snprintf(out, size, "%s%s%s:%s|%s%s%s%s%s", line->prefix, line->name,
-				line->suffix, line->value, line->type, *rate ? "|@" : "", rate,
-				*line->tags ? "|#" : "", line->tags);
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+		size_t more = strlen(parts[i]);
+
+		if (length < size)
+			memcpy(out + length, parts[i], more < size - length ? more : size - length);
+		length += more;
+	}
+	if (size)
+		out[length < size ? length : size - 1] = '\0';
+	return length;
 }

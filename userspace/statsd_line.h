@@ -59,6 +59,7 @@ const char *statsd_quote(char *out, size_t size, const char *text);
  * the whole part of 1/rate, so the rate must not be rounded up. Empty for 1: the field is left out.
  */
 void statsd_rate(char out[STATSD_NUMBER_SIZE], uint64_t n);
+void statsd_number(char out[STATSD_NUMBER_SIZE], uint64_t n);
 /* ns as ms: to the ns below 1 ms, to the us above; no exponent, no trailing zeros. */
 void statsd_ms(char out[STATSD_NUMBER_SIZE], uint64_t ns);
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "statsd_packet.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -218,7 +217,7 @@ void statsd_outbox_counter(struct statsd_outbox *out, struct statsd_line line,
 
 	if (!due && !tally->told)
 		return;
-	snprintf(value, sizeof(value), "%" PRIu64, due);
+	statsd_number(value, due);
 	line.value = value;
 	line.type = "c";
 	statsd_outbox_line(out, &line, (struct statsd_item){ tally, due, STATSD_COUNTER });

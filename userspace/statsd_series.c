@@ -151,6 +151,7 @@ static size_t merge_one(struct statsd_table *t, struct statsd_series **merged, s
 
 	for (; *from < t->count && (!series || t->at[*from]->id < series->id); ++*from) {
 		s = t->at[*from];
+		t->changed |= s->series != NULL;
 		s->series = NULL;
 		if (count_due(s))
 			merged[have++] = s;
@@ -167,6 +168,7 @@ static size_t merge_one(struct statsd_table *t, struct statsd_series **merged, s
 		t->lost_no_memory++;
 		return have;
 	}
+	t->changed |= !s->series;
 	take_totals(s, series, t->summary);
 	merged[have++] = s;
 	return have;
@@ -203,6 +205,7 @@ static void make_groups(struct statsd_table *t)
 		sorted[i]->is_leader = false;
 	}
 	free(sorted);
+	t->changed = false;
 }
 
 void statsd_table_update(struct statsd_table *t, const struct series *const *series, size_t count)
@@ -215,6 +218,7 @@ void statsd_table_update(struct statsd_table *t, const struct series *const *ser
 		t->lost_no_memory += count;
 		for (size_t i = 0; i < t->count; i++)
 			t->at[i]->series = NULL;
+		t->changed = true;
 		return;
 	}
 	for (size_t i = 0; i < count; i++)
@@ -225,7 +229,8 @@ void statsd_table_update(struct statsd_table *t, const struct series *const *ser
 	free(t->at);
 	t->at = merged;
 	t->count = have;
-	make_groups(t);
+	if (t->changed)
+		make_groups(t);
 }
 
 void statsd_table_free(struct statsd_table *t)

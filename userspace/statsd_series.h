@@ -39,6 +39,7 @@ struct statsd_table {
 	const char *global_tags; /* sane; the caller's */
 	bool plain_values;       /* no ':' inside of tag values */
 	bool summary;            /* the slots of the summary format are in use */
+	bool changed;            /* there are others than when groups were made */
 	/* Only grow. */
 	uint64_t lost_series_full; /* counters whose last differences were given up for newer series
 				    */
