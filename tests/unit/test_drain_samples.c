@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include "drain_samples.h"
+
+static const unsigned int first[PB_HIST_PARTS] = { 0, PB_HIST_PART, 2 * PB_HIST_PART };
+
+static uint64_t count_of(const struct hist *h, unsigned int index)
+{
+	for (size_t i = 0; i < h->size; i++)
+		if (h->values[i].ns == hist_bucket_ns(index))
+			return h->values[i].count;
+	return 0;
+}
+
+static void test_only_what_is_new(void **state)
+{
+	struct samples_taken taken = { 0 };
+	struct pb_hist part = { { [3] = 5, [200] = 1 } };
+	struct hist h = { 0 };
+
+	(void)state;
+	assert_int_equal(samples_take(&taken, 1, &part, 100, &h), 0);
+	assert_int_equal(count_of(&h, first[1] + 3), 5);
+	assert_int_equal(count_of(&h, first[1] + 200), 1);
+	assert_int_equal(taken.total, 6);
+
+	hist_clear(&h);
+	part.count[3] = 7;
+	part.count[1] = 1;
+	assert_int_equal(samples_take(&taken, 1, &part, 100, &h), 0);
+	assert_int_equal(count_of(&h, first[1] + 1), 1);
+	assert_int_equal(count_of(&h, first[1] + 3), 2);
+	assert_int_equal(h.count, 3);
+	assert_int_equal(taken.total, 9);
+	samples_free(&taken);
+	hist_free(&h);
+}
+
+static void test_parts_are_apart(void **state)
+{
+	struct samples_taken taken = { 0 };
+	struct pb_hist low = { { [0] = 1, [223] = 2 } }, high = { { [0] = 4 } };
+	struct hist h = { 0 };
+
+	(void)state;
+	for (int turn = 0; turn < 3; turn++) {
+		assert_int_equal(samples_take(&taken, 2, &high, 100, &h), 0);
+		assert_int_equal(samples_take(&taken, 0, &low, 100, &h), 0);
+	}
+	assert_int_equal(h.count, 7);
+	assert_int_equal(count_of(&h, first[2]), 4);
+	assert_int_equal(count_of(&h, 223), 2);
+	samples_free(&taken);
+	hist_free(&h);
+}
+
+static void test_what_is_too_much_stays_new(void **state)
+{
+	struct samples_taken taken = { 0 };
+	struct pb_hist part = { { [1] = 2, [5] = 10, [9] = 1 } };
+	struct hist h = { 0 };
+
+	(void)state;
+	assert_int_equal(samples_take(&taken, 0, &part, 6, &h), 0);
+	assert_int_equal(h.count, 6);
+	assert_int_equal(count_of(&h, 5), 4);
+	assert_int_equal(samples_take(&taken, 0, &part, 100, &h), 0);
+	assert_int_equal(h.count, 13);
+	assert_int_equal(count_of(&h, 5), 10);
+	assert_int_equal(taken.total, 13);
+	samples_free(&taken);
+	hist_free(&h);
+}
+
+static void test_counts_wrap(void **state)
+{
+	struct samples_taken taken = { 0 };
+	struct pb_hist part = { { [7] = UINT32_MAX } };
+	struct hist h = { 0 };
+
+	(void)state;
+	assert_int_equal(samples_take(&taken, 4, &part, UINT64_MAX, &h), 0);
+	hist_clear(&h);
+	part.count[7] = 0;
+	assert_int_equal(samples_take(&taken, 4, &part, UINT64_MAX, &h), 0);
+	assert_int_equal(h.count, 1);
+	part.count[7] = 2;
+	assert_int_equal(samples_take(&taken, 4, &part, UINT64_MAX, &h), 0);
+	assert_int_equal(h.count, 3);
+	samples_free(&taken);
+	hist_free(&h);
+}
+
+/* The last part is a short one. */
+static void test_all_buckets(void **state)
+{
+	struct samples_taken taken = { 0 };
+	struct pb_hist part;
+	struct hist h = { 0 };
+
+	(void)state;
+	for (unsigned int i = 0; i < PB_HIST_PART; i++)
+		part.count[i] = 1;
+	for (unsigned int i = PB_HIST_PARTS; i-- > 0;)
+		assert_int_equal(samples_take(&taken, i, &part, UINT64_MAX, &h), 0);
+	assert_int_equal(h.size, PB_HIST_BUCKETS);
+	assert_int_equal(h.count, PB_HIST_BUCKETS);
+	samples_free(&taken);
+	hist_free(&h);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_only_what_is_new),
+		cmocka_unit_test(test_parts_are_apart),
+		cmocka_unit_test(test_what_is_too_much_stays_new),
+		cmocka_unit_test(test_counts_wrap),
+		cmocka_unit_test(test_all_buckets),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
