@@ -23,7 +23,7 @@ void drain_free(struct drain *d);
 enum drain_kind {
 	/*
 	 * Without durations, which are left for a later drain. Where no step has come or ended this reads
-	 * the steps' memory only, which is a tenth of the work.
+	 * the steps' memory and not the maps.
 	 */
 	DRAIN_COUNTS,
 	DRAIN_ALL,
