@@ -123,7 +123,7 @@ $(B)/pushback: $(B)/userspace/main.o $(LIBRARY)
 	$(Q)$(OBJCOPY) --remove-section=.note.stapsdt $@
 
 # The kernel side: object, then the skeleton that only attach includes.
-$(B)/pushback.bpf.o: bpf/pushback.bpf.c bpf/maps.bpf.h include/pushback.h include/pushback_abi.h | $(B)/need
+$(B)/pushback.bpf.o: bpf/pushback.bpf.c $(wildcard bpf/*.h) include/pushback.h include/pushback_abi.h | $(B)/need
 	$(call say,BPF,$@)
 	$(Q)$(CLANG) -target bpf -D__TARGET_ARCH_$(ARCH) -mcpu=v3 -ffreestanding -O2 -g \
 		-Wall -Wextra -Wno-unused-parameter -Werror \

@@ -20,27 +20,12 @@
 
 #include "pushback_abi.h"
 #include "maps.bpf.h"
+#include "pushback_kernel.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 /* Only processes in `targets`. Filtered here: a filter per link is slow and misses nothing less. */
 const volatile bool filter_processes = false;
-
-/* What we read of the kernel's; offsets are relocated when the program is loaded. */
-struct signal_struct {
-	struct {
-		int counter;
-	} live;
-} __attribute__((preserve_access_index));
-
-struct task_struct {
-	int tgid;
-	struct task_struct *group_leader;
-	struct signal_struct *signal;
-	__u64 start_time;
-	__u64 self_exec_id;
-	char comm[16];
-} __attribute__((preserve_access_index));
 
 /* libbpf has it from 1.2 on. */
 #ifndef PT_REGS_PARM6
