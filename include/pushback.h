@@ -809,7 +809,7 @@ PUSHBACK_COLD unsigned int pushback_next_news(struct pushback_step *s, uintptr_t
 		return 0;
 	if (pushback_armed(site))
 		return PUSHBACK_UNTOLD;
-	if (now - s->watch_since >= PUSHBACK_BEAT_NS)
+	if (pushback_since(s->watch_since, now) >= PUSHBACK_BEAT_NS)
 		s->nexts |= bit;
 	return 0;
 }

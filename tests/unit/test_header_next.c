@@ -91,6 +91,27 @@ static void a_quiet_consumer_tells_it_too(void **state)
 	assert_in_range(told(&b), 3, 4);
 }
 
+/* The sites come later than the semaphore; the coarse clock may still be before the watch's beginning. */
+static void what_no_site_could_tell_at_first_is_told_soon(void **state)
+{
+	struct pushback_step *c = apart_from_b();
+	unsigned int i;
+
+	(void)state;
+	clock_tick = 4000000;
+	clock_now += clock_tick - clock_now % clock_tick + 1000000;
+	observer_raise(1);
+	for (i = 0; i < 20; i++) {
+		if (i == 10)
+			observer_arm(OBSERVER_ALL);
+		hand_on(&b);
+		hand_on(c);
+	}
+	clock_tick = 1;
+	assert_int_equal(told(&b), 1);
+	assert_int_equal(told(c), 1);
+}
+
 /* 48 bits for any number of steps: who shares one in this second does not in the next. */
 static void all_of_many_are_told_in_a_while(void **state)
 {
@@ -198,6 +219,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(each_one_is_told_once_a_second),
 		TEST(a_quiet_consumer_tells_it_too),
+		TEST(what_no_site_could_tell_at_first_is_told_soon),
 		TEST(all_of_many_are_told_in_a_while),
 		TEST(a_forward_site_that_comes_late),
 		TEST(where_nobody_listens_it_is_not_tried_for_ever),

@@ -177,7 +177,7 @@ fn next_news(s: &Record, next: usize, site: Site, now: u64) -> u32 {
     if sites::armed(site) {
         return UNTOLD;
     }
-    if now.wrapping_sub(s.watch_since.get()) >= BEAT_NS {
+    if since(s.watch_since.get(), now) >= BEAT_NS {
         s.nexts.set(s.nexts.get() | bit);
     }
     0
