@@ -4,9 +4,10 @@
 import json
 import os
 import signal
+import time
 
 import truth
-from program import DEMO, Program, run
+from program import DEMO, Program, now, run, semaphore_of
 
 # Longer runs and more of them, for a machine that has the time.
 LONG = os.environ.get("PUSHBACK_TEST_LONG", "") not in ("", "0")
@@ -31,6 +32,33 @@ class Consumer(Program):
         """It calls no step any more; the moment is before or after all calls, ns."""
         self.say("pause")
         return int(self.wait_line(r"paused at (\d+)")[1])
+
+    def is_watched(self):
+        return semaphore_of(self.pid, os.readlink(f"/proc/{self.pid}/exe"), f"/proc/{self.pid}/exe") > 0
+
+    def pause_unwatched(self, timeout=60):
+        """Pauses it while nobody watches it, and each of its steps has seen that.
+
+        Another test's agent may watch all of this machine. An agent that comes to a watch of somebody
+        else's has a step from its first event on, and so would miss what comes before that.
+        """
+        since, end = None, time.monotonic() + timeout
+        while True:
+            if self.is_watched():
+                since = None
+            elif since is None:
+                since = now()
+            time.sleep(0.1)
+            paused = self.pause()
+            if since and not self.is_watched() and self._has_returned(since):
+                return paused
+            self.resume()
+            assert time.monotonic() < end, "others watch it all the time"
+
+    def _has_returned(self, since):
+        """Each living step that ever did, since then: by the log, which a pause completes."""
+        living = [i for i in truth.read(self.log).instances.values() if i.runs and i.end is None]
+        return all(max(run[1] for run in instance.runs) >= since for instance in living)
 
     def resume(self):
         self.say("resume")

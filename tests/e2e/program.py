@@ -6,6 +6,7 @@ import os
 import pathlib
 import queue
 import re
+import struct
 import subprocess
 import threading
 import time
@@ -25,6 +26,21 @@ def run(*argv, timeout=60, **more):
     """A command to its end: its status, and all that it wrote."""
     command = [str(word) for word in argv]
     return subprocess.run(command, capture_output=True, text=True, timeout=timeout, **more)
+
+
+def semaphore_of(pid, path, file=None):
+    """The value of pushback_semaphore of a mapped file: found by its section, read in memory.
+
+    `path` is the file's in the process, or how that ends; `file` is where it can be read, if not there.
+    """
+    with open(f"/proc/{pid}/maps") as maps:
+        mapped = next(line for line in maps if line.rstrip().endswith(path))
+    base = int(mapped.split("-")[0], 16)
+    sections = run("readelf", "-SW", file or mapped.split()[-1]).stdout
+    fields = next(line for line in sections.splitlines() if " .probes " in line).split("]")[1].split()
+    with open(f"/proc/{pid}/mem", "rb") as memory:
+        memory.seek(base + int(fields[2], 16))
+        return struct.unpack("H", memory.read(2))[0]
 
 
 def wait_until(condition, what, timeout=10):

@@ -16,7 +16,7 @@ import pytest
 import truth
 from agent import Agent
 from load import LONG, NS, Consumer, chain_errors, count_errors, run_json, sample_errors
-from program import DEMO, PROGS, PUSHBACK, ROOT, Program, run, wait_until
+from program import DEMO, PROGS, PUSHBACK, ROOT, Program, run, semaphore_of, wait_until
 
 OBSERVER = PROGS / "observer"
 BEAT = NS  # heartbeats, and the longest time between two looks at the clock
@@ -258,18 +258,6 @@ def test_library_that_is_opened_later(tmp_path, library, target):
     assert many_errors(agent, process) == host
 
 
-def semaphore_of(pid, name):
-    """The value of pushback_semaphore of a mapped file: found by its section, read in memory."""
-    with open(f"/proc/{pid}/maps") as maps:
-        mapped = next(line for line in maps if line.rstrip().endswith(name))
-    path, base = mapped.split()[-1], int(mapped.split("-")[0], 16)
-    sections = run("readelf", "-SW", path).stdout
-    fields = next(line for line in sections.splitlines() if " .probes " in line).split("]")[1].split()
-    with open(f"/proc/{pid}/mem", "rb") as memory:
-        memory.seek(base + int(fields[2], 16))
-        return struct.unpack("H", memory.read(2))[0]
-
-
 # ---- Where a binary can be ----
 
 
@@ -284,7 +272,7 @@ def check_paused(agent, consumer, window, **tags):
 
 def watch_for_a_while(directory, consumer, *options):
     """Attaches in a pause and detaches in one: the agent, and the window."""
-    begin = consumer.pause()
+    begin = consumer.pause_unwatched()
     with Agent(*options, "--tag-from", "pid") as agent:
         consumer.resume()
         time.sleep(0.5)

@@ -32,7 +32,7 @@ def watch(demo, log, *options, seconds=1.5):
     """(what the agent said, the truth by step, ns) of a consumer that was already slow."""
     with Consumer(log, *options, program=demo) as consumer:
         time.sleep(0.2)
-        begin = consumer.pause()
+        begin = consumer.pause_unwatched()
         with Agent("--pid", consumer.pid, interval="1s") as agent:
             consumer.resume()
             time.sleep(seconds)
