@@ -239,8 +239,12 @@ static bool is_gone(struct drain *d, struct seen *seen, struct pb_step *e, bool 
  * episodes, and one that nobody drives fires nothing. True if `e->now` is its present state.
  */
 static bool is_fresh(struct drain *d, struct seen *seen, struct pb_step *e, int peeked,
-		     uint64_t now)
+		     const struct call *call)
 {
+	uint64_t now = call->now;
+	/* Else its next event makes up for it. */
+	bool missed = is_silent(e, now) || call->kind == DRAIN_LAST;
+
 	switch (peeked) {
 	case 0:
 		seen->misses = 0;
@@ -248,8 +252,8 @@ static bool is_fresh(struct drain *d, struct seen *seen, struct pb_step *e, int 
 	case -EAGAIN: /* being driven right now: its events tell */
 		return false;
 	case -EPERM:
-		d->lost[DRAIN_LOSS_SILENT] += is_silent(e, now) && !seen->unreadable_counted;
-		seen->unreadable_counted |= is_silent(e, now);
+		d->lost[DRAIN_LOSS_SILENT] += missed && !seen->unreadable_counted;
+		seen->unreadable_counted |= missed;
 		return false;
 	case -ESRCH:
 		return is_gone(d, seen, e, true, now);
@@ -319,7 +323,7 @@ static int read_step(struct drain *d, struct item *item, int peeked, const struc
 
 	count_name(d, seen, e);
 	if (!(e->flags & PB_STEP_DEAD))
-		fresh = is_fresh(d, seen, e, peeked, call->now);
+		fresh = is_fresh(d, seen, e, peeked, call);
 	r.dead = e->flags & PB_STEP_DEAD;
 	if (r.dead || call->kind != DRAIN_COUNTS) {
 		r.settle = r.dead || call->kind == DRAIN_LAST || (fresh && is_silent(e, call->now));
