@@ -227,6 +227,7 @@ static void flush(struct sink *sink, const struct model *m, const struct agent_s
 	statsd_table_update(&ss->table, series, count);
 	ss->lines_left = LINES_MAX;
 	send_series(ss);
+	statsd_outbox_push(&ss->out);
 	statsd_agent_flush(&ss->agent, &ss->out, &ss->table, stats, ss->global_tags);
 	statsd_outbox_close(&ss->out);
 	statsd_outbox_drain(&ss->out, last ? LAST_MS : WAIT_MS, last ? LAST_MS : PATIENCE_MS);

@@ -82,19 +82,20 @@ static void settle(struct statsd_outbox *out, const struct statsd_item *items, s
 	}
 }
 
-/* Sends, and learns from EMSGSIZE for as long as the connection is the same. */
-static enum statsd_reason send_packet(struct statsd_outbox *out, const char *data, size_t size)
+/* Learns from EMSGSIZE for as long as the connection is the same. */
+static void learn(struct statsd_outbox *out, size_t size, enum statsd_reason reason)
 {
-	enum statsd_reason reason = statsd_socket_send(out->socket, data, size);
 	unsigned int connection = statsd_socket_connections(out->socket);
 
 	if (connection != out->connection) {
 		out->connection = connection;
 		out->payload = out->payload_max;
+		out->proven = 0;
 	}
+	if (reason == STATSD_SENT && size > out->proven)
+		out->proven = size;
 	if (reason == STATSD_TOO_BIG && size / 2 < out->payload)
 		out->payload = size / 2 > PAYLOAD_MIN ? size / 2 : PAYLOAD_MIN;
-	return reason;
 }
 
 static struct statsd_packet *copy_packet(const struct statsd_outbox *out, size_t *bytes)
@@ -133,6 +134,7 @@ static enum statsd_reason enqueue(struct statsd_outbox *out)
 	*out->tail = p;
 	out->tail = &p->next;
 	out->queued += bytes;
+	out->waiting++;
 	return STATSD_SENT;
 }
 
@@ -145,39 +147,89 @@ static void pop(struct statsd_outbox *out, enum statsd_reason reason)
 	if (!out->head)
 		out->tail = &out->head;
 	out->queued -= packet_bytes(p);
+	out->waiting--;
 	free(p);
+}
+
+/* The oldest of those that wait. */
+static size_t gather(const struct statsd_outbox *out, struct iovec payloads[STATSD_BATCH])
+{
+	size_t count = 0;
+
+	for (struct statsd_packet *p = out->head; p && count < STATSD_BATCH; p = p->next)
+		payloads[count++] = (struct iovec){ p->data, p->size };
+	return count;
 }
 
 /* True when nothing waits any more. */
 static bool send_waiting(struct statsd_outbox *out)
 {
 	while (out->head) {
-		enum statsd_reason reason = send_packet(out, out->head->data, out->head->size);
+		struct iovec payloads[STATSD_BATCH];
+		size_t count = gather(out, payloads);
+		enum statsd_reason reason;
+		size_t sent = statsd_socket_send_many(out->socket, payloads, count, &reason);
 
+		for (; sent; sent--) {
+			learn(out, out->head->size, STATSD_SENT);
+			pop(out, STATSD_SENT);
+		}
 		if (reason == STATSD_BUSY)
 			return false;
+		if (reason == STATSD_SENT)
+			continue;
+		learn(out, out->head->size, reason);
 		pop(out, reason);
 	}
 	return true;
 }
 
-void statsd_outbox_close(struct statsd_outbox *out)
+/* Without memory for a copy it goes out at once, or not at all. */
+static enum statsd_reason send_growing(struct statsd_outbox *out)
 {
-	enum statsd_reason reason = STATSD_BUSY;
+	enum statsd_reason reason;
+
+	if (!send_waiting(out))
+		return STATSD_NO_MEMORY;
+	reason = statsd_socket_send(out->socket, out->data, out->used);
+	learn(out, out->used, reason);
+	return reason == STATSD_BUSY ? STATSD_NO_MEMORY : reason;
+}
+
+/*
+ * The growing packet waits for others, unless it is the largest so far: the receiver may find it too big,
+ * and others are made no larger then.
+ */
+static void finish_packet(struct statsd_outbox *out)
+{
+	bool is_largest = out->used > out->proven;
+	enum statsd_reason reason;
 
 	if (!out->used)
 		return;
-	if (send_waiting(out))
-		reason = send_packet(out, out->data, out->used);
-	if (reason == STATSD_BUSY) {
-		reason = enqueue(out);
-		if (reason != STATSD_SENT)
-			settle(out, out->items, out->items_count, reason);
-	} else {
+	if (out->waiting >= STATSD_BATCH)
+		send_waiting(out);
+	reason = enqueue(out);
+	if (reason != STATSD_SENT) {
+		if (reason == STATSD_NO_MEMORY)
+			reason = send_growing(out);
 		settle(out, out->items, out->items_count, reason);
 	}
 	out->used = 0;
 	out->items_count = 0;
+	if (is_largest)
+		send_waiting(out);
+}
+
+void statsd_outbox_push(struct statsd_outbox *out)
+{
+	send_waiting(out);
+}
+
+void statsd_outbox_close(struct statsd_outbox *out)
+{
+	finish_packet(out);
+	send_waiting(out);
 }
 
 /* It never will fit: even a counter is given up, or it would be tried for ever. */
@@ -202,7 +254,7 @@ void statsd_outbox_line(struct statsd_outbox *out, const struct statsd_line *lin
 	}
 	if (out->items_count == STATSD_ITEMS_MAX ||
 	    (out->used && out->used + 1 + length > out->payload))
-		statsd_outbox_close(out);
+		finish_packet(out);
 	if (out->used)
 		out->data[out->used++] = '\n';
 	memcpy(out->data + out->used, text, length);

@@ -52,12 +52,14 @@ struct statsd_outbox {
 	size_t payload; /* most bytes of a packet, now: less after EMSGSIZE */
 	size_t payload_max;
 	unsigned int connection; /* that `payload` is for */
+	size_t proven;           /* the largest packet that it has taken */
 	struct statsd_sent stats;
 
-	/* Waiting packets, oldest first. */
+	/* Waiting packets, oldest first: for the receiver, or for others that go out with them. */
 	struct statsd_packet *head;
 	struct statsd_packet **tail;
-	size_t queued;
+	size_t waiting; /* of them */
+	size_t queued;  /* their bytes */
 
 	/* The packet that grows. */
 	size_t used;
@@ -70,7 +72,7 @@ void statsd_outbox_init(struct statsd_outbox *out, struct statsd_socket *socket,
 /* Discards what waits. The socket stays the caller's. */
 void statsd_outbox_free(struct statsd_outbox *out);
 
-/* Adds a line; packets that are full go out. */
+/* Adds a line; packets that are full go out, several at once. */
 void statsd_outbox_line(struct statsd_outbox *out, const struct statsd_line *line,
 			struct statsd_item item);
 /*
@@ -81,7 +83,9 @@ void statsd_outbox_counter(struct statsd_outbox *out, struct statsd_line line,
 			   struct statsd_tally *tally, uint64_t due);
 void statsd_outbox_gauge(struct statsd_outbox *out, struct statsd_line line, bool *told,
 			 uint64_t value, const char *text);
-/* Sends the growing packet as well, or queues it. */
+/* Sends those that are full, so that `stats` says what became of them. */
+void statsd_outbox_push(struct statsd_outbox *out);
+/* Sends all, the growing packet as well, or queues it. */
 void statsd_outbox_close(struct statsd_outbox *out);
 
 /*

@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <endian.h>
 #include <errno.h>
+#include <linux/errqueue.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -259,6 +260,16 @@ static enum statsd_reason open_socket(struct statsd_socket *s, const struct sock
 	return STATSD_SENT;
 }
 
+/* ICMP's word on what this socket has sent is kept for us until we read it. */
+static bool keep_errors(int fd, int family)
+{
+	const int on = 1;
+
+	if (family == AF_INET6)
+		return !setsockopt(fd, IPPROTO_IPV6, IPV6_RECVERR, &on, sizeof(on));
+	return !setsockopt(fd, IPPROTO_IP, IP_RECVERR, &on, sizeof(on));
+}
+
 static enum statsd_reason connect_udp(struct statsd_socket *s)
 {
 	enum statsd_reason reason = STATSD_UNRESOLVED;
@@ -268,7 +279,8 @@ static enum statsd_reason connect_udp(struct statsd_socket *s)
 
 		reason = open_socket(s, &peer->address, peer->size, SOCK_DGRAM);
 		if (reason == STATSD_SENT) {
-			s->is_local = is_local(s->fd, peer);
+			s->is_local = is_local(s->fd, peer) &&
+				      keep_errors(s->fd, peer->address.sa_family);
 			return reason;
 		}
 		distrust_peer(s);
@@ -288,49 +300,113 @@ static enum statsd_reason connect_unix(struct statsd_socket *s)
 	return open_socket(s, (struct sockaddr *)&to, sizeof(to), type);
 }
 
-/* A pending error of the socket, which this clears. */
-static int pending_error(int fd)
+/* What a message of the error queue says; 0: it is not from ICMP. */
+static int icmp_error(struct msghdr *message)
 {
-	int err = 0;
-	socklen_t size = sizeof(err);
+	struct sock_extended_err e;
 
-	return getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &size) ? errno : err;
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c; c = CMSG_NXTHDR(message, c)) {
+		bool v4 = c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_RECVERR;
+		bool v6 = c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_RECVERR;
+
+		if (!v4 && !v6)
+			continue;
+		memcpy(&e, CMSG_DATA(c), sizeof(e));
+		if (e.ee_origin == SO_EE_ORIGIN_ICMP || e.ee_origin == SO_EE_ORIGIN_ICMP6)
+			return (int)e.ee_errno;
+	}
+	return 0;
+}
+
+/* How many datagrams have come back since the last time, and with which error. */
+static size_t count_returned(int fd, int *err)
+{
+	_Alignas(struct cmsghdr) char control[512];
+	size_t count = 0;
+
+	for (;;) {
+		struct msghdr message = { .msg_control = control,
+					  .msg_controllen = sizeof(control) };
+		int one;
+
+		if (recvmsg(fd, &message, MSG_ERRQUEUE | MSG_DONTWAIT) < 0)
+			return count;
+		one = icmp_error(&message);
+		if (!one)
+			continue;
+		*err = one;
+		count++;
+	}
+}
+
+/* Adds to *sent; 0 or an errno for the first that was not handed over. */
+static int send_datagrams(int fd, const struct iovec *payloads, size_t count, size_t *sent)
+{
+	struct mmsghdr messages[STATSD_BATCH];
+	int n;
+
+	if (count > STATSD_BATCH)
+		count = STATSD_BATCH;
+	for (size_t i = 0; i < count; i++)
+		messages[i] =
+			(struct mmsghdr){ .msg_hdr = {
+						  .msg_iov =
+							  (struct iovec *)(uintptr_t)&payloads[i],
+						  .msg_iovlen = 1,
+					  } };
+	n = sendmmsg(fd, messages, (unsigned int)count, MSG_NOSIGNAL);
+	if (n < 0)
+		return errno;
+	*sent += (size_t)n;
+	return 0;
 }
 
 /*
  * A connected UDP socket tells a refusal at the next send. To this host the refusal is there before
- * send() returns, so here it can be told of the payload that it belongs to.
+ * the datagram is sent, so the next one of the same call is not, and it can be told of the payload that
+ * it belongs to: the last one. Which of a call's datagrams failed is all that the kernel tells of it,
+ * and not why; but a refusal is in the error queue.
  */
-static int send_local_udp(struct statsd_socket *s, const void *payload, size_t size)
+static int send_local_udp(struct statsd_socket *s, const struct iovec *payloads, size_t count,
+			  size_t *sent)
 {
-	if (send(s->fd, payload, size, MSG_NOSIGNAL) < 0)
-		return errno;
-	return pending_error(s->fd);
+	size_t before = *sent, returned;
+	int err = send_datagrams(s->fd, payloads, count, sent), why = 0;
+
+	returned = count_returned(s->fd, &why);
+	if (err || !returned)
+		return err;
+	*sent = *sent - before > returned ? *sent - returned : before;
+	return why;
 }
 
 /* 0, an errno, or -1 for a partial write. */
-static int send_stream(struct statsd_socket *s, const void *payload, size_t size)
+static int send_stream(struct statsd_socket *s, const struct iovec *payload)
 {
-	uint32_t prefix = htole32((uint32_t)size);
-	struct iovec parts[] = {
-		{ &prefix, sizeof(prefix) },
-		{ (void *)(uintptr_t)payload, size },
-	};
+	uint32_t prefix = htole32((uint32_t)payload->iov_len);
+	struct iovec parts[] = { { &prefix, sizeof(prefix) }, *payload };
 	struct msghdr message = { .msg_iov = parts, .msg_iovlen = 2 };
 	ssize_t sent = sendmsg(s->fd, &message, MSG_NOSIGNAL);
 
 	if (sent < 0)
 		return errno;
-	return (size_t)sent == sizeof(prefix) + size ? 0 : -1;
+	return (size_t)sent == sizeof(prefix) + payload->iov_len ? 0 : -1;
 }
 
-static int send_once(struct statsd_socket *s, const void *payload, size_t size)
+/* One at least, as many as can be told apart if something is wrong. Adds to *sent. */
+static int send_some(struct statsd_socket *s, const struct iovec *payloads, size_t count,
+		     size_t *sent)
 {
-	if (s->address.scheme == STATSD_UNIX)
-		return send_stream(s, payload, size);
+	int err;
+
 	if (s->address.scheme == STATSD_UDP && s->is_local)
-		return send_local_udp(s, payload, size);
-	return send(s->fd, payload, size, MSG_NOSIGNAL) < 0 ? errno : 0;
+		return send_local_udp(s, payloads, count, sent);
+	if (s->address.scheme != STATSD_UNIX)
+		return send_datagrams(s->fd, payloads, s->address.scheme == STATSD_UDP ? 1 : count,
+				      sent);
+	err = send_stream(s, payloads);
+	*sent += !err;
+	return err;
 }
 
 /* What an error says about the connection. */
@@ -344,7 +420,9 @@ static void judge(struct statsd_socket *s, enum statsd_reason reason)
 		disconnect(s);
 }
 
-static enum statsd_reason try_send(struct statsd_socket *s, const void *payload, size_t size)
+/* From payloads[*sent] on. */
+static enum statsd_reason try_send(struct statsd_socket *s, const struct iovec *payloads,
+				   size_t count, size_t *sent)
 {
 	enum statsd_reason reason = STATSD_SENT;
 
@@ -353,7 +431,7 @@ static enum statsd_reason try_send(struct statsd_socket *s, const void *payload,
 	if (reason != STATSD_SENT)
 		return reason;
 
-	int err = send_once(s, payload, size);
+	int err = send_some(s, payloads + *sent, count - *sent, sent);
 
 	if (!err)
 		return STATSD_SENT;
@@ -366,29 +444,42 @@ static enum statsd_reason try_send(struct statsd_socket *s, const void *payload,
  * The same payload goes out again only where it is sure to be the one that was refused: then each of
  * a name's addresses gets its chance.
  */
-static enum statsd_reason send_udp(struct statsd_socket *s, const void *payload, size_t size)
+static enum statsd_reason send_udp(struct statsd_socket *s, const struct iovec *payloads,
+				   size_t count, size_t *sent)
 {
-	enum statsd_reason reason = try_send(s, payload, size);
+	enum statsd_reason reason = try_send(s, payloads, count, sent);
 
 	for (unsigned int tries = 1; tries < s->peers.count; tries++) {
 		if (reason != STATSD_REFUSED || !s->is_local)
 			break;
-		reason = try_send(s, payload, size);
+		reason = try_send(s, payloads, count, sent);
 	}
 	return reason;
 }
 
-enum statsd_reason statsd_socket_send(struct statsd_socket *s, const void *payload, size_t size)
+size_t statsd_socket_send_many(struct statsd_socket *s, const struct iovec *payloads, size_t count,
+			       enum statsd_reason *reason)
 {
 	bool was_connected = s->fd >= 0;
+	size_t sent = 0;
+
+	if (s->address.scheme == STATSD_UDP) {
+		*reason = send_udp(s, payloads, count, &sent);
+		return sent;
+	}
+	*reason = try_send(s, payloads, count, &sent);
+	/* A server that was restarted shows as an error of the old connection. */
+	if (*reason != STATSD_SENT && *reason != STATSD_PARTIAL && was_connected && s->fd < 0)
+		*reason = try_send(s, payloads, count, &sent);
+	return sent;
+}
+
+enum statsd_reason statsd_socket_send(struct statsd_socket *s, const void *payload, size_t size)
+{
+	struct iovec one = { (void *)(uintptr_t)payload, size };
 	enum statsd_reason reason;
 
-	if (s->address.scheme == STATSD_UDP)
-		return send_udp(s, payload, size);
-	reason = try_send(s, payload, size);
-	/* A server that was restarted shows as an error of the old connection. */
-	if (reason != STATSD_SENT && reason != STATSD_PARTIAL && was_connected && s->fd < 0)
-		reason = try_send(s, payload, size);
+	statsd_socket_send_many(s, &one, 1, &reason);
 	return reason;
 }
 

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/uio.h>
 
 #include "statsd_address.h"
 
@@ -51,6 +52,14 @@ void statsd_socket_tick(struct statsd_socket *s, uint64_t now);
 
 /* Hands over one payload whole, or returns why not. */
 enum statsd_reason statsd_socket_send(struct statsd_socket *s, const void *payload, size_t size);
+
+/*
+ * The same for several, of which one call sends up to so many: how many of them, from the first on, were
+ * handed over. `reason`: why the next one was not; STATSD_SENT: it was not tried, or there is none.
+ */
+#define STATSD_BATCH 32
+size_t statsd_socket_send_many(struct statsd_socket *s, const struct iovec *payloads, size_t count,
+			       enum statsd_reason *reason);
 
 /* Waits up to `ms` until a busy receiver or an unfinished lookup can go on. False: not in that
  * time. */

@@ -272,6 +272,96 @@ static void unixgram_server_that_does_not_read(void **state)
 	statsd_socket_free(s);
 }
 
+static void check_send_many(struct statsd_socket *s, const struct iovec *payloads, size_t count,
+			    size_t sent, enum statsd_reason expected)
+{
+	enum statsd_reason reason;
+
+	assert_int_equal(statsd_socket_send_many(s, payloads, count, &reason), sent);
+	assert_string_equal(statsd_reason_name(reason), statsd_reason_name(expected));
+}
+
+/* Of several at once, too, none is taken for sent that was refused, and none goes out twice. */
+static void several_to_a_udp_server(void **state)
+{
+	const struct iovec few[] = { { "one", 3 }, { "two", 3 }, { "three", 5 } };
+	struct iovec many[STATSD_BATCH + 8];
+	in_port_t port = 0;
+	int server = listen_udp(&port);
+	char text[64];
+
+	(void)state;
+	snprintf(text, sizeof(text), "udp://127.0.0.1:%u", port);
+	for (size_t i = 0; i < STATSD_BATCH + 8; i++)
+		many[i] = few[0];
+	close(server);
+
+	struct statsd_socket *s = open_to(text);
+
+	for (int round = 0; round < 3; round++) {
+		check_send_many(s, few, 3, 0, STATSD_REFUSED);
+		check_send_many(s, few, 1, 0, STATSD_REFUSED);
+		server = listen_udp(&port);
+		check_send_many(s, few, 3, 3, STATSD_SENT);
+		check_received(server, "one");
+		check_received(server, "two");
+		check_received(server, "three");
+		check_send_many(s, many, STATSD_BATCH + 8, STATSD_BATCH, STATSD_SENT);
+		for (int i = 0; i < STATSD_BATCH; i++)
+			check_received(server, "one");
+		assert_int_equal(recv(server, text, sizeof(text), 0), -1);
+		close(server);
+	}
+	statsd_socket_free(s);
+}
+
+/* The system keeps word of these in the same place as of refusals. */
+static void one_of_several_is_too_big(void **state)
+{
+	static char big[70000];
+	const struct iovec payloads[] = { { "one", 3 }, { big, sizeof(big) }, { "two", 3 } };
+	in_port_t port = 0;
+	int server = listen_udp(&port);
+	char text[64];
+
+	(void)state;
+	snprintf(text, sizeof(text), "udp://127.0.0.1:%u", port);
+
+	struct statsd_socket *s = open_to(text);
+
+	check_send_many(s, payloads, 3, 1, STATSD_SENT);
+	check_send_many(s, payloads + 1, 2, 0, STATSD_TOO_BIG);
+	check_send_many(s, payloads + 2, 1, 1, STATSD_SENT);
+	check_received(server, "one");
+	check_received(server, "two");
+	assert_int_equal(recv(server, text, sizeof(text), 0), -1);
+	close(server);
+	statsd_socket_free(s);
+}
+
+static void several_to_one_that_does_not_read(void **state)
+{
+	int server = listen_unix(SOCK_DGRAM);
+	struct statsd_socket *s = open_path("unixgram");
+	struct iovec payloads[STATSD_BATCH];
+	enum statsd_reason reason = STATSD_SENT;
+	size_t sent = 0, received = 0;
+	char data[10];
+
+	(void)state;
+	for (size_t i = 0; i < STATSD_BATCH; i++)
+		payloads[i] = (struct iovec){ "x", 1 };
+	while (reason == STATSD_SENT && sent < 100000)
+		sent += statsd_socket_send_many(s, payloads, STATSD_BATCH, &reason);
+	assert_int_equal(reason, STATSD_BUSY);
+	while (recv(server, data, sizeof(data), 0) == 1)
+		received++;
+	assert_int_equal(received, sent);
+	close(server);
+	check_send_many(s, payloads, STATSD_BATCH, 0, STATSD_REFUSED);
+	statsd_socket_free(s);
+}
+
 static void wrong_type_of_socket(void **state)
 {
 	int server = listen_unix(SOCK_DGRAM);
@@ -408,6 +498,9 @@ int main(void)
 		cmocka_unit_test(unixgram_server_that_comes_late_and_restarts),
 		cmocka_unit_test(path_that_becomes_another_server),
 		cmocka_unit_test(unixgram_server_that_does_not_read),
+		cmocka_unit_test(several_to_a_udp_server),
+		cmocka_unit_test(one_of_several_is_too_big),
+		cmocka_unit_test(several_to_one_that_does_not_read),
 		cmocka_unit_test(wrong_type_of_socket),
 		cmocka_unit_test(too_big),
 		cmocka_unit_test(stream_has_length_prefixes),
