@@ -2,7 +2,8 @@
 /*
  * The order of calls, and steps by their key. A record adds what its step's counters have grown by to
  * the step's series, so what a dead instance has counted stays there and nothing is ever added up
- * anew. What a screen or a sink reads is laid out in arrays at the end of a drain.
+ * anew. What a sink reads is laid out in arrays at the end of a drain, what a screen reads once it is
+ * read.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -357,20 +358,37 @@ void model_end(struct model *m)
 		model_propose_gauges(m->living[i], m->now);
 	}
 	model_judge_consumers(m);
-	for (size_t i = 0; i < m->living_count; i++)
-		m->views[i] = view_of(m->living[i]);
 	model_decide_gauges(m);
-	model_weigh_edges(m);
+	m->laid_out = false;
+}
+
+/*
+ * When first asked for after a drain: most observers have no screen. The model is of model_new(), and
+ * to who reads it this changes nothing.
+ */
+static void lay_out(const struct model *read)
+{
+	struct model *m = (struct model *)(uintptr_t)read;
+
+	if (m->laid_out)
+		return;
+	m->laid_out = true;
+	for (size_t i = 0; i < m->view_count; i++)
+		m->views[i] = view_of(m->living[i]);
+	if (m->view_count)
+		model_weigh_edges(m);
 }
 
 const struct step_view *model_steps(const struct model *m, size_t *count)
 {
+	lay_out(m);
 	*count = m->view_count;
 	return m->views;
 }
 
 const struct consumer_view *model_consumers(const struct model *m, size_t *count)
 {
+	lay_out(m);
 	*count = m->view_count ? m->consumer_count : 0;
 	return m->consumer_views;
 }

@@ -180,6 +180,7 @@ struct model {
 
 	struct step_view *views; /* of `living` */
 	size_t view_count;       /* 0 during a drain */
+	bool laid_out;           /* views and what edges have refused are of the last drain */
 
 	struct step **by_place;
 	struct step **topological;
