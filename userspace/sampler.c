@@ -41,8 +41,9 @@ struct target {
 };
 
 struct sampler {
-	struct target *targets; /* in order of process */
+	struct target *targets; /* those of a process together, by place */
 	size_t count, capacity;
+	bool in_order;
 	uint64_t until; /* the end of the period that the next sample is for */
 	uint64_t due;   /* somewhere in it */
 	uint64_t dice;
@@ -68,6 +69,14 @@ void sampler_free(struct sampler *s)
 void sampler_begin(struct sampler *s)
 {
 	s->count = 0;
+	s->in_order = true;
+}
+
+/* Beside the next one: a drain tells of one process after the other, and of each by place. */
+static bool stands_well(const struct target *target)
+{
+	return target[0].key.process.tgid != target[1].key.process.tgid ||
+	       target[0].place <= target[1].place;
 }
 
 int sampler_add(struct sampler *s, const struct record *record)
@@ -83,7 +92,9 @@ int sampler_add(struct sampler *s, const struct record *record)
 		s->targets = targets;
 		s->capacity = more;
 	}
-	s->targets[s->count++] = (struct target){ .key = record->key, .place = record->place };
+	s->targets[s->count] = (struct target){ .key = record->key, .place = record->place };
+	s->in_order &= !s->count || stands_well(&s->targets[s->count - 1]);
+	s->count++;
 	return 0;
 }
 
@@ -98,7 +109,7 @@ static int by_process(const void *a, const void *b)
 
 void sampler_end(struct sampler *s)
 {
-	if (s->count)
+	if (!s->in_order)
 		qsort(s->targets, s->count, sizeof(*s->targets), by_process);
 }
 
