@@ -18,9 +18,9 @@
 #include <uthash.h>
 
 #include "drain_delete.h"
+#include "drain_durations.h"
 #include "drain_map.h"
 #include "drain_record.h"
-#include "drain_samples.h"
 #include "peek.h"
 
 #define SILENT_NS  1000000000ull
@@ -29,13 +29,15 @@
 #define DURATIONS_NS 60000000000ull
 /* Drains in a row in which a silent step's memory held something else: it is gone. */
 #define GONE_DRAINS 5
+/* Few of the steps, to be read one by one, are less than this part. */
+#define FEW_PART 8
 
 struct seen {
 	struct pb_step_key key;
 	uint64_t place;
 	UT_hash_handle hh;
-	struct samples_taken taken[2];
-	unsigned int part[2]; /* that had durations the last time */
+	struct durations durations;
+	uint64_t events; /* as of the last drain with durations */
 	unsigned int misses;
 	unsigned int walk; /* that saw it last */
 	bool name_counted;
@@ -47,6 +49,8 @@ struct item {
 	struct seen *seen;
 	size_t at;  /* in the map's order */
 	bool whole; /* it could be read */
+	bool read;  /* by itself, where the others were not */
+	int peeked; /* peek_step.result */
 };
 
 struct drain {
@@ -56,6 +60,7 @@ struct drain {
 	size_t processes;
 	uint64_t changes;      /* the kernel's count, before the map was read the last time */
 	uint64_t durations_at; /* the last drain with them */
+	size_t had_events;     /* how many steps had some since the one before that */
 	uint64_t lost[DRAIN_LOSSES];
 	int cpus;
 	uint64_t *per_cpu;
@@ -70,7 +75,6 @@ struct drain {
 	struct peek_step *peeks; /* for those of one process */
 	struct peeker *peeker;
 	struct hist samples[2];
-	struct pb_hist part;
 	struct pb_step entry;
 };
 
@@ -79,6 +83,7 @@ struct call {
 	uint64_t now;
 	enum drain_kind kind;
 	bool again; /* entries are those of the drain before, brought up to date */
+	size_t had_events;
 	drain_fn fn;
 	void *context;
 };
@@ -122,8 +127,7 @@ struct drain *drain_new(const struct attach_maps *maps)
 static void free_seen(struct drain *d, struct seen *seen)
 {
 	HASH_DEL(d->seen, seen);
-	samples_free(&seen->taken[0]);
-	samples_free(&seen->taken[1]);
+	durations_free(&seen->durations);
 	free(seen);
 }
 
@@ -271,49 +275,21 @@ static void count_name(struct drain *d, struct seen *seen, const struct pb_step 
 		d->lost[DRAIN_LOSS_NAME_CUT]++;
 }
 
-/*
- * The part where the last ones were comes first: mostly it has them all. Each was read after the step,
- * and together they must not be ahead of its episodes.
- */
-static int read_samples(struct drain *d, struct seen *seen, const struct pb_step *e, int direction)
-{
-	struct pb_hist_key key = { .step = seen->key, .direction = (uint32_t)direction };
-	struct samples_taken *taken = &seen->taken[direction];
-	uint64_t sampled = e->sampled[direction] - e->base.direction[direction].closed;
-	unsigned int first = seen->part[direction];
-	int err = 0;
-
-	hist_clear(&d->samples[direction]);
-	for (unsigned int i = 0; !err && i < PB_HIST_PARTS && sampled > taken->total; i++) {
-		uint64_t before = taken->total;
-
-		key.part = (first + i) % PB_HIST_PARTS;
-		if (!(e->parts[direction] & 1u << key.part) ||
-		    bpf_map_lookup_elem(d->maps.hists, &key, &d->part))
-			continue;
-		err = samples_take(taken, key.part, &d->part, sampled - before,
-				   &d->samples[direction]);
-		if (taken->total > before)
-			seen->part[direction] = key.part;
-	}
-	/* What was taken is to be handed on. */
-	return d->samples[direction].count ? 0 : err;
-}
-
 static int read_durations(struct drain *d, struct seen *seen, const struct pb_step *e,
 			  struct record *r)
 {
 	int err = 0, direction;
 
 	for (direction = 0; !err && direction < 2; direction++) {
-		err = read_samples(d, seen, e, direction);
+		err = drain_durations(&seen->durations, d->maps.hists, &seen->key, e, direction,
+				      &d->samples[direction]);
 		r->samples[direction] = d->samples[direction];
 	}
 	return err;
 }
 
 /* -ENOMEM: its next drain makes up for it, unless it was the last one. */
-static int read_step(struct drain *d, struct item *item, int peeked, const struct call *call)
+static int read_step(struct drain *d, struct item *item, const struct call *call)
 {
 	struct seen *seen = item->seen;
 	struct pb_step *e = &d->map.values[item->at];
@@ -323,7 +299,7 @@ static int read_step(struct drain *d, struct item *item, int peeked, const struc
 
 	count_name(d, seen, e);
 	if (!(e->flags & PB_STEP_DEAD))
-		fresh = is_fresh(d, seen, e, peeked, call);
+		fresh = is_fresh(d, seen, e, item->peeked, call);
 	r.dead = e->flags & PB_STEP_DEAD;
 	if (r.dead || call->kind != DRAIN_COUNTS) {
 		r.settle = r.dead || call->kind == DRAIN_LAST || (fresh && is_silent(e, call->now));
@@ -360,49 +336,96 @@ static bool has_next(const struct pb_step *e, uint64_t place)
 }
 
 /*
- * An entry of the drain before is good for this one if its memory could be read, but for the steps that
- * it hands on to: the memory has the last one of these.
+ * For counts an entry of the drain before is good if its memory could be read, but for the steps that
+ * it hands on to: the memory has the last one of these. For durations there must have been no event:
+ * a step notes the time of each beforehand, and no two have the same.
  */
-static void renew(struct drain *d, struct item *item, int peeked)
+static void renew(struct drain *d, struct item *item, const struct call *call)
 {
 	struct pb_step *e = &d->map.values[item->at];
+	bool durations = call->kind != DRAIN_COUNTS;
+	int peeked = item->peeked;
 
-	if (peeked == -EAGAIN || peeked == -EPERM)
+	if (peeked == -EAGAIN || peeked == -EPERM ||
+	    (durations && !peeked && e->now.fired != e->event_ns)) {
 		item->whole = read_entry(d, &item->seen->key, e);
-	else if (!peeked && !has_next(e, e->now.next) && read_entry(d, &item->seen->key, &d->entry))
+		item->read = durations;
+	} else if (!peeked && !has_next(e, e->now.next) &&
+		   read_entry(d, &item->seen->key, &d->entry)) {
 		memcpy(e->next, d->entry.next, sizeof(e->next));
+	}
 }
 
-/* The steps of one process, which are read together. */
-static int drain_process(struct drain *d, struct item *items, size_t count, const struct call *call)
+static bool is_living(const struct drain *d, const struct item *item)
+{
+	return item->whole && !(d->map.values[item->at].flags & PB_STEP_DEAD);
+}
+
+/* Into the memory of those that live, or of those of them that were read by themselves. */
+static void look(struct drain *d, struct item *items, size_t count, bool read)
 {
 	size_t living = 0, i;
-	int err;
 
 	for (i = 0; i < count; i++) {
+		struct pb_step *e = &d->map.values[items[i].at];
+
+		if (is_living(d, &items[i]) && items[i].read >= read)
+			d->peeks[living++] =
+				(struct peek_step){ .place = e->place, .step = &e->now };
+	}
+	if (living)
+		peek_steps(d->peeker, (pid_t)items->seen->key.process.tgid, d->peeks, living);
+	for (i = living = 0; i < count; i++) {
+		if (is_living(d, &items[i]) && items[i].read >= read)
+			items[i].peeked = d->peeks[living++].result;
+	}
+}
+
+/* What their entries say, and after that their memory, as it is now. */
+static void look_up(struct drain *d, struct item *items, size_t count, const struct call *call)
+{
+	for (size_t i = 0; i < count; i++) {
 		const struct pb_step_key *key = &items[i].seen->key;
 		struct pb_step *e = &d->map.values[items[i].at];
 
+		items[i].read = false;
+		items[i].peeked = 0;
 		if (!call->again)
 			items[i].whole = read_whole(d, key, e) && e->events;
 		else if (!items[i].whole)
 			items[i].whole = read_entry(d, key, e);
-		if (items[i].whole && !(e->flags & PB_STEP_DEAD))
-			d->peeks[living++] =
-				(struct peek_step){ .place = e->place, .step = &e->now };
 	}
-	peek_steps(d->peeker, (pid_t)items->seen->key.process.tgid, d->peeks, living);
-	for (i = living = 0; i < count; i++) {
-		bool dead = d->map.values[items[i].at].flags & PB_STEP_DEAD;
-		int peeked = 0;
+	look(d, items, count, false);
+	for (size_t i = 0; call->again && i < count; i++) {
+		if (is_living(d, &items[i]))
+			renew(d, &items[i], call);
+	}
+	if (call->again && call->kind != DRAIN_COUNTS)
+		look(d, items, count, true);
+}
 
-		if (items[i].whole && !dead)
-			peeked = d->peeks[living++].result;
-		if (items[i].whole && call->again)
-			renew(d, &items[i], peeked);
+/* Whether it had some since the last drain with durations, or has to be read as if. */
+static void note_events(const struct drain *d, struct item *item, struct call *call)
+{
+	uint64_t events = d->map.values[item->at].events;
+
+	if (call->kind == DRAIN_COUNTS)
+		return;
+	call->had_events += item->read || events != item->seen->events;
+	item->seen->events = events;
+}
+
+/* The steps of one process, which are read together. */
+static int drain_process(struct drain *d, struct item *items, size_t count, struct call *call)
+{
+	look_up(d, items, count, call);
+	for (size_t i = 0; i < count; i++) {
+		int err;
+
 		if (!items[i].whole)
 			continue;
-		err = read_step(d, &items[i], peeked, call);
+		note_events(d, &items[i], call);
+		err = read_step(d, &items[i], call);
 		if (err && err != -ENOMEM)
 			return err;
 		d->lost[DRAIN_LOSS_MEMORY] += err == -ENOMEM;
@@ -471,7 +494,7 @@ static size_t count_same(const struct item *items, size_t count)
 	return n;
 }
 
-static int drain_all(struct drain *d, const struct call *call)
+static int drain_all(struct drain *d, struct call *call)
 {
 	size_t done, count;
 	int err = 0;
@@ -539,6 +562,14 @@ static uint64_t count_changes(const struct drain *d)
 	return bpf_map_lookup_elem(d->maps.changes, &key, &count) ? d->changes + 1 : count;
 }
 
+/* With durations each step that had an event is read by itself: of many, all at once take less. */
+static bool can_do_without_map(const struct drain *d, enum drain_kind kind)
+{
+	if (kind == DRAIN_ALL)
+		return d->had_events * FEW_PART < d->steps;
+	return kind == DRAIN_COUNTS;
+}
+
 int drain_run(struct drain *d, uint64_t now, enum drain_kind kind, drain_fn fn, void *context)
 {
 	struct call call = { .now = now, .kind = kind, .fn = fn, .context = context };
@@ -548,7 +579,7 @@ int drain_run(struct drain *d, uint64_t now, enum drain_kind kind, drain_fn fn, 
 
 	if (now - d->durations_at >= DURATIONS_NS && kind == DRAIN_COUNTS)
 		call.kind = DRAIN_ALL;
-	call.again = call.kind == DRAIN_COUNTS && !changed;
+	call.again = !changed && can_do_without_map(d, call.kind);
 	err = call.again ? 0 : read_all(d);
 	if (!err)
 		err = drain_all(d, &call);
@@ -557,7 +588,9 @@ int drain_run(struct drain *d, uint64_t now, enum drain_kind kind, drain_fn fn, 
 	if (changed)
 		d->processes = drain_sweep_processes(&d->maps);
 	d->changes = changes;
-	if (call.kind != DRAIN_COUNTS)
+	if (call.kind != DRAIN_COUNTS) {
 		d->durations_at = now;
+		d->had_events = call.had_events;
+	}
 	return 0;
 }

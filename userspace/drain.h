@@ -3,7 +3,7 @@
  * drain.h - maps -> checked plain records
  *
  * Reads every step of the maps and its memory as it is now, turns each into a record and deletes the
- * dead ones. Owns the totals of what was lost. Not thread-safe.
+ * dead ones. Entries of steps without an event since are not read again. Owns the totals of what was lost. Not thread-safe.
  */
 #ifndef DRAIN_H
 #define DRAIN_H
