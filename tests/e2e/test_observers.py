@@ -194,6 +194,43 @@ def test_only_the_given_process_is_watched(scene):
     expect(one(agent), submit_accepted=1)
 
 
+# ---- Few of many ----
+
+
+def test_one_of_many_idle_steps_is_heard(scene):
+    """Of those without an event the map is not read; each flush has what the others did before it."""
+    d = scene.step()
+    for place in range(1, 20):
+        d.init(place, f"idle{place}")
+    agent = scene.attach()
+    episodes = [refuse(d, place) for place in range(20)][:1]
+    for count in range(1, 6):
+        await_durations(agent, "step", count)
+        time.sleep(0.3)
+        begin = d.submit(0, REJECTED)
+        time.sleep(0.04 * count)  # none is like the mean of them
+        episodes.append((begin, d.submit(0, ACCEPTED)))
+    await_durations(agent, "step", 6)
+    agent.end()
+    expect(one(agent), *[refused(*episode) for episode in episodes], submit_accepted=6)
+    for place in range(1, 20):
+        series = one(agent, f"idle{place}")
+        assert len(series.durations("send")) == series.counters["send_backpressure_episodes"] == 1
+    nothing_lost(agent)
+
+
+def await_durations(agent, step, count):
+    end = time.monotonic() + 5
+    while len(durations_so_far(agent, step)) < count and time.monotonic() < end:
+        time.sleep(0.01)
+    assert len(durations_so_far(agent, step)) == count
+
+
+def durations_so_far(agent, step):
+    found = [series for (name, _), series in agent.series().items() if name == step]
+    return found[0].durations("send") if found else []
+
+
 # ---- Volume ----
 
 

@@ -42,6 +42,43 @@ static void test_only_what_is_new(void **state)
 	hist_free(&h);
 }
 
+static void test_counts_wrap_to_0(void **state)
+{
+	struct samples_taken taken = { 0 };
+	struct pb_hist part = { { [3] = UINT32_MAX } };
+	struct hist h = { 0 };
+
+	(void)state;
+	assert_int_equal(samples_take(&taken, 1, &part, UINT64_MAX, &h), 0);
+	hist_clear(&h);
+	part.count[3] = 0;
+	assert_int_equal(samples_take(&taken, 1, &part, UINT64_MAX, &h), 0);
+	assert_int_equal(count_of(&h, first[1] + 3), 1);
+	assert_int_equal(h.count, 1);
+	samples_free(&taken);
+	hist_free(&h);
+}
+
+static void test_every_bucket_is_seen(void **state)
+{
+	struct hist h = { 0 };
+
+	(void)state;
+	for (unsigned int index = 0; index < PB_HIST_BUCKETS; index++) {
+		unsigned int part = index / PB_HIST_PART;
+		struct samples_taken taken = { 0 };
+		struct pb_hist counts = { { 0 } };
+
+		counts.count[index % PB_HIST_PART] = 2;
+		hist_clear(&h);
+		assert_int_equal(samples_take(&taken, part, &counts, 100, &h), 0);
+		assert_int_equal(count_of(&h, index), 2);
+		assert_int_equal(taken.total, 2);
+		samples_free(&taken);
+	}
+	hist_free(&h);
+}
+
 static void test_parts_are_apart(void **state)
 {
 	struct samples_taken taken = { 0 };
@@ -119,6 +156,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_only_what_is_new),
+		cmocka_unit_test(test_counts_wrap_to_0),
+		cmocka_unit_test(test_every_bucket_is_seen),
 		cmocka_unit_test(test_parts_are_apart),
 		cmocka_unit_test(test_what_is_too_much_stays_new),
 		cmocka_unit_test(test_counts_wrap),
