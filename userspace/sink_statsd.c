@@ -28,6 +28,12 @@
 #define LINES_MAX        (1u << 20)
 #define SERIES_LINES_MAX (1u << 15)
 
+/*
+ * Servers keep a gauge's value, so one that is as it was goes out again only so often that each flush
+ * of a server, every 10 s, finds it: where the next flush would be too late.
+ */
+#define GAUGE_AGAIN_NS 9500000000ull
+
 struct sink_statsd {
 	struct sink sink;
 	enum statsd_format format;
@@ -39,7 +45,10 @@ struct sink_statsd {
 	struct statsd_table table;
 	struct statsd_agent agent;
 	struct hist scratch;
-	size_t lines_left; /* of durations, in this flush */
+	size_t lines_left;       /* of durations, in this flush */
+	uint64_t flushed;        /* when the last one was */
+	uint64_t gauges_before;  /* those that were told before are to be told again */
+	unsigned int connection; /* that this flush began with */
 };
 
 static struct sink_statsd *statsd_of(struct sink *sink)
@@ -107,6 +116,11 @@ static bool spell_has_ended(const struct statsd_series *leader, enum gauge g)
 	return false;
 }
 
+static bool is_known(const struct sink_statsd *ss, const struct statsd_told *told, uint64_t value)
+{
+	return value && told->value == value && told->at >= ss->gauges_before;
+}
+
 /* A 0 only where the server may know another value. */
 static void send_gauges(struct sink_statsd *ss, struct statsd_series *s)
 {
@@ -114,11 +128,13 @@ static void send_gauges(struct sink_statsd *ss, struct statsd_series *s)
 		uint64_t value = gauge_value(s, g);
 		char text[STATSD_NUMBER_SIZE];
 
-		if (!value && !s->gauge_told[g] && !spell_has_ended(s, g))
+		if (is_known(ss, &s->gauge[g], value))
+			continue;
+		if (!value && !s->gauge[g].value && !spell_has_ended(s, g))
 			continue;
 		statsd_number(text, value);
 		statsd_outbox_gauge(&ss->out, series_line(ss, s, gauge_names[g].name, ""),
-				    &s->gauge_told[g], value, text);
+				    &s->gauge[g], value, text);
 	}
 }
 
@@ -209,6 +225,20 @@ static void send_series(struct sink_statsd *ss)
 	}
 }
 
+/* A server that was connected to since the last flush may be another one, which knows nothing. */
+static void begin(struct sink_statsd *ss, uint64_t now)
+{
+	uint64_t next = now + (now - ss->flushed);
+	unsigned int connection = statsd_socket_connections(ss->socket);
+
+	ss->gauges_before = next > GAUGE_AGAIN_NS ? next - GAUGE_AGAIN_NS : 0;
+	if (ss->connection && connection != ss->connection)
+		ss->gauges_before = UINT64_MAX;
+	ss->connection = connection;
+	ss->flushed = ss->out.now = now;
+	statsd_socket_tick(ss->socket, now);
+}
+
 static void flush(struct sink *sink, const struct model *m, const struct agent_stats *stats,
 		  uint64_t now, bool last)
 {
@@ -216,7 +246,7 @@ static void flush(struct sink *sink, const struct model *m, const struct agent_s
 	size_t count;
 	const struct series *const *series = model_series(m, &count);
 
-	statsd_socket_tick(ss->socket, now);
+	begin(ss, now);
 	if (last && statsd_socket_is_resolving(ss->socket))
 		statsd_socket_wait(ss->socket, LAST_RESOLVE_MS);
 	/* What still waits is superseded: its counters are in the new differences. */
@@ -239,6 +269,7 @@ static void poll_sink(struct sink *sink, uint64_t now)
 {
 	struct sink_statsd *ss = statsd_of(sink);
 
+	ss->out.now = now;
 	statsd_socket_tick(ss->socket, now);
 	statsd_outbox_drain(&ss->out, WAIT_MS, PATIENCE_MS);
 }

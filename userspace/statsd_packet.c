@@ -39,9 +39,10 @@ void statsd_outbox_free(struct statsd_outbox *out)
 	statsd_outbox_discard(out, STATSD_LATE);
 }
 
-static void handed_over(const struct statsd_item *item)
+static void handed_over(const struct statsd_outbox *out, const struct statsd_item *item)
 {
 	struct statsd_tally *tally = item->target;
+	struct statsd_told *told = item->target;
 
 	switch (item->kind) {
 	case STATSD_COUNTER:
@@ -49,8 +50,8 @@ static void handed_over(const struct statsd_item *item)
 		tally->told = item->amount != 0;
 		break;
 	case STATSD_GAUGE:
-		if (item->target)
-			*(bool *)item->target = item->amount != 0;
+		if (told)
+			*told = (struct statsd_told){ item->amount, out->now };
 		break;
 	case STATSD_DURATION:
 		break;
@@ -76,7 +77,7 @@ static void settle(struct statsd_outbox *out, const struct statsd_item *items, s
 		out->stats.packets_dropped[reason]++;
 	for (size_t i = 0; i < count; i++) {
 		if (reason == STATSD_SENT)
-			handed_over(&items[i]);
+			handed_over(out, &items[i]);
 		else
 			dropped(out, &items[i], reason);
 	}
@@ -275,8 +276,8 @@ void statsd_outbox_counter(struct statsd_outbox *out, struct statsd_line line,
 	statsd_outbox_line(out, &line, (struct statsd_item){ tally, due, STATSD_COUNTER });
 }
 
-void statsd_outbox_gauge(struct statsd_outbox *out, struct statsd_line line, bool *told,
-			 uint64_t value, const char *text)
+void statsd_outbox_gauge(struct statsd_outbox *out, struct statsd_line line,
+			 struct statsd_told *told, uint64_t value, const char *text)
 {
 	line.value = text;
 	line.type = "g";

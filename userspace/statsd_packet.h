@@ -23,9 +23,15 @@ struct statsd_tally {
 	bool told;      /* what was handed over last was not 0: one 0 is due when it is idle */
 };
 
+/* What the server knows of a gauge, as far as it was handed over. Zeroed: nothing. */
+struct statsd_told {
+	uint64_t value; /* 0: or nothing */
+	uint64_t at;    /* by the outbox's `now` */
+};
+
 enum statsd_kind {
 	STATSD_COUNTER,  /* target: struct statsd_tally; amount: the difference */
-	STATSD_GAUGE,    /* target: bool or NULL, set to whether what the server knows is not 0 */
+	STATSD_GAUGE,    /* target: struct statsd_told or NULL; amount: its value */
 	STATSD_DURATION, /* no target; amount: the weight */
 };
 
@@ -49,6 +55,7 @@ struct statsd_packet;
 
 struct statsd_outbox {
 	struct statsd_socket *socket;
+	uint64_t now;   /* of the flush or poll, the caller's */
 	size_t payload; /* most bytes of a packet, now: less after EMSGSIZE */
 	size_t payload_max;
 	unsigned int connection; /* that `payload` is for */
@@ -81,8 +88,8 @@ void statsd_outbox_line(struct statsd_outbox *out, const struct statsd_line *lin
  */
 void statsd_outbox_counter(struct statsd_outbox *out, struct statsd_line line,
 			   struct statsd_tally *tally, uint64_t due);
-void statsd_outbox_gauge(struct statsd_outbox *out, struct statsd_line line, bool *told,
-			 uint64_t value, const char *text);
+void statsd_outbox_gauge(struct statsd_outbox *out, struct statsd_line line,
+			 struct statsd_told *told, uint64_t value, const char *text);
 /* Sends those that are full, so that `stats` says what became of them. */
 void statsd_outbox_push(struct statsd_outbox *out);
 /* Sends all, the growing packet as well, or queues it. */

@@ -100,7 +100,7 @@ static size_t count_due(const struct statsd_series *s)
 	for (unsigned int slot = 0; slot < STATSD_SLOTS; slot++)
 		due += s->tally[slot].told || statsd_slot_due(s, slot);
 	for (unsigned int g = 0; g < GAUGES; g++)
-		due += s->gauge_told[g];
+		due += s->gauge[g].value != 0;
 	return due;
 }
 

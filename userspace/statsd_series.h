@@ -28,7 +28,7 @@ struct statsd_series {
 	const struct series *series; /* NULL once the model has forgotten it */
 	struct statsd_series *next;  /* in its group */
 	bool is_leader;
-	bool gauge_told[GAUGES]; /* the server's last value is not 0 */
+	struct statsd_told gauge[GAUGES];
 	struct statsd_tally tally[STATSD_SLOTS];
 };
 

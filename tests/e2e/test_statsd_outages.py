@@ -84,11 +84,13 @@ def test_a_path_that_becomes_another_server(scheme, receiver, tmp_path):
         receiver.start(where)  # the old one still listens, where nobody finds it
         d.do("add", 0, "submit_accepted", 10)
         d.interval()
+        d.interval()  # it knows of no gauge yet
     old.stop()
     receiver.stop()
     assert not old.errors
     assert old.counter(P + "submit_accepted") == 1
     assert receiver.counter(P + "submit_accepted") == 10
+    assert receiver.gauge(P + "instances") == 1
 
 
 @pytest.mark.parametrize("scheme", ["unixgram", "unix"])

@@ -132,6 +132,35 @@ def test_spells_end_with_a_zero(receiver):
     assert not any("receive_backpressure_spell" in line for line in receiver.lines)
 
 
+def told_gauges(receiver, step):
+    """How often its `instances` came, and what was said last."""
+    values = [line.split(":")[1].split("|")[0] for line in receiver.lines
+              if line.startswith(P + "instances:") and f"step:{step}" in line]  # fmt: skip
+    return len(values), values[-1]
+
+
+def test_a_gauge_as_it_was_is_told_every_ten_seconds(receiver):
+    with Driver(receiver.start("udp://127.0.0.1:0")) as d:
+        d.step(0, "a")
+        d.interval()
+        for flushes, told in ((8, 1), (1, 2), (8, 2), (1, 3), (9, 4)):
+            for _ in range(flushes):
+                d.interval()
+            d.settle(receiver)
+            assert told_gauges(receiver, "a") == (told, "1")
+        d.step(1, "a")
+        d.interval()  # another value: at once
+        d.settle(receiver)
+        assert told_gauges(receiver, "a") == (5, "2")
+        d.do("wait", 9)
+        for flushes in range(3):  # intervals of 10 s: each time
+            d.interval()
+            d.do("wait", 9)
+            d.settle(receiver)
+            assert told_gauges(receiver, "a") == (6 + flushes, "2")
+    receiver.stop()
+
+
 def test_what_a_dead_step_has_left_is_sent(receiver):
     with Driver(receiver.start("udp://127.0.0.1:0")) as d:
         d.step(0, "a")

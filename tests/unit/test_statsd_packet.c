@@ -158,7 +158,7 @@ static void a_refused_packet_leaves_its_counters_due(void **state)
 {
 	struct fixture *f = *state;
 	struct statsd_tally tally = { 0 };
-	bool told = false;
+	struct statsd_told told = { 0 };
 	struct statsd_line line = line_a;
 
 	close(f->server);
@@ -170,21 +170,23 @@ static void a_refused_packet_leaves_its_counters_due(void **state)
 	statsd_outbox_close(&f->out);
 	assert_int_equal(tally.sent, 0);
 	assert_false(tally.told);
-	assert_false(told);
+	assert_int_equal(told.at, 0);
 	assert_int_equal(f->out.stats.packets, 0);
 	assert_int_equal(f->out.stats.packets_dropped[STATSD_REFUSED], 1);
 	assert_int_equal(f->out.stats.lines_dropped[STATSD_REFUSED], 2);
 	assert_int_equal(f->out.stats.durations_dropped, 5);
 
 	f->server = open_server();
+	f->out.now = 12;
 	statsd_outbox_gauge(&f->out, line_a, &told, 3, "3");
 	statsd_outbox_line(&f->out, &line, (struct statsd_item){ NULL, 5, STATSD_DURATION });
 	statsd_outbox_close(&f->out);
 	check_received(f, "a:3|g\na:1|d|@0.2");
-	assert_true(told);
+	assert_int_equal(told.value, 3);
+	assert_int_equal(told.at, 12);
 	statsd_outbox_gauge(&f->out, line_a, &told, 0, "0");
 	statsd_outbox_close(&f->out);
-	assert_false(told);
+	assert_int_equal(told.value, 0);
 	assert_int_equal(f->out.stats.durations_dropped, 5);
 }
 

@@ -114,10 +114,10 @@ static void a_state_outlives_its_series_until_all_is_sent(void **state)
 
 	/* A gauge that the server still believes in. */
 	update(f, 2);
-	f->table.at[0]->gauge_told[GAUGE_INSTANCES] = true;
+	f->table.at[0]->gauge[GAUGE_INSTANCES].value = 1;
 	update(f, 0);
 	check_ids(f, 1, (uint64_t[]){ 20 });
-	f->table.at[0]->gauge_told[GAUGE_INSTANCES] = false;
+	f->table.at[0]->gauge[GAUGE_INSTANCES].value = 0;
 	update(f, 0);
 	check_ids(f, 0, NULL);
 	assert_int_equal(f->table.lost_series_full, 0);
@@ -203,7 +203,7 @@ static void series_with_the_same_tags_are_a_group(void **state)
 	assert_null(at[3]->next);
 
 	/* The leader dies: the next one leads. */
-	at[1]->gauge_told[0] = true;
+	at[1]->gauge[0].value = 1;
 	update(f, 0x48);
 	check_ids(f, 3, (uint64_t[]){ 20, 40, 70 });
 	at = f->table.at;
