@@ -375,8 +375,10 @@ static void lay_out(const struct model *read)
 	m->laid_out = true;
 	for (size_t i = 0; i < m->view_count; i++)
 		m->views[i] = view_of(m->living[i]);
-	if (m->view_count)
-		model_weigh_edges(m);
+	if (!m->view_count)
+		return;
+	model_view_consumers(m);
+	model_weigh_edges(m);
 }
 
 const struct step_view *model_steps(const struct model *m, size_t *count)

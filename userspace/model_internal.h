@@ -191,6 +191,10 @@ struct model {
 	struct consumer_view *consumer_views;
 	size_t consumer_count;
 
+	/* What goes out of each average in `faded_after`: most consumers are judged at once. */
+	uint64_t faded_after;
+	double faded[MODEL_AVGS];
+
 	uint64_t sampled_at;
 	uint64_t sample; /* its number */
 	uint64_t sample_ns;
@@ -251,8 +255,11 @@ void model_take_spells(const struct model *m, struct step *step);
 bool model_is_heir(const struct model *m, const struct step *step);
 /* The spell in which it is the one at fault. */
 struct spell model_fault(const struct step *step);
-/* Who is at fault, now that all are judged; before there are views. */
+/* Who is at fault, now that all are judged. */
 void model_judge_consumers(struct model *m);
+/* Whether the consumer of these steps is judged, and when it was driven last. */
+void model_view_judgement(const struct model *m, struct consumer_view *view,
+			  struct step *const *steps);
 
 /* ---- model_pipeline.c ---- */
 
@@ -281,5 +288,7 @@ void model_inherit(struct model *m);
 void model_press_sample(struct model *m);
 /* Adds up what the drain and the samples say, and judges. After model_arrange(). */
 void model_press(struct model *m);
+/* What screens see of consumers, as of the last drain. */
+void model_view_consumers(struct model *m);
 
 #endif /* MODEL_INTERNAL_H */

@@ -251,21 +251,23 @@ static void find_most(struct step *const *steps, size_t count)
 
 void model_judge_consumers(struct model *m)
 {
-	for (size_t i = 0; i < m->consumer_count; i++) {
-		struct consumer_view *view = &m->consumer_views[i];
-		struct step *const *steps = &m->ordered[m->consumers[i].first];
-		bool all = true, one_long_ago = false;
+	for (size_t i = 0; i < m->consumer_count; i++)
+		find_most(&m->ordered[m->consumers[i].first], m->consumers[i].count);
+}
 
-		view->driven_at = 0;
-		for (size_t k = 0; k < view->step_count; k++) {
-			const struct step *step = steps[k];
+void model_view_judgement(const struct model *m, struct consumer_view *view,
+			  struct step *const *steps)
+{
+	bool all = true, one_long_ago = false;
 
-			all &= step->is_judged;
-			one_long_ago |= step->is_judged && m->now >= step->first_at + SEEN_WITHIN;
-			if (step->driven_at > view->driven_at)
-				view->driven_at = step->driven_at;
-		}
-		view->judged = all || one_long_ago;
-		find_most(steps, view->step_count);
+	view->driven_at = 0;
+	for (size_t k = 0; k < view->step_count; k++) {
+		const struct step *step = steps[k];
+
+		all &= step->is_judged;
+		one_long_ago |= step->is_judged && m->now >= step->first_at + SEEN_WITHIN;
+		if (step->driven_at > view->driven_at)
+			view->driven_at = step->driven_at;
 	}
+	view->judged = all || one_long_ago;
 }

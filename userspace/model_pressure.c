@@ -238,22 +238,32 @@ static void press(struct pressure *p, struct entry *entry, const struct tally *t
 	}
 }
 
-static void judge(struct pressure *p, uint64_t now)
+static void fade(struct model *m, uint64_t elapsed)
 {
+	if (m->faded_after == elapsed)
+		return;
+	for (int k = 0; k < MODEL_AVGS; k++)
+		m->faded[k] = -expm1(-(double)elapsed / windows[k]);
+	m->faded_after = elapsed;
+}
+
+static void judge(struct model *m, struct pressure *p)
+{
+	uint64_t now = m->now;
 	uint64_t elapsed = now > p->judged_at ? now - p->judged_at : 0;
 
 	if (elapsed < MODEL_JUDGED)
 		return;
+	fade(m, elapsed);
 	for (int k = 0; k < MODEL_AVGS; k++)
-		p->weight[k] += (1 - p->weight[k]) * -expm1(-(double)elapsed / windows[k]);
+		p->weight[k] += (1 - p->weight[k]) * m->faded[k];
 	for (int i = SOME; i <= FULL; i++) {
 		double share = p->second[i] < elapsed ? (double)p->second[i] / (double)elapsed : 1;
 
 		p->share[i] = share;
 		p->second[i] = 0;
 		for (int k = 0; k < MODEL_AVGS; k++)
-			p->average[i][k] +=
-				(share - p->average[i][k]) * -expm1(-(double)elapsed / windows[k]);
+			p->average[i][k] += (share - p->average[i][k]) * m->faded[k];
 	}
 	p->judged_at = now;
 }
@@ -282,7 +292,14 @@ static struct consumer_view view_of(const struct model *m, const struct consumer
 		view.some[k] = p->weight[k] > 0 ? p->average[SOME][k] / p->weight[k] : 0;
 		view.full[k] = p->weight[k] > 0 ? p->average[FULL][k] / p->weight[k] : 0;
 	}
+	model_view_judgement(m, &view, &m->ordered[consumer->first]);
 	return view;
+}
+
+void model_view_consumers(struct model *m)
+{
+	for (size_t i = 0; i < m->consumer_count; i++)
+		m->consumer_views[i] = view_of(m, &m->consumers[i]);
 }
 
 /* Where the pressure of a step goes that has died in this drain. */
@@ -324,8 +341,7 @@ void model_press(struct model *m)
 		for (size_t k = 0; k < consumer->count; k++)
 			tally(&t, m->ordered[consumer->first + k], m->now);
 		press(&root->pressure, root->consumer, &t, elapsed);
-		judge(&root->pressure, m->now);
-		m->consumer_views[i] = view_of(m, consumer);
+		judge(m, &root->pressure);
 	}
 	press_dead(m, elapsed);
 }
