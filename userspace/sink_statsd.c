@@ -68,23 +68,27 @@ static struct statsd_line series_line(const struct sink_statsd *ss, const struct
 	};
 }
 
+static void send_counter(struct sink_statsd *ss, struct statsd_series *s, unsigned int slot,
+			 const char *name, const char *suffix)
+{
+	uint64_t due = statsd_slot_due(s, slot);
+
+	if (!due && !s->tally[slot].told)
+		return;
+	s->settled = false;
+	statsd_outbox_counter(&ss->out, series_line(ss, s, name, suffix), &s->tally[slot], due);
+}
+
 static void send_counters(struct sink_statsd *ss, struct statsd_series *s)
 {
-	for (unsigned int slot = 0; slot < COUNTERS; slot++) {
-		uint64_t due = statsd_slot_due(s, slot);
-
-		if (due || s->tally[slot].told)
-			statsd_outbox_counter(&ss->out,
-					      series_line(ss, s, counter_names[slot].name, ""),
-					      &s->tally[slot], due);
-	}
+	if (s->settled)
+		return;
+	s->settled = true;
+	for (unsigned int slot = 0; slot < COUNTERS; slot++)
+		send_counter(ss, s, slot, counter_names[slot].name, "");
 	for (unsigned int d = 0; ss->format == STATSD_SUMMARY && d < 2; d++) {
-		unsigned int count = STATSD_SLOT_COUNT + d, sum = STATSD_SLOT_SUM + d;
-
-		statsd_outbox_counter(&ss->out, series_line(ss, s, duration_names[d], ".count"),
-				      &s->tally[count], statsd_slot_due(s, count));
-		statsd_outbox_counter(&ss->out, series_line(ss, s, duration_names[d], ".sum"),
-				      &s->tally[sum], statsd_slot_due(s, sum));
+		send_counter(ss, s, STATSD_SLOT_COUNT + d, duration_names[d], ".count");
+		send_counter(ss, s, STATSD_SLOT_SUM + d, duration_names[d], ".sum");
 	}
 }
 

@@ -104,10 +104,12 @@ static size_t count_due(const struct statsd_series *s)
 	return due;
 }
 
-static void grow(struct statsd_tally *tally, uint64_t total)
+static void grow(struct statsd_series *s, unsigned int slot, uint64_t total)
 {
-	if (total > tally->total)
-		tally->total = total;
+	if (total <= s->tally[slot].total)
+		return;
+	s->tally[slot].total = total;
+	s->settled = false;
 }
 
 static void take_totals(struct statsd_series *s, const struct series *series, bool summary)
@@ -120,10 +122,12 @@ static void take_totals(struct statsd_series *s, const struct series *series, bo
 	s->series = series;
 	for (unsigned int c = 0; c < COUNTERS; c++)
 		if (statsd_has_counter(series, c))
-			grow(&s->tally[c], series->counter[c]);
+			grow(s, c, series->counter[c]);
 	for (unsigned int d = 0; summary && d < 2; d++) {
-		grow(&s->tally[STATSD_SLOT_COUNT + d], series->counter[episodes[d]]);
-		s->tally[STATSD_SLOT_SUM + d].total += hist_sum(&series->durations[d]);
+		unsigned int sum = STATSD_SLOT_SUM + d;
+
+		grow(s, STATSD_SLOT_COUNT + d, series->counter[episodes[d]]);
+		grow(s, sum, s->tally[sum].total + hist_sum(&series->durations[d]));
 	}
 }
 

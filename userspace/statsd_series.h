@@ -28,6 +28,7 @@ struct statsd_series {
 	const struct series *series; /* NULL once the model has forgotten it */
 	struct statsd_series *next;  /* in its group */
 	bool is_leader;
+	bool settled; /* no counter was due at the last flush, or has grown since */
 	struct statsd_told gauge[GAUGES];
 	struct statsd_tally tally[STATSD_SLOTS];
 };
