@@ -283,26 +283,38 @@ void statsd_rate(char out[STATSD_NUMBER_SIZE], uint64_t n)
 	snprintf(out, STATSD_NUMBER_SIZE, "0.%0*" PRIu64, (int)decimals, digits);
 }
 
+/* Behind what is there already; what does not fit only counts. */
+static size_t put(char *out, size_t size, size_t length, const char *text, size_t more)
+{
+	if (length < size)
+		memcpy(out + length, text, more < size - length ? more : size - length);
+	return length + more;
+}
+
+static size_t put_text(char *out, size_t size, size_t length, const char *text)
+{
+	return *text ? put(out, size, length, text, strlen(text)) : length;
+}
+
 size_t statsd_line(char *out, size_t size, const struct statsd_line *line)
 {
 	char rate[STATSD_NUMBER_SIZE];
-	const char *const parts[] = {
-		line->prefix, line->name,
-		line->suffix, ":",
-		line->value,  "|",
-		line->type,   line->weight > 1 ? "|@" : "",
-		rate,         *line->tags ? "|#" : "",
-		line->tags,
-	};
-	size_t length = 0;
+	size_t length = put_text(out, size, 0, line->prefix);
 
-	statsd_rate(rate, line->weight);
-	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
-		size_t more = strlen(parts[i]);
-
-		if (length < size)
-			memcpy(out + length, parts[i], more < size - length ? more : size - length);
-		length += more;
+	length = put_text(out, size, length, line->name);
+	length = put_text(out, size, length, line->suffix);
+	length = put(out, size, length, ":", 1);
+	length = put_text(out, size, length, line->value);
+	length = put(out, size, length, "|", 1);
+	length = put_text(out, size, length, line->type);
+	if (line->weight > 1) {
+		statsd_rate(rate, line->weight);
+		length = put(out, size, length, "|@", 2);
+		length = put_text(out, size, length, rate);
+	}
+	if (*line->tags) {
+		length = put(out, size, length, "|#", 2);
+		length = put_text(out, size, length, line->tags);
 	}
 	if (size)
 		out[length < size ? length : size - 1] = '\0';
