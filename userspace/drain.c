@@ -19,6 +19,7 @@
 
 #include "drain_delete.h"
 #include "drain_durations.h"
+#include "drain_hists.h"
 #include "drain_map.h"
 #include "drain_record.h"
 #include "peek.h"
@@ -65,6 +66,7 @@ struct drain {
 	int cpus;
 	uint64_t *per_cpu;
 	struct drain_map map;
+	struct drain_hists *hists;
 	/* The same by process and place; as long as there are the same steps the order stays. */
 	struct pb_step_key *known;
 	size_t known_count;
@@ -117,7 +119,8 @@ struct drain *drain_new(const struct attach_maps *maps)
 		d->cpus = 1;
 	d->per_cpu = calloc((size_t)d->cpus, sizeof(*d->per_cpu));
 	d->peeker = peeker_new();
-	if (!d->per_cpu || !d->peeker) {
+	d->hists = drain_hists_new(maps->hists);
+	if (!d->per_cpu || !d->peeker || !d->hists) {
 		drain_free(d);
 		return NULL;
 	}
@@ -143,6 +146,7 @@ void drain_free(struct drain *d)
 	hist_free(&d->samples[1]);
 	free(d->per_cpu);
 	drain_map_free(&d->map);
+	drain_hists_free(d->hists);
 	free(d->known);
 	free(d->items);
 	free(d->peeks);
@@ -562,12 +566,26 @@ static uint64_t count_changes(const struct drain *d)
 	return bpf_map_lookup_elem(d->maps.changes, &key, &count) ? d->changes + 1 : count;
 }
 
-/* With durations each step that had an event is read by itself: of many, all at once take less. */
+/* Such ones are read by themselves: of many, all at once take less. */
+static bool had_few_events(const struct drain *d)
+{
+	return d->had_events * FEW_PART < d->steps;
+}
+
 static bool can_do_without_map(const struct drain *d, enum drain_kind kind)
 {
-	if (kind == DRAIN_ALL)
-		return d->had_events * FEW_PART < d->steps;
-	return kind == DRAIN_COUNTS;
+	return kind == DRAIN_COUNTS || (kind == DRAIN_ALL && had_few_events(d));
+}
+
+static void take_durations(const struct pb_hist_key *key, const struct pb_hist *counts, void *context)
+{
+	struct drain *d = context;
+	struct seen *seen;
+
+	HASH_FIND(hh, d->seen, &key->step, sizeof(key->step), seen);
+	/* What there is no memory for is read again where it is missed. */
+	if (seen)
+		durations_read(&seen->durations, key, counts);
 }
 
 int drain_run(struct drain *d, uint64_t now, enum drain_kind kind, drain_fn fn, void *context)
@@ -581,6 +599,9 @@ int drain_run(struct drain *d, uint64_t now, enum drain_kind kind, drain_fn fn, 
 		call.kind = DRAIN_ALL;
 	call.again = !changed && can_do_without_map(d, call.kind);
 	err = call.again ? 0 : read_all(d);
+	/* After the steps: no episode that an entry has is without its duration. */
+	if (!err && call.kind != DRAIN_COUNTS && !had_few_events(d))
+		drain_hists_read(d->hists, take_durations, d);
 	if (!err)
 		err = drain_all(d, &call);
 	if (err)

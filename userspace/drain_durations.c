@@ -1,12 +1,26 @@
 /* SPDX-License-Identifier: MIT */
 #include "drain_durations.h"
 
+#include <errno.h>
 #include <bpf/bpf.h>
 
 void durations_free(struct durations *seen)
 {
-	samples_free(&seen->taken[0]);
-	samples_free(&seen->taken[1]);
+	samples_free(&seen->samples[0]);
+	samples_free(&seen->samples[1]);
+}
+
+int durations_read(struct durations *seen, const struct pb_hist_key *key, const struct pb_hist *counts)
+{
+	if (key->direction > 1 || key->part >= PB_HIST_PARTS)
+		return -EINVAL;
+	seen->part[key->direction] = key->part;
+	return samples_read(&seen->samples[key->direction], key->part, counts);
+}
+
+static uint64_t ahead(uint64_t sampled, const struct samples *samples)
+{
+	return sampled > samples->total ? sampled - samples->total : 0;
 }
 
 /*
@@ -17,23 +31,22 @@ int drain_durations(struct durations *seen, int hists, const struct pb_step_key 
 		    const struct pb_step *e, int direction, struct hist *into)
 {
 	struct pb_hist_key key = { .step = *step, .direction = (uint32_t)direction };
-	struct samples_taken *taken = &seen->taken[direction];
+	struct samples *samples = &seen->samples[direction];
 	uint64_t sampled = e->sampled[direction] - e->base.direction[direction].closed;
 	unsigned int first = seen->part[direction];
-	struct pb_hist part;
-	int err = 0;
+	struct pb_hist counts;
+	int err;
 
 	hist_clear(into);
-	for (unsigned int i = 0; !err && i < PB_HIST_PARTS && sampled > taken->total; i++) {
-		uint64_t before = taken->total;
-
+	err = samples_hand_on(samples, ahead(sampled, samples), into);
+	for (unsigned int i = 0; !err && i < PB_HIST_PARTS && ahead(sampled, samples); i++) {
 		key.part = (first + i) % PB_HIST_PARTS;
 		if (!(e->parts[direction] & 1u << key.part) ||
-		    bpf_map_lookup_elem(hists, &key, &part))
+		    bpf_map_lookup_elem(hists, &key, &counts))
 			continue;
-		err = samples_take(taken, key.part, &part, sampled - before, into);
-		if (taken->total > before)
-			seen->part[direction] = key.part;
+		err = durations_read(seen, &key, &counts);
+		if (!err)
+			err = samples_hand_on(samples, ahead(sampled, samples), into);
 	}
 	/* What was taken is to be handed on. */
 	return into->count ? 0 : err;

@@ -7,15 +7,21 @@
 #include "hist.h"
 #include "pushback_abi.h"
 
-/* What was handed on of a step. Zeroed is nothing. */
+/* A step's. Zeroed is none. */
 struct durations {
-	struct samples_taken taken[2];
+	struct samples samples[2];
 	unsigned int part[2]; /* that had some the last time */
 };
 
 void durations_free(struct durations *seen);
 
-/* Makes `into` those that are new as of `e`, the step's entry. 0, or -ENOMEM with none. */
+/* An entry of the map. -ENOMEM: it is to be read once more. */
+int durations_read(struct durations *seen, const struct pb_hist_key *key, const struct pb_hist *counts);
+
+/*
+ * Makes `into` those that are new as of `e`, the step's entry. Where those that were read do not
+ * suffice the map is asked. 0, or -ENOMEM with none.
+ */
 int drain_durations(struct durations *seen, int hists, const struct pb_step_key *step,
 		    const struct pb_step *e, int direction, struct hist *into);
 

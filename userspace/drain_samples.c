@@ -6,72 +6,109 @@
 #include <stdlib.h>
 #include <string.h>
 
+_Static_assert(PB_HIST_PART % 2 == 0, "a part is read two buckets at a time");
+
+/* Both wrap, as the kernel's counts do. */
 struct samples_bucket {
 	uint16_t index;
-	uint32_t count;
+	uint32_t read;
+	uint32_t handed_on;
 };
 
-void samples_free(struct samples_taken *taken)
+void samples_free(struct samples *samples)
 {
-	free(taken->buckets);
-	*taken = (struct samples_taken){ 0 };
+	free(samples->buckets);
+	*samples = (struct samples){ 0 };
 }
 
-/* Room for as many as can come with these counts. */
-static int reserve(struct samples_taken *taken, const struct pb_hist *counts)
+static int reserve(struct samples *samples)
 {
+	size_t more = samples->capacity ? samples->capacity * 2 : 8;
 	struct samples_bucket *buckets;
-	size_t used = 0;
 
-	for (unsigned int i = 0; i < PB_HIST_PART; i++)
-		used += counts->count[i] != 0;
-	if (taken->capacity - taken->size >= used)
+	if (samples->size < samples->capacity)
 		return 0;
-	buckets = realloc(taken->buckets, (taken->size + used) * sizeof(*buckets));
+	buckets = realloc(samples->buckets, more * sizeof(*buckets));
 	if (!buckets)
 		return -ENOMEM;
-	taken->buckets = buckets;
-	taken->capacity = taken->size + used;
+	samples->buckets = buckets;
+	samples->capacity = more;
 	return 0;
 }
 
-/* The one of `index` at `at`, where it belongs, made if there is none. */
-static struct samples_bucket *bucket_at(struct samples_taken *taken, size_t at, unsigned int index)
+/* One that was 0 up to now, at its place in the order. */
+static int add_bucket(struct samples *samples, size_t at, unsigned int index)
 {
-	struct samples_bucket *bucket = &taken->buckets[at];
+	struct samples_bucket *bucket;
+	int err = reserve(samples);
 
-	if (at < taken->size && bucket->index == index)
-		return bucket;
-	memmove(bucket + 1, bucket, (taken->size - at) * sizeof(*bucket));
-	taken->size++;
+	if (err)
+		return err;
+	bucket = &samples->buckets[at];
+	memmove(bucket + 1, bucket, (samples->size - at) * sizeof(*bucket));
+	samples->size++;
 	*bucket = (struct samples_bucket){ .index = (uint16_t)index };
-	return bucket;
+	return 0;
 }
 
-int samples_take(struct samples_taken *taken, unsigned int part, const struct pb_hist *counts,
-		 uint64_t most, struct hist *into)
+/* The next one from `i` on that is not 0. Most are, so they are passed over two at a time. */
+static unsigned int next_used(const struct pb_hist *counts, unsigned int i)
 {
-	unsigned int first = part * PB_HIST_PART, last = first + PB_HIST_PART, index;
-	size_t at = 0;
+	uint64_t two;
 
-	if (reserve(taken, counts))
-		return -ENOMEM;
-	while (at < taken->size && taken->buckets[at].index < first)
-		at++;
-	for (index = first; most && index < last && index < PB_HIST_BUCKETS; index++) {
-		bool known = at < taken->size && taken->buckets[at].index == index;
-		uint32_t before = known ? taken->buckets[at].count : 0;
-		uint32_t fresh = counts->count[index - first] - before; /* counts wrap */
+	while (i < PB_HIST_PART) {
+		if (counts->count[i])
+			break;
+		i++;
+		for (; i % 2 == 0 && i < PB_HIST_PART; i += 2) {
+			memcpy(&two, &counts->count[i], sizeof(two));
+			if (two)
+				break;
+		}
+	}
+	return i;
+}
 
+int samples_read(struct samples *samples, unsigned int part, const struct pb_hist *counts)
+{
+	unsigned int first = part * PB_HIST_PART, last = first + PB_HIST_PART;
+	size_t begin = 0, at;
+
+	while (begin < samples->size && samples->buckets[begin].index < first)
+		begin++;
+	for (at = begin; at < samples->size && samples->buckets[at].index < last; at++)
+		samples->buckets[at].read = counts->count[samples->buckets[at].index - first];
+	at = begin;
+	for (unsigned int i = next_used(counts, 0); i < PB_HIST_PART && first + i < PB_HIST_BUCKETS;
+	     i = next_used(counts, i + 1)) {
+		while (at < samples->size && samples->buckets[at].index < first + i)
+			at++;
+		if (at < samples->size && samples->buckets[at].index == first + i)
+			continue;
+		if (add_bucket(samples, at, first + i))
+			return -ENOMEM;
+		samples->buckets[at].read = counts->count[i];
+	}
+	return 0;
+}
+
+int samples_hand_on(struct samples *samples, uint64_t most, struct hist *into)
+{
+	for (size_t i = 0; most && i < samples->size; i++) {
+		struct samples_bucket *bucket = &samples->buckets[i];
+		uint32_t fresh = bucket->read - bucket->handed_on;
+		int err;
+
+		if (!fresh)
+			continue;
 		if (fresh > most)
 			fresh = (uint32_t)most;
-		if (fresh && !hist_add(into, hist_bucket_ns(index), fresh)) {
-			bucket_at(taken, at, index)->count += fresh;
-			known = true;
-			most -= fresh;
-			taken->total += fresh;
-		}
-		at += known;
+		err = hist_add(into, hist_bucket_ns(bucket->index), fresh);
+		if (err)
+			return err;
+		bucket->handed_on += fresh;
+		samples->total += fresh;
+		most -= fresh;
 	}
 	return 0;
 }

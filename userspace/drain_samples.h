@@ -10,20 +10,22 @@
 #include "hist.h"
 #include "pushback_abi.h"
 
-/* What of one histogram was handed on. Zeroed is nothing. */
-struct samples_taken {
+/* What one histogram has, as it was read last, and what of it was handed on. Zeroed is nothing. */
+struct samples {
 	struct samples_bucket *buckets; /* in order of their index */
 	size_t size, capacity;
-	uint64_t total;
+	uint64_t total; /* handed on */
 };
 
-void samples_free(struct samples_taken *taken);
+void samples_free(struct samples *samples);
+
+/* This part of the histogram as it is now. 0, or -ENOMEM with some of its buckets left as they were. */
+int samples_read(struct samples *samples, unsigned int part, const struct pb_hist *counts);
 
 /*
- * Adds what is new in this part of the histogram to `into`, but not more than `most`; the rest stays
- * new. 0, or -ENOMEM with nothing taken.
+ * Adds what was read and not yet handed on to `into`, but not more than `most`; the rest is for the
+ * next time. 0, or -ENOMEM with no more taken than was added.
  */
-int samples_take(struct samples_taken *taken, unsigned int part, const struct pb_hist *counts,
-		 uint64_t most, struct hist *into);
+int samples_hand_on(struct samples *samples, uint64_t most, struct hist *into);
 
 #endif /* DRAIN_SAMPLES_H */

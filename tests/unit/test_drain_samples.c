@@ -18,14 +18,22 @@ static uint64_t count_of(const struct hist *h, unsigned int index)
 	return 0;
 }
 
+static int take(struct samples *samples, unsigned int part, const struct pb_hist *counts,
+		uint64_t most, struct hist *into)
+{
+	int err = samples_read(samples, part, counts);
+
+	return err ? err : samples_hand_on(samples, most, into);
+}
+
 static void test_only_what_is_new(void **state)
 {
-	struct samples_taken taken = { 0 };
+	struct samples taken = { 0 };
 	struct pb_hist part = { { [3] = 5, [200] = 1 } };
 	struct hist h = { 0 };
 
 	(void)state;
-	assert_int_equal(samples_take(&taken, 1, &part, 100, &h), 0);
+	assert_int_equal(take(&taken, 1, &part, 100, &h), 0);
 	assert_int_equal(count_of(&h, first[1] + 3), 5);
 	assert_int_equal(count_of(&h, first[1] + 200), 1);
 	assert_int_equal(taken.total, 6);
@@ -33,7 +41,7 @@ static void test_only_what_is_new(void **state)
 	hist_clear(&h);
 	part.count[3] = 7;
 	part.count[1] = 1;
-	assert_int_equal(samples_take(&taken, 1, &part, 100, &h), 0);
+	assert_int_equal(take(&taken, 1, &part, 100, &h), 0);
 	assert_int_equal(count_of(&h, first[1] + 1), 1);
 	assert_int_equal(count_of(&h, first[1] + 3), 2);
 	assert_int_equal(h.count, 3);
@@ -44,15 +52,15 @@ static void test_only_what_is_new(void **state)
 
 static void test_counts_wrap_to_0(void **state)
 {
-	struct samples_taken taken = { 0 };
+	struct samples taken = { 0 };
 	struct pb_hist part = { { [3] = UINT32_MAX } };
 	struct hist h = { 0 };
 
 	(void)state;
-	assert_int_equal(samples_take(&taken, 1, &part, UINT64_MAX, &h), 0);
+	assert_int_equal(take(&taken, 1, &part, UINT64_MAX, &h), 0);
 	hist_clear(&h);
 	part.count[3] = 0;
-	assert_int_equal(samples_take(&taken, 1, &part, UINT64_MAX, &h), 0);
+	assert_int_equal(take(&taken, 1, &part, UINT64_MAX, &h), 0);
 	assert_int_equal(count_of(&h, first[1] + 3), 1);
 	assert_int_equal(h.count, 1);
 	samples_free(&taken);
@@ -66,12 +74,12 @@ static void test_every_bucket_is_seen(void **state)
 	(void)state;
 	for (unsigned int index = 0; index < PB_HIST_BUCKETS; index++) {
 		unsigned int part = index / PB_HIST_PART;
-		struct samples_taken taken = { 0 };
+		struct samples taken = { 0 };
 		struct pb_hist counts = { { 0 } };
 
 		counts.count[index % PB_HIST_PART] = 2;
 		hist_clear(&h);
-		assert_int_equal(samples_take(&taken, part, &counts, 100, &h), 0);
+		assert_int_equal(take(&taken, part, &counts, 100, &h), 0);
 		assert_int_equal(count_of(&h, index), 2);
 		assert_int_equal(taken.total, 2);
 		samples_free(&taken);
@@ -81,14 +89,14 @@ static void test_every_bucket_is_seen(void **state)
 
 static void test_parts_are_apart(void **state)
 {
-	struct samples_taken taken = { 0 };
+	struct samples taken = { 0 };
 	struct pb_hist low = { { [0] = 1, [223] = 2 } }, high = { { [0] = 4 } };
 	struct hist h = { 0 };
 
 	(void)state;
 	for (int turn = 0; turn < 3; turn++) {
-		assert_int_equal(samples_take(&taken, 2, &high, 100, &h), 0);
-		assert_int_equal(samples_take(&taken, 0, &low, 100, &h), 0);
+		assert_int_equal(take(&taken, 2, &high, 100, &h), 0);
+		assert_int_equal(take(&taken, 0, &low, 100, &h), 0);
 	}
 	assert_int_equal(h.count, 7);
 	assert_int_equal(count_of(&h, first[2]), 4);
@@ -99,15 +107,15 @@ static void test_parts_are_apart(void **state)
 
 static void test_what_is_too_much_stays_new(void **state)
 {
-	struct samples_taken taken = { 0 };
+	struct samples taken = { 0 };
 	struct pb_hist part = { { [1] = 2, [5] = 10, [9] = 1 } };
 	struct hist h = { 0 };
 
 	(void)state;
-	assert_int_equal(samples_take(&taken, 0, &part, 6, &h), 0);
+	assert_int_equal(take(&taken, 0, &part, 6, &h), 0);
 	assert_int_equal(h.count, 6);
 	assert_int_equal(count_of(&h, 5), 4);
-	assert_int_equal(samples_take(&taken, 0, &part, 100, &h), 0);
+	assert_int_equal(take(&taken, 0, &part, 100, &h), 0);
 	assert_int_equal(h.count, 13);
 	assert_int_equal(count_of(&h, 5), 10);
 	assert_int_equal(taken.total, 13);
@@ -117,18 +125,18 @@ static void test_what_is_too_much_stays_new(void **state)
 
 static void test_counts_wrap(void **state)
 {
-	struct samples_taken taken = { 0 };
+	struct samples taken = { 0 };
 	struct pb_hist part = { { [7] = UINT32_MAX } };
 	struct hist h = { 0 };
 
 	(void)state;
-	assert_int_equal(samples_take(&taken, 4, &part, UINT64_MAX, &h), 0);
+	assert_int_equal(take(&taken, 4, &part, UINT64_MAX, &h), 0);
 	hist_clear(&h);
 	part.count[7] = 0;
-	assert_int_equal(samples_take(&taken, 4, &part, UINT64_MAX, &h), 0);
+	assert_int_equal(take(&taken, 4, &part, UINT64_MAX, &h), 0);
 	assert_int_equal(h.count, 1);
 	part.count[7] = 2;
-	assert_int_equal(samples_take(&taken, 4, &part, UINT64_MAX, &h), 0);
+	assert_int_equal(take(&taken, 4, &part, UINT64_MAX, &h), 0);
 	assert_int_equal(h.count, 3);
 	samples_free(&taken);
 	hist_free(&h);
@@ -137,7 +145,7 @@ static void test_counts_wrap(void **state)
 /* The last part is a short one. */
 static void test_all_buckets(void **state)
 {
-	struct samples_taken taken = { 0 };
+	struct samples taken = { 0 };
 	struct pb_hist part;
 	struct hist h = { 0 };
 
@@ -145,7 +153,7 @@ static void test_all_buckets(void **state)
 	for (unsigned int i = 0; i < PB_HIST_PART; i++)
 		part.count[i] = 1;
 	for (unsigned int i = PB_HIST_PARTS; i-- > 0;)
-		assert_int_equal(samples_take(&taken, i, &part, UINT64_MAX, &h), 0);
+		assert_int_equal(take(&taken, i, &part, UINT64_MAX, &h), 0);
 	assert_int_equal(h.size, PB_HIST_BUCKETS);
 	assert_int_equal(h.count, PB_HIST_BUCKETS);
 	samples_free(&taken);
