@@ -13,15 +13,11 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
-#define uthash_fatal(msg) abort()
-#define HASH_NONFATAL_OOM 1
-#include <uthash.h>
-
 #include "drain_delete.h"
-#include "drain_durations.h"
 #include "drain_hists.h"
 #include "drain_map.h"
 #include "drain_record.h"
+#include "drain_seen.h"
 #include "peek.h"
 
 #define SILENT_NS  1000000000ull
@@ -33,19 +29,6 @@
 /* Few of the steps, to be read one by one, are less than this part. */
 #define FEW_PART 8
 
-struct seen {
-	struct pb_step_key key;
-	uint64_t place;
-	UT_hash_handle hh;
-	struct durations durations;
-	uint64_t events; /* as of the last drain with durations */
-	unsigned int misses;
-	unsigned int walk; /* that saw it last */
-	bool name_counted;
-	bool unreadable_counted;
-	bool lie_counted;
-};
-
 struct item {
 	struct seen *seen;
 	size_t at;  /* in the map's order */
@@ -56,7 +39,7 @@ struct item {
 
 struct drain {
 	struct attach_maps maps;
-	struct seen *seen;
+	struct seen_table seen;
 	unsigned int walk; /* counts those that have found other steps than the one before */
 	size_t processes;
 	uint64_t changes;      /* the kernel's count, before the map was read the last time */
@@ -127,21 +110,11 @@ struct drain *drain_new(const struct attach_maps *maps)
 	return d;
 }
 
-static void free_seen(struct drain *d, struct seen *seen)
-{
-	HASH_DEL(d->seen, seen);
-	durations_free(&seen->durations);
-	free(seen);
-}
-
 void drain_free(struct drain *d)
 {
-	struct seen *seen, *next;
-
 	if (!d)
 		return;
-	HASH_ITER (hh, d->seen, seen, next)
-		free_seen(d, seen);
+	seen_free(&d->seen);
 	hist_free(&d->samples[0]);
 	hist_free(&d->samples[1]);
 	free(d->per_cpu);
@@ -180,25 +153,6 @@ size_t drain_processes(const struct drain *d)
 }
 
 /* ---- Steps ---- */
-
-static struct seen *see(struct drain *d, const struct pb_step_key *key)
-{
-	struct seen *seen;
-
-	HASH_FIND(hh, d->seen, key, sizeof(*key), seen);
-	if (seen)
-		return seen;
-	seen = calloc(1, sizeof(*seen));
-	if (!seen)
-		return NULL;
-	seen->key = *key;
-	HASH_ADD(hh, d->seen, key, sizeof(seen->key), seen);
-	if (!seen->hh.tbl) {
-		free(seen);
-		return NULL;
-	}
-	return seen;
-}
 
 /* No event for a while. The last one may well be later than the drain's instant. */
 static bool is_silent(const struct pb_step *e, uint64_t now)
@@ -318,7 +272,7 @@ static int read_step(struct drain *d, struct item *item, const struct call *call
 	err = call->fn(&r, call->context);
 	if (r.dead) {
 		drain_delete_step(&d->maps, &seen->key, e);
-		free_seen(d, seen);
+		seen_forget(&d->seen, seen);
 		d->steps--;
 		d->known_count = 0;
 	}
@@ -452,9 +406,9 @@ static void sweep_steps(struct drain *d)
 {
 	struct seen *seen, *next;
 
-	HASH_ITER (hh, d->seen, seen, next)
+	HASH_ITER (hh, d->seen.steps, seen, next)
 		if (seen->walk != d->walk)
-			free_seen(d, seen);
+			seen_forget(&d->seen, seen);
 }
 
 static void put_in_order(struct drain *d)
@@ -464,7 +418,7 @@ static void put_in_order(struct drain *d)
 	d->walk++;
 	d->items_count = 0;
 	for (i = 0; i < d->map.count; i++) {
-		struct seen *seen = see(d, &d->map.keys[i]);
+		struct seen *seen = seen_get(&d->seen, &d->map.keys[i]);
 
 		if (!seen) {
 			d->lost[DRAIN_LOSS_MEMORY]++;
@@ -580,12 +534,17 @@ static bool can_do_without_map(const struct drain *d, enum drain_kind kind)
 static void take_durations(const struct pb_hist_key *key, const struct pb_hist *counts, void *context)
 {
 	struct drain *d = context;
-	struct seen *seen;
+	struct seen *seen = seen_next(&d->seen, &key->step);
 
-	HASH_FIND(hh, d->seen, &key->step, sizeof(key->step), seen);
 	/* What there is no memory for is read again where it is missed. */
 	if (seen)
 		durations_read(&seen->durations, key, counts);
+}
+
+static void read_histograms(struct drain *d)
+{
+	seen_begin(&d->seen);
+	drain_hists_read(d->hists, take_durations, d);
 }
 
 int drain_run(struct drain *d, uint64_t now, enum drain_kind kind, drain_fn fn, void *context)
@@ -601,7 +560,7 @@ int drain_run(struct drain *d, uint64_t now, enum drain_kind kind, drain_fn fn, 
 	err = call.again ? 0 : read_all(d);
 	/* After the steps: no episode that an entry has is without its duration. */
 	if (!err && call.kind != DRAIN_COUNTS && !had_few_events(d))
-		drain_hists_read(d->hists, take_durations, d);
+		read_histograms(d);
 	if (!err)
 		err = drain_all(d, &call);
 	if (err)

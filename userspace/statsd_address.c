@@ -90,6 +90,15 @@ static const char *split_host(struct statsd_address *out, const char *rest, cons
 	return NULL;
 }
 
+static bool is_loopback(const char *host)
+{
+	unsigned char v4[4];
+
+	if (inet_pton(AF_INET, host, v4) == 1)
+		return v4[0] == 127;
+	return !strcmp(host, "localhost") || !strcmp(host, "::1");
+}
+
 static const char *parse_udp(struct statsd_address *out, const char *rest)
 {
 	const char *port = NULL;
@@ -97,7 +106,7 @@ static const char *parse_udp(struct statsd_address *out, const char *rest)
 
 	if (reason)
 		return reason;
-	out->payload = STATSD_UDP_PAYLOAD;
+	out->payload = is_loopback(out->host) ? STATSD_LOOPBACK_PAYLOAD : STATSD_UDP_PAYLOAD;
 	if (!parse_port(out, port ? port : STATSD_DEFAULT_PORT))
 		return "the port is a number from 1 to 65535; write udp://127.0.0.1:8125";
 	return NULL;

@@ -20,6 +20,12 @@
 /* What fits one Ethernet frame; what the Datadog Agent reads at once. */
 #define STATSD_UDP_PAYLOAD  1432
 #define STATSD_UNIX_PAYLOAD 8192
+/*
+ * Within a host there are no frames. This is what fits a page with the kernel's own words for it: a
+ * receive buffer, which counts in such pages, holds more bytes in packets of this size than of others.
+ * It is less than any known server reads at once (collectd, 4096).
+ */
+#define STATSD_LOOPBACK_PAYLOAD 3500
 
 enum statsd_scheme { STATSD_UDP, STATSD_UNIXGRAM, STATSD_UNIX };
 

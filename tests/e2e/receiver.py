@@ -44,7 +44,7 @@ VALUE = re.compile(r"[A-Za-z0-9_./:-]{1,200}")
 INTEGER = re.compile(r"[0-9]+")
 DECIMAL = re.compile(r"[0-9]+(\.[0-9]+)?")
 RESERVED = {"host", "units", "name", "family", "le", "quantile", "metric_type"}
-UDP_MAX = 1432
+LOOPBACK_MAX = 3500
 UNIX_MAX = 8192
 SO_RXQ_OVFL = 40
 SO_RCVBUFFORCE = 33
@@ -307,7 +307,7 @@ class Receiver:
                 handler(s)
 
     def _read_datagram(self, s):
-        limit = UDP_MAX if self._scheme == "udp" else UNIX_MAX
+        limit = LOOPBACK_MAX if self._scheme == "udp" else UNIX_MAX
         for _ in range(1000):
             try:
                 payload, ancillary, _, _ = s.recvmsg(65536, 64)

@@ -9,7 +9,7 @@
 
 #include "../../userspace/statsd_address.h"
 
-static void check_udp(const char *text, const char *host, const char *port)
+static void check(const char *text, const char *host, const char *port, size_t payload)
 {
 	struct statsd_address a;
 	char why[300] = "";
@@ -19,19 +19,32 @@ static void check_udp(const char *text, const char *host, const char *port)
 	assert_int_equal(a.scheme, STATSD_UDP);
 	assert_string_equal(a.host, host);
 	assert_string_equal(a.port, port);
-	assert_int_equal(a.payload, 1432);
+	assert_int_equal(a.payload, payload);
+}
+
+static void check_udp(const char *text, const char *host, const char *port)
+{
+	check(text, host, port, 1432);
+}
+
+static void check_local(const char *text, const char *host, const char *port)
+{
+	check(text, host, port, 3500);
 }
 
 static void udp_hosts_and_ports(void **state)
 {
 	(void)state;
-	check_udp("udp://127.0.0.1:8125", "127.0.0.1", "8125");
-	check_udp("udp://127.0.0.1", "127.0.0.1", "8125");
-	check_udp("udp://localhost:1", "localhost", "1");
+	check_local("udp://127.0.0.1:8125", "127.0.0.1", "8125");
+	check_local("udp://127.0.0.1", "127.0.0.1", "8125");
+	check_local("udp://localhost:1", "localhost", "1");
 	check_udp("udp://a-b_c.example.com:65535", "a-b_c.example.com", "65535");
-	check_udp("udp://[::1]:9", "::1", "9");
-	check_udp("udp://[::1]", "::1", "8125");
+	check_local("udp://[::1]:9", "::1", "9");
+	check_local("udp://[::1]", "::1", "8125");
 	check_udp("udp://[fe80::1%lo]:0009", "fe80::1%lo", "9");
+	check_udp("udp://127.0.0.1.example", "127.0.0.1.example", "8125");
+	check_udp("udp://128.0.0.1", "128.0.0.1", "8125");
+	check_local("udp://127.9.8.7", "127.9.8.7", "8125");
 	check_udp("udp://1and1.example", "1and1.example", "8125");
 }
 

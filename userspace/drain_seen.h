@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/* drain_seen.h - what the drain remembers of each step, by its key */
+#ifndef DRAIN_SEEN_H
+#define DRAIN_SEEN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define uthash_fatal(msg) abort()
+#define HASH_NONFATAL_OOM 1
+#include <uthash.h>
+
+#include "drain_durations.h"
+#include "pushback_abi.h"
+
+struct seen {
+	struct pb_step_key key;
+	uint64_t place;
+	UT_hash_handle hh;
+	struct durations durations;
+	uint64_t events; /* as of the last drain with durations */
+	unsigned int misses;
+	unsigned int walk; /* that saw it last */
+	bool name_counted;
+	bool unreadable_counted;
+	bool lie_counted;
+};
+
+/* Zeroed is empty. */
+struct seen_table {
+	struct seen *steps;
+	/* Those that were asked for one after the other: mostly it is the same again. */
+	struct seen **trail;
+	size_t count, capacity, at;
+};
+
+/* Made if there is none; NULL when out of memory. */
+struct seen *seen_get(struct seen_table *t, const struct pb_step_key *key);
+void seen_forget(struct seen_table *t, struct seen *seen);
+void seen_free(struct seen_table *t);
+
+/* A walk over many: each is asked for in its turn; NULL if it is not known. */
+void seen_begin(struct seen_table *t);
+struct seen *seen_next(struct seen_table *t, const struct pb_step_key *key);
+
+#endif /* DRAIN_SEEN_H */
