@@ -531,7 +531,8 @@ static bool can_do_without_map(const struct drain *d, enum drain_kind kind)
 	return kind == DRAIN_COUNTS || (kind == DRAIN_ALL && had_few_events(d));
 }
 
-static void take_durations(const struct pb_hist_key *key, const struct pb_hist *counts, void *context)
+static void take_durations(const struct pb_hist_key *key, const struct pb_hist *counts,
+			   void *context)
 {
 	struct drain *d = context;
 	struct seen *seen = seen_next(&d->seen, &key->step);

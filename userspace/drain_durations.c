@@ -10,7 +10,8 @@ void durations_free(struct durations *seen)
 	samples_free(&seen->samples[1]);
 }
 
-int durations_read(struct durations *seen, const struct pb_hist_key *key, const struct pb_hist *counts)
+int durations_read(struct durations *seen, const struct pb_hist_key *key,
+		   const struct pb_hist *counts)
 {
 	if (key->direction > 1 || key->part >= PB_HIST_PARTS)
 		return -EINVAL;

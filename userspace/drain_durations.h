@@ -16,7 +16,8 @@ struct durations {
 void durations_free(struct durations *seen);
 
 /* An entry of the map. -ENOMEM: it is to be read once more. */
-int durations_read(struct durations *seen, const struct pb_hist_key *key, const struct pb_hist *counts);
+int durations_read(struct durations *seen, const struct pb_hist_key *key,
+		   const struct pb_hist *counts);
 
 /*
  * Makes `into` those that are new as of `e`, the step's entry. Where those that were read do not

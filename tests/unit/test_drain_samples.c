@@ -50,6 +50,29 @@ static void test_only_what_is_new(void **state)
 	hist_free(&h);
 }
 
+static void test_what_is_read_twice_is_handed_on_once(void **state)
+{
+	struct samples samples = { 0 };
+	struct pb_hist part = { { [4] = 2, [5] = 1 } };
+	struct hist h = { 0 };
+
+	(void)state;
+	assert_int_equal(samples_read(&samples, 0, &part), 0);
+	part.count[5] = 4;
+	part.count[222] = 1;
+	assert_int_equal(samples_read(&samples, 0, &part), 0);
+	assert_int_equal(samples.total, 0);
+	assert_int_equal(samples_hand_on(&samples, 100, &h), 0);
+	assert_int_equal(count_of(&h, 4), 2);
+	assert_int_equal(count_of(&h, 5), 4);
+	assert_int_equal(count_of(&h, 222), 1);
+	assert_int_equal(samples_hand_on(&samples, 100, &h), 0);
+	assert_int_equal(h.count, 7);
+	assert_int_equal(samples.total, 7);
+	samples_free(&samples);
+	hist_free(&h);
+}
+
 static void test_counts_wrap_to_0(void **state)
 {
 	struct samples taken = { 0 };
@@ -164,6 +187,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_only_what_is_new),
+		cmocka_unit_test(test_what_is_read_twice_is_handed_on_once),
 		cmocka_unit_test(test_counts_wrap_to_0),
 		cmocka_unit_test(test_every_bucket_is_seen),
 		cmocka_unit_test(test_parts_are_apart),
