@@ -39,7 +39,7 @@ void agent_describe(const struct agent *a, char *text, size_t size);
 
 /*
  * Runs until SIGTERM, SIGINT or SIGHUP, or for one interval, or until every process of --pid is gone,
- * or a sink ends it; flushes `sinks` each interval and at the end. The signals must be blocked in all
+ * or a sink ends it; flushes `sinks` (at most SINKS_MAX) each interval and at the end. The signals must be blocked in all
  * threads; one that is not does what it usually does.
  */
 enum exit_status agent_run(struct agent *a, struct sink *const *sinks, size_t count, char *why);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* cmd_run.c - `pushback run`: watch, and send what is seen to statsd */
+/* cmd_run.c - `pushback run`: watch, and send what is seen to statsd or answer scrapes */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,11 +9,15 @@
 #include "cmd.h"
 #include "msg.h"
 #include "notify.h"
+#include "sink_openmetrics.h"
 #include "sink_statsd.h"
+
+#define STATSD_DEFAULT "udp://127.0.0.1:8125"
 
 struct settings {
 	struct agent_settings agent;
-	const char *statsd;
+	const char *statsd;      /* NULL: not to statsd */
+	const char *openmetrics; /* NULL: no scrapes */
 	const char *prefix;
 	struct option_list tags;
 	struct option_list tag_from;
@@ -33,7 +37,10 @@ static const struct option options[] = {
 	AGENT_OPTIONS_ONCE("attach, wait one interval, send, exit"),
 	{ .name = "statsd", .value = "ADDRESS", .kind = OPTION_TEXT, .offset = AT(statsd),
 	  .help = "udp://HOST:PORT, unixgram:///PATH or unix:///PATH\n"
-		  "(udp://127.0.0.1:8125)" },
+		  "(" STATSD_DEFAULT "; with --openmetrics none)" },
+	{ .name = "openmetrics", .value = "ADDR:PORT", .kind = OPTION_TEXT, .offset = AT(openmetrics),
+	  .help = "answer scrapes of http://ADDR:PORT/metrics; a bare PORT\n"
+		  "is one of 127.0.0.1" },
 	{ .name = "format", .value = "FORMAT", .kind = OPTION_CHOICE, .offset = AT(format),
 	  .choices = formats,
 	  .help = "dogstatsd (default), statsd (etsy: ms, no d or h), or\n"
@@ -60,20 +67,74 @@ static int check(const void *settings, char *why, size_t why_size)
 		snprintf(why, why_size, "--histogram-type is for --format dogstatsd only");
 		return -EINVAL;
 	}
+	if (s->openmetrics && !s->statsd &&
+	    (s->format != STATSD_DOGSTATSD || s->histogram != STATSD_DISTRIBUTION)) {
+		snprintf(why, why_size,
+			 "--format and --histogram-type are for statsd: add --statsd ADDRESS");
+		return -EINVAL;
+	}
 	return agent_settings_check(&s->agent, why, why_size);
 }
 
-static enum exit_status watch_and_send(struct agent *agent, struct sink *sink,
-				       const struct settings *s, char *why)
+/* Where it all goes. */
+struct outlets {
+	struct sink *sinks[2];
+	size_t count;
+	char text[512]; /* "to ..., at ..." */
+};
+
+static enum exit_status add_statsd(struct outlets *out, const struct settings *s, char *why)
+{
+	const struct statsd_options statsd = {
+		.address = s->statsd ? s->statsd : STATSD_DEFAULT,
+		.prefix = s->prefix,
+		.tags = s->tags.items,
+		.format = (enum statsd_format)s->format,
+		.histogram = (enum statsd_histogram)s->histogram,
+	};
+	struct sink *sink;
+
+	if (!s->statsd && s->openmetrics)
+		return EXIT_DONE;
+	sink = sink_statsd_new(&statsd, why, ATTACH_WHY_SIZE);
+	if (!sink)
+		return EXIT_USAGE;
+	out->sinks[out->count++] = sink;
+	snprintf(out->text, sizeof(out->text), ", to %s every %gs", statsd.address,
+		 (double)s->agent.interval_ns / 1e9);
+	return EXIT_DONE;
+}
+
+static enum exit_status add_openmetrics(struct outlets *out, const struct settings *s, char *why)
+{
+	const struct openmetrics_options options = {
+		.address = s->openmetrics,
+		.prefix = s->prefix,
+		.tags = s->tags.items,
+	};
+	size_t used = strlen(out->text);
+	char url[SINK_OPENMETRICS_URL_SIZE];
+	enum exit_status status;
+
+	if (!s->openmetrics)
+		return EXIT_DONE;
+	status = sink_openmetrics_new(&out->sinks[out->count], &options, why, ATTACH_WHY_SIZE);
+	if (status)
+		return status;
+	sink_openmetrics_url(out->sinks[out->count++], url);
+	snprintf(out->text + used, sizeof(out->text) - used, ", at %s", url);
+	return EXIT_DONE;
+}
+
+static enum exit_status watch_and_send(struct agent *agent, const struct outlets *out, char *why)
 {
 	enum exit_status status;
 	char what[128];
 
 	agent_describe(agent, what, sizeof(what));
-	msg_info("watching %s, to %s every %gs", what, s->statsd,
-		 (double)s->agent.interval_ns / 1e9);
+	msg_info("watching %s%s", what, out->text);
 	notify("READY=1");
-	status = agent_run(agent, &sink, 1, why);
+	status = agent_run(agent, out->sinks, out->count, why);
 	notify("STOPPING=1");
 	return status;
 }
@@ -82,33 +143,26 @@ static int start(const void *settings)
 {
 	const struct settings *s = settings;
 	struct agent_options options = agent_settings_options(&s->agent);
-	struct statsd_options statsd = {
-		.address = s->statsd,
-		.prefix = s->prefix,
-		.tags = s->tags.items,
-		.format = (enum statsd_format)s->format,
-		.histogram = (enum statsd_histogram)s->histogram,
-	};
 	char why[ATTACH_WHY_SIZE] = "";
+	struct outlets out = { .count = 0 };
 	struct agent *agent = NULL;
 	enum exit_status status;
-	struct sink *sink;
 
 	msg_set_verbose(s->agent.verbose);
 	options.tag_from = s->tag_from.items;
 	agent_settings_prepare(false);
-	sink = sink_statsd_new(&statsd, why, sizeof(why));
-	if (!sink) {
-		msg_error("%s", why);
-		return EXIT_USAGE;
-	}
-	status = agent_new(&agent, &options, why);
+	status = add_statsd(&out, s, why);
 	if (!status)
-		status = watch_and_send(agent, sink, s, why);
+		status = add_openmetrics(&out, s, why);
+	if (!status)
+		status = agent_new(&agent, &options, why);
+	if (!status)
+		status = watch_and_send(agent, &out, why);
 	if (status)
 		msg_error("%s", why);
 	agent_free(agent);
-	sink->ops->free(sink);
+	for (size_t i = 0; i < out.count; i++)
+		out.sinks[i]->ops->free(out.sinks[i]);
 	return status;
 }
 
@@ -116,7 +170,6 @@ static int run(int argc, char **argv)
 {
 	struct settings s = {
 		.agent.interval_ns = 10000000000u,
-		.statsd = "udp://127.0.0.1:8125",
 		.prefix = "streams.pipeline",
 	};
 
@@ -134,7 +187,8 @@ const struct verb verb_run = {
 		"  pushback run                              every consumer of this host\n"
 		"  pushback run --pid 4711 --interval 1s     one process, every second\n"
 		"  pushback run --path /usr/bin/consumer --tag env:prod\n"
-		"  pushback run --all --tag-from service=env:DD_SERVICE\n",
+		"  pushback run --all --tag-from service=env:DD_SERVICE\n"
+		"  pushback run --openmetrics 9464           for Prometheus to scrape\n",
 	.options = options,
 	.run = run,
 };

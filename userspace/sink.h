@@ -13,7 +13,8 @@
 #include "model.h"
 #include "silent.h"
 
-#define SINK_FDS 2
+#define SINK_FDS  2 /* of one sink */
+#define SINKS_MAX 4 /* of one run */
 
 /* The observer about itself, cumulative. Filled by the agent's loop, sent as pushback.agent.*. */
 struct agent_stats {
@@ -43,6 +44,12 @@ struct sink_ops {
 	 */
 	void (*early)(struct sink *sink, const struct model *m, uint64_t now);
 	/*
+	 * May be NULL. A drain is complete: counters and gauges are as of `now`, durations may still be
+	 * on their way. The model is there while the run is, and may be looked at until the call that
+	 * is next, and in poll.
+	 */
+	void (*drained)(struct sink *sink, const struct model *m, uint64_t now);
+	/*
 	 * May be NULL. Called about every 100 ms between flushes: goes on with what is still waiting.
 	 * Returns within some 20 ms.
 	 */
@@ -50,8 +57,8 @@ struct sink_ops {
 	/* May be NULL. A step has ended: its last record, before the flush of that interval. */
 	void (*ended)(struct sink *sink, const struct record *record);
 	/*
-	 * May be NULL. What wakes poll before its time, with its events; how many, at most SINK_FDS. Only
-	 * one sink of a run may have any.
+	 * May be NULL. What wakes this sink's poll before its time, with its events; how many, at most
+	 * SINK_FDS. Asked before each wait, so they may be others each time.
 	 */
 	size_t (*fds)(const struct sink *sink, struct pollfd *fds);
 	/* May be NULL. Whether the run is to end; asked after each flush and poll. */

@@ -9,9 +9,6 @@
 
 #define MS_NS 1000000
 
-/* Of all global tags together, so that they leave room in a line. */
-#define GLOBAL_TAGS_SIZE 801
-
 /* A flush or poll gives a busy receiver this long in all, and this long for its next sign of life.
  */
 #define WAIT_MS     20
@@ -39,7 +36,7 @@ struct sink_statsd {
 	enum statsd_format format;
 	const char *duration_type;
 	char prefix[STATSD_TEXT_MAX];
-	char global_tags[GLOBAL_TAGS_SIZE];
+	char global_tags[STATSD_GLOBAL_TAGS_SIZE];
 	struct statsd_socket *socket;
 	struct statsd_outbox out;
 	struct statsd_table table;
@@ -296,28 +293,6 @@ static const struct sink_ops ops = {
 	.free = free_sink,
 };
 
-static int add_global_tag(struct sink_statsd *ss, const char *tag, char *why, size_t why_size)
-{
-	size_t used = strlen(ss->global_tags), comma = used > 0;
-	char key[STATSD_TEXT_MAX + 1];
-	int err = statsd_check_tag(tag, why, why_size);
-
-	if (err)
-		return err;
-	snprintf(key, sizeof(key), "%.*s", (int)strcspn(tag, ":"), tag);
-	err = statsd_tag(ss->global_tags + used + comma, sizeof(ss->global_tags) - used - comma,
-			 key, strchr(tag, ':') + 1);
-	if (err < 0) {
-		snprintf(why, why_size,
-			 "the tags are too long: together they may have %d bytes; shorten them",
-			 GLOBAL_TAGS_SIZE - 1);
-		return err;
-	}
-	if (comma)
-		ss->global_tags[used] = ',';
-	return 0;
-}
-
 static int take_options(struct sink_statsd *ss, const struct statsd_options *options, char *why,
 			size_t why_size)
 {
@@ -328,8 +303,8 @@ static int take_options(struct sink_statsd *ss, const struct statsd_options *opt
 	};
 	int err = statsd_check_prefix(options->prefix, why, why_size);
 
-	for (const char *const *tag = options->tags; !err && tag && *tag; tag++)
-		err = add_global_tag(ss, *tag, why, why_size);
+	if (!err)
+		err = statsd_global_tags(ss->global_tags, options->tags, why, why_size);
 	if (err)
 		return err;
 	snprintf(ss->prefix, sizeof(ss->prefix), "%s%s", options->prefix,

@@ -152,6 +152,40 @@ int statsd_check_tag(const char *tag, char *why, size_t why_size)
 	return statsd_check_key(key, why, why_size);
 }
 
+static int add_global_tag(char out[STATSD_GLOBAL_TAGS_SIZE], const char *tag, char *why,
+			  size_t why_size)
+{
+	size_t used = strlen(out), comma = used > 0;
+	char key[STATSD_TEXT_MAX + 1];
+	int err = statsd_check_tag(tag, why, why_size);
+
+	if (err)
+		return err;
+	snprintf(key, sizeof(key), "%.*s", (int)strcspn(tag, ":"), tag);
+	err = statsd_tag(out + used + comma, STATSD_GLOBAL_TAGS_SIZE - used - comma, key,
+			 strchr(tag, ':') + 1);
+	if (err < 0) {
+		snprintf(why, why_size,
+			 "the tags are too long: together they may have %d bytes; shorten them",
+			 STATSD_GLOBAL_TAGS_SIZE - 1);
+		return err;
+	}
+	if (comma)
+		out[used] = ',';
+	return 0;
+}
+
+int statsd_global_tags(char out[STATSD_GLOBAL_TAGS_SIZE], const char *const *tags, char *why,
+		       size_t why_size)
+{
+	int err = 0;
+
+	out[0] = '\0';
+	for (; !err && tags && *tags; tags++)
+		err = add_global_tag(out, *tags, why, why_size);
+	return err;
+}
+
 int statsd_check_prefix(const char *prefix, char *why, size_t why_size)
 {
 	size_t length = strlen(prefix);

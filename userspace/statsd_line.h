@@ -46,6 +46,13 @@ int statsd_own_tag(char *out, size_t size, const char *key, const char *value);
 int statsd_check_key(const char *key, char *why, size_t why_size);
 /* The same for a whole "key:value". */
 int statsd_check_tag(const char *tag, char *why, size_t why_size);
+/*
+ * Writes all of `tags` (NULL-terminated "key:value"s, or NULL), made sane, as "k:v,k2:v2". The same
+ * errors, also where they are too long together: they leave room in a line.
+ */
+#define STATSD_GLOBAL_TAGS_SIZE 801
+int statsd_global_tags(char out[STATSD_GLOBAL_TAGS_SIZE], const char *const *tags, char *why,
+		       size_t why_size);
 /* A metric prefix: empty, or [A-Za-z][A-Za-z0-9_.]* of at most 120 characters without a last dot.
  */
 int statsd_check_prefix(const char *prefix, char *why, size_t why_size);
