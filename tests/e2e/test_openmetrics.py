@@ -268,9 +268,10 @@ def reset(s):
 def dribble(s):
     """A byte at a time, until the other side has enough."""
     with contextlib.suppress(ConnectionResetError, BrokenPipeError):
-        while True:
+        for _ in range(600):
             s.sendall(b"y")
             time.sleep(0.1)
+        raise AssertionError("it is never enough")
 
 
 def rest_of_broken(s):
