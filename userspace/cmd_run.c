@@ -178,11 +178,11 @@ static int run(int argc, char **argv)
 
 const struct verb verb_run = {
 	.name = "run",
-	.summary = "watch consumers and send what is seen to statsd",
+	.summary = "watch consumers, for statsd or Prometheus",
 	.text = "Attaches to running consumers, counts their backpressure in the kernel, and "
 		"sends\n"
-		"counters and durations per step until SIGTERM. With --pid it ends when these\n"
-		"processes have ended.\n"
+		"counters and durations per step, or has them scraped, until SIGTERM. With --pid\n"
+		"it ends when these processes have ended.\n"
 		"\n"
 		"  pushback run                              every consumer of this host\n"
 		"  pushback run --pid 4711 --interval 1s     one process, every second\n"

@@ -36,15 +36,15 @@ static const char *split(const char *text, char host[HOST_SIZE], const char **po
 {
 	bool brackets = *text == '[';
 	const char *colon = strrchr(text, ':');
-	const char *begin = text + brackets;
-	const char *end = brackets ? strchr(begin, ']') : colon;
+	const char *end = brackets ? text + strcspn(text, "]") : colon;
+	const char *begin = brackets ? text + 1 : text;
 
 	*port = colon ? colon + 1 : text;
 	if (!colon) {
 		strcpy(host, LOOPBACK);
 		return is_port(text) ? NULL : "write a port, 9000, or an address, 127.0.0.1:9000";
 	}
-	if (brackets && (!end || end[1] != ':' || end + 1 != colon))
+	if (brackets && (!*end || end + 1 != colon))
 		return "an IPv6 address stands in brackets, with a port behind it; write "
 		       "[::1]:9000";
 	if (!brackets && strchr(text, ':') != colon)
@@ -61,12 +61,12 @@ static const char *split(const char *text, char host[HOST_SIZE], const char **po
 	return NULL;
 }
 
-/* Odd forms of IPv4 (127.1, 010.0.0.1) are taken by getaddrinfo(), and are not what was meant. */
-static bool is_plain(const char *host, bool brackets)
+/* Odd forms (127.1, 010.0.0.1) are taken by getaddrinfo(), and are not what was meant. */
+static bool is_ipv4(const char *host)
 {
 	unsigned char address[4];
 
-	return brackets ? strchr(host, ':') != NULL : inet_pton(AF_INET, host, address) == 1;
+	return inet_pton(AF_INET, host, address) == 1;
 }
 
 int openmetrics_address_parse(struct openmetrics_address *out, const char *text, char *why,
@@ -74,19 +74,19 @@ int openmetrics_address_parse(struct openmetrics_address *out, const char *text,
 {
 	const struct addrinfo hints = {
 		.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE,
+		.ai_family = *text == '[' ? AF_INET6 : AF_INET,
 		.ai_socktype = SOCK_STREAM,
 	};
 	struct addrinfo *found = NULL;
-	char host[HOST_SIZE];
+	char host[HOST_SIZE] = "";
 	const char *port, *reason = split(text, host, &port);
 
 	if (!reason && !is_port(port))
 		reason = "the port is a number from 1 to 65535, or 0 for any that is free";
-	if (!reason && !is_plain(host, *text == '['))
+	if (!reason && ((hints.ai_family == AF_INET && !is_ipv4(host)) ||
+			getaddrinfo(host, port, &hints, &found)))
 		reason = "that is no address (names are not looked up); write 127.0.0.1:9000 or "
 			 "[::1]:9000";
-	if (!reason && getaddrinfo(host, port, &hints, &found))
-		reason = "that is no address of this host; write 127.0.0.1:9000 or [::1]:9000";
 	if (reason)
 		return refuse(why, why_size, text, reason);
 	memset(out, 0, sizeof(*out));
