@@ -18,6 +18,7 @@
 #include "msg.h"
 #include "sampler.h"
 #include "silent.h"
+#include "sinks.h"
 #include "target.h"
 #include "watch.h"
 
@@ -345,15 +346,6 @@ static void count_stats(struct agent *a)
 	stats->processes = drain_processes(a->drain);
 }
 
-static void tell_drained(struct agent *a, uint64_t now)
-{
-	size_t i;
-
-	for (i = 0; i < a->sinks_count; i++)
-		if (a->sinks[i]->ops->drained)
-			a->sinks[i]->ops->drained(a->sinks[i], a->model, now);
-}
-
 static int drain(struct agent *a, uint64_t now, enum drain_kind kind, char *why)
 {
 	int err;
@@ -365,7 +357,7 @@ static int drain(struct agent *a, uint64_t now, enum drain_kind kind, char *why)
 	model_end(a->model);
 	a->stats.drain_ns = now_ns() - now;
 	labels_sweep(a->labels);
-	tell_drained(a, now);
+	sinks_drained(a->sinks, a->sinks_count, a->model, now);
 	if (err)
 		snprintf(why, ATTACH_WHY_SIZE, "cannot read the kernel's maps: %s", strerror(-err));
 	return err;
@@ -410,52 +402,6 @@ static bool all_gone(struct agent *a)
 	return a->options->pids_count && gone == a->options->pids_count;
 }
 
-static void poll_sinks(struct sink *const *sinks, size_t count, uint64_t now)
-{
-	size_t i;
-
-	for (i = 0; i < count; i++) {
-		if (sinks[i]->ops->poll)
-			sinks[i]->ops->poll(sinks[i], now);
-	}
-}
-
-/* What sinks wait for: each one's stand together. */
-struct wakers {
-	struct pollfd fds[1 + SINKS_MAX * SINK_FDS]; /* the first is the signals' */
-	nfds_t used;
-	nfds_t end[SINKS_MAX]; /* of each sink's */
-};
-
-static void gather_wakers(struct wakers *w, struct sink *const *sinks, size_t count)
-{
-	size_t i;
-
-	w->used = 1;
-	for (i = 0; i < count; i++) {
-		if (sinks[i]->ops->fds)
-			w->used += sinks[i]->ops->fds(sinks[i], &w->fds[w->used]);
-		w->end[i] = w->used;
-	}
-}
-
-/* Only those that were woken: the others' turn comes at its time. */
-static void poll_woken(const struct wakers *w, struct sink *const *sinks, size_t count,
-		       uint64_t now)
-{
-	nfds_t at = 1;
-	size_t i;
-
-	for (i = 0; i < count; i++) {
-		bool woken = false;
-
-		for (; at < w->end[i]; at++)
-			woken |= w->fds[at].revents != 0;
-		if (woken && sinks[i]->ops->poll)
-			sinks[i]->ops->poll(sinks[i], now);
-	}
-}
-
 static bool are_done(struct sink *const *sinks, size_t count)
 {
 	size_t i;
@@ -487,27 +433,28 @@ static bool take_signal(struct agent *a)
  */
 static bool wait_until(struct agent *a, struct sink *const *sinks, size_t count, uint64_t until)
 {
-	struct wakers w = { .fds = { { .fd = a->signals, .events = POLLIN } } };
+	struct pollfd fds[1 + SINKS_FDS] = { { .fd = a->signals, .events = POLLIN } };
 	uint64_t now, next, next_poll = now_ns() + POLL_NS;
+	struct sinks_wakers wakers;
 
 	while ((now = now_ns()) < until) {
 		struct timespec timeout;
+		nfds_t used = 1 + sinks_gather(&wakers, sinks, count, &fds[1]);
 		bool woken;
 
-		gather_wakers(&w, sinks, count);
 		next = earlier(until, earlier(next_poll, sampler_due(a->sampler)));
 		timeout = (struct timespec){ .tv_nsec = next > now ? (long)(next - now) : 0 };
-		woken = ppoll(w.fds, w.used, &timeout, NULL) > 0;
-		if (woken && w.fds[0].revents)
+		woken = ppoll(fds, used, &timeout, NULL) > 0;
+		if (woken && fds[0].revents)
 			return take_signal(a);
 		now = now_ns();
 		if (now >= sampler_due(a->sampler))
 			sampler_run(a->sampler, a->model, now);
+		if (woken)
+			sinks_poll_woken(&wakers, sinks, count, &fds[1], now);
 		if (now >= next_poll) {
-			poll_sinks(sinks, count, now);
+			sinks_poll(sinks, count, now);
 			next_poll = now + POLL_NS;
-		} else if (woken) {
-			poll_woken(&w, sinks, count, now);
 		}
 		if (are_done(sinks, count))
 			return true;
