@@ -53,7 +53,7 @@ struct http_server {
 	int epoll;
 	bool is_listening; /* not while all connections are being answered */
 	int64_t rests_until;
-	int64_t credit; /* of time */
+	int64_t credit; /* of CPU time */
 	int64_t ran;    /* when it last did */
 	struct connection *at[CONNECTIONS];
 	struct buffer piece;
@@ -64,12 +64,17 @@ const char *const http_answer_codes[HTTP_ANSWERS] = { "200", "400", "404", "405"
 const char *const http_drop_reasons[HTTP_DROPS] = { "slow_request", "slow_reader", "crowded",
 						    "broken" };
 
-static int64_t now_ns(void)
+static int64_t read_clock(clockid_t clock)
 {
 	struct timespec t;
 
-	clock_gettime(CLOCK_MONOTONIC, &t);
+	clock_gettime(clock, &t);
 	return t.tv_sec * 1000 * MS_NS + t.tv_nsec;
+}
+
+static int64_t now_ns(void)
+{
+	return read_clock(CLOCK_MONOTONIC);
 }
 
 static void wait_for(struct http_server *s, int op, int fd, uint32_t events, uint32_t number)
@@ -372,7 +377,7 @@ static void drop_late(struct http_server *s, int64_t now)
 void http_server_run(struct http_server *s)
 {
 	struct epoll_event events[CONNECTIONS + 1];
-	int64_t began = now_ns();
+	int64_t began = now_ns(), used = read_clock(CLOCK_THREAD_CPUTIME_ID);
 	int n = 1;
 
 	s->credit += (began - s->ran) / SHARE;
@@ -389,7 +394,7 @@ void http_server_run(struct http_server *s)
 		for (int i = 0; i < n; i++)
 			go_on(s, events[i].data.u32);
 	}
-	s->credit -= now_ns() - began;
+	s->credit -= read_clock(CLOCK_THREAD_CPUTIME_ID) - used;
 }
 
 int http_server_fd(const struct http_server *s)

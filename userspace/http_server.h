@@ -8,7 +8,7 @@
  *	16 connections; where one more comes, the one that has taken longest to ask is dropped
  *	8 KiB and 5 s to ask, 15 s to read the answer
  *	an answer is made in pieces, while it is read: some 200 KiB of memory a connection at most
- *	20 ms a turn, and a quarter of a core of time in all beyond half a second at once
+ *	20 ms a turn, and a quarter of a core in all, beyond half a second of CPU time at once
  *
  * HTTP/1.0 and 1.1, one request a connection. Own code, because of the packaged libraries one has no
  * bound for connections (libevent), and one cannot be linked statically (libmicrohttpd: its archive
