@@ -388,20 +388,19 @@ PUSHBACK_INLINE void pushback_abandon(struct pushback_step *s, uint64_t now)
 #define PUSHBACK_OPENS   1u
 #define PUSHBACK_CLOSES  2u
 
-/* Counts an outcome; which edge is it? */
+/* Counts an outcome; which edge is it? Most returns are as the one before. */
 PUSHBACK_INLINE unsigned int pushback_count(struct pushback_step *s, unsigned int direction,
 					    int outcome)
 {
 	if (outcome == PUSHBACK_ACCEPTED) {
 		pushback_add(direction == PUSHBACK_SEND ? &s->accepted : &s->forwarded, 1);
-		return s->state & (PUSHBACK_OPEN | PUSHBACK_UNKNOWN) << direction
-			       ? PUSHBACK_CLOSES
-			       : PUSHBACK_NO_EDGE;
-	}
-	if (outcome == PUSHBACK_REJECTED ||
-	    (direction == PUSHBACK_RECEIVE && outcome == PUSHBACK_PROPAGATED)) {
+		if (PUSHBACK_UNLIKELY(s->state & (PUSHBACK_OPEN | PUSHBACK_UNKNOWN) << direction))
+			return PUSHBACK_CLOSES;
+	} else if (outcome == PUSHBACK_REJECTED ||
+		   (direction == PUSHBACK_RECEIVE && outcome == PUSHBACK_PROPAGATED)) {
 		pushback_add(direction == PUSHBACK_SEND ? &s->rejected : &s->refused, 1);
-		return s->state & PUSHBACK_OPEN << direction ? PUSHBACK_NO_EDGE : PUSHBACK_OPENS;
+		if (PUSHBACK_UNLIKELY(!(s->state & PUSHBACK_OPEN << direction)))
+			return PUSHBACK_OPENS;
 	}
 	return PUSHBACK_NO_EDGE;
 }
