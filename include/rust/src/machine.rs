@@ -150,19 +150,29 @@ pub(crate) const NO_EDGE: u32 = 0;
 pub(crate) const OPENS: u32 = 1;
 pub(crate) const CLOSES: u32 = 2;
 
-/// Counts an outcome; which edge is it?
+/// Counts an outcome; which edge is it? Most returns are as the one before.
 #[inline(always)]
 pub(crate) fn count(s: &Record, direction: usize, outcome: u32) -> u32 {
     if outcome == ACCEPTED {
         (if direction == SEND { &s.accepted } else { &s.forwarded }).add(1);
-        return if s.state.get() & (OPEN | UNKNOWN) << direction != 0 { CLOSES } else { NO_EDGE };
-    }
-    if outcome == REJECTED || (direction == RECEIVE && outcome == PROPAGATED) {
+        if s.state.get() & (OPEN | UNKNOWN) << direction != 0 {
+            unlikely();
+            return CLOSES;
+        }
+    } else if outcome == REJECTED || (direction == RECEIVE && outcome == PROPAGATED) {
         (if direction == SEND { &s.rejected } else { &s.refused }).add(1);
-        return if s.state.get() & OPEN << direction != 0 { NO_EDGE } else { OPENS };
+        if s.state.get() & OPEN << direction == 0 {
+            unlikely();
+            return OPENS;
+        }
     }
     NO_EDGE
 }
+
+/// Moves what follows an unlikely condition out of line.
+#[cold]
+#[inline]
+pub(crate) fn unlikely() {}
 
 /// A poll that says "ready" ends the refusing; one that does not says nothing.
 #[inline(always)]

@@ -3,7 +3,7 @@
 
 use crate::layout::*;
 use crate::machine;
-use crate::sites::{self, Here, Site};
+use crate::sites::{self, Site};
 use crate::watch;
 use alloc::boxed::Box;
 use core::fmt;
@@ -40,7 +40,8 @@ impl Record {
             watch::miss(self);
             return;
         }
-        self.submit_returned(sites::here(), outcome);
+        sites::here().called.set(self as *const Record as usize);
+        self.submit_returned(outcome);
     }
 
     /// The next step's submit, called by this one, returned. `Rejected` and `Propagated` open the
@@ -51,7 +52,7 @@ impl Record {
             watch::miss(self);
             return;
         }
-        self.forward_returned(sites::here(), outcome);
+        self.forward_returned(sites::here().called.replace(0), outcome);
     }
 
     /// This step's poll returns; `ready`: a submit would be accepted now, which closes the send
@@ -62,7 +63,8 @@ impl Record {
             watch::miss(self);
             return;
         }
-        self.poll_returned(sites::here(), ready);
+        sites::here().called.set(0);
+        self.poll_returned(ready);
     }
 
     /// The step is destroyed: what is open is abandoned. Afterwards the memory may go, or be used again
@@ -111,31 +113,30 @@ impl Record {
     }
 }
 
-/// The same, watched.
+/// The same, watched; what [`Here`](sites::Here) says is up to the caller.
 impl Record {
     #[inline(always)]
-    pub(crate) fn submit_returned(&self, here: &Here, outcome: Outcome) {
+    pub(crate) fn submit_returned(&self, outcome: Outcome) {
         watch::enter_watch(self);
-        here.called.set(self as *const Record as usize);
         self.inside.set(0);
         let value = outcome as u32;
         let edge = machine::count(self, SEND, value);
         watch::counted(self, Site::SubmitReturn, value, edge, 0);
     }
 
+    /// `called`: the step whose submit that was, or 0.
     #[inline(always)]
-    pub(crate) fn forward_returned(&self, here: &Here, outcome: Outcome) {
+    pub(crate) fn forward_returned(&self, called: usize, outcome: Outcome) {
         watch::enter_watch(self);
-        let called = watch::take_called(self, here);
+        let called = watch::take_called(self, called);
         let value = outcome as u32;
         let edge = machine::count(self, RECEIVE, value);
         watch::counted(self, Site::ForwardReturn, value, edge, called);
     }
 
     #[inline(always)]
-    pub(crate) fn poll_returned(&self, here: &Here, ready: bool) {
+    pub(crate) fn poll_returned(&self, ready: bool) {
         watch::enter_watch(self);
-        here.called.set(0);
         self.inside.set(0);
         let edge = machine::ready(self, ready);
         watch::counted(self, Site::PollReturn, u32::from(ready), edge, 0);

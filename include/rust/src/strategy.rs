@@ -7,12 +7,13 @@
 //! is inside of. Those calls are a list on the stack.
 
 use crate::layout::Record;
+use crate::machine::unlikely;
 use crate::sites::{self, Here};
 use crate::step::{Outcome, Step};
 use crate::watch;
 use core::cell::Cell;
 use core::fmt;
-use core::mem;
+use core::mem::{self, align_of, size_of, MaybeUninit};
 use core::ptr;
 
 /// A wrapped call that this thread is inside of. Versions of this crate in one object share the list: see
@@ -35,16 +36,20 @@ impl Frame {
     /// the guard borrows it, and nobody but this file could forget the guard.
     #[inline(always)]
     pub(crate) fn enter(&self, here: &Here) -> Entered<'_> {
-        here.frame.set(self as *const Frame as usize);
+        self.set(here);
         Entered(self)
     }
 
-    /// Also where the call unwinds, and so no return will take the mark away.
+    #[inline(always)]
+    fn set(&self, here: &Here) {
+        here.frame.set(self as *const Frame as usize);
+    }
+
     #[inline(always)]
     fn leave(&self, here: &Here) {
-        self.record().leave();
         if here.frame.get() != self as *const Frame as usize {
             // Somebody switches stacks, and calls end in another order: nothing is known.
+            unlikely();
             self.up.set(ptr::null());
         }
         here.frame.set(self.up.get() as usize);
@@ -67,22 +72,87 @@ impl Frame {
         if outcome == Outcome::Rejected && self.refused.get() {
             outcome = Outcome::Propagated;
         }
-        let is_watched = watch::watched();
-        if is_watched {
-            self.record().submit_returned(here, outcome);
-        } else {
-            watch::miss(self.record());
+        if !watch::watched_still() {
+            return self.submitted_unwatched(outcome);
         }
+        let record = self.record();
+        record.submit_returned(outcome);
+        let at = record as *const Record as usize;
         if let Some(caller) = self.caller() {
-            caller.refused.set(caller.refused.get() | outcome.is_refusal());
-            if is_watched {
-                caller.record().forward_returned(here, outcome);
-            } else {
-                watch::miss(caller.record());
-            }
+            caller.hears_of(outcome);
+            here.called.set(0);
+            caller.record().forward_returned(at, outcome);
+        } else {
+            here.called.set(at);
         }
     }
+
+    #[cold]
+    #[inline(never)]
+    fn submitted_unwatched(&self, outcome: Outcome) {
+        self.record().leave();
+        watch::miss(self.record());
+        if let Some(caller) = self.caller() {
+            caller.hears_of(outcome);
+            watch::miss(caller.record());
+        }
+    }
+
+    /// Of a submit inside of this call.
+    #[inline(always)]
+    fn hears_of(&self, outcome: Outcome) {
+        if outcome.is_refusal() {
+            self.refused.set(true);
+        }
+    }
+
+    /// This poll returns.
+    #[inline(always)]
+    fn polled(&self, here: &Here, ready: bool) {
+        if !watch::watched_still() {
+            return self.polled_unwatched();
+        }
+        here.called.set(0);
+        self.record().poll_returned(ready);
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn polled_unwatched(&self) {
+        self.record().leave();
+        watch::miss(self.record());
+    }
 }
+
+/// A copy of `result`, word by word: that is how it was written a moment ago. A processor that is made to
+/// read wider than it wrote waits until the words have come to its cache, for a third of a submit's time.
+///
+/// # Safety
+///
+/// As for `ptr::read`; the other one is to be forgotten at once.
+#[inline(always)]
+unsafe fn taken_out<R>(result: &R) -> R {
+    type Word = MaybeUninit<*const ()>;
+
+    let words = size_of::<R>() / size_of::<Word>();
+    let whole = size_of::<R>() % size_of::<Word>() == 0 && align_of::<R>() == align_of::<Word>();
+    if !whole || words > WORDS {
+        // SAFETY: the caller's.
+        return unsafe { ptr::read(result) };
+    }
+    let from: *const Word = (result as *const R).cast();
+    let mut taken = MaybeUninit::<R>::uninit();
+    let to: *mut Word = taken.as_mut_ptr().cast();
+    for n in 0..words {
+        // SAFETY: inside of both, and a word may hold anything. Volatile ones are not read as one.
+        unsafe { to.add(n).write(from.add(n).read_volatile()) };
+    }
+    // SAFETY: all of it was written.
+    unsafe { taken.assume_init() }
+}
+
+/// Larger results are rarely on their way in a spin, and this would be long.
+const WORDS: usize = 16;
 
 pub(crate) struct Entered<'a>(&'a Frame);
 
@@ -101,7 +171,23 @@ impl<'a> Entered<'a> {
 impl Drop for Entered<'_> {
     #[inline]
     fn drop(&mut self) {
+        // No return will take the mark away.
+        self.0.record().leave();
         self.0.leave(sites::here());
+    }
+}
+
+/// A poll of which only the end is told; unwinding is one, too, and it counts nothing. So the result need not
+/// be held: the call writes it where our caller wants to have it.
+struct Polling<'a>(&'a Frame);
+
+impl Drop for Polling<'_> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        let here = sites::here();
+
+        self.0.leave(here);
+        self.0.polled(here, false);
     }
 }
 
@@ -198,13 +284,29 @@ impl<S> Observed<S> {
         let outcome = outcome(&result);
         let here = entered.end();
         frame.submitted(here, outcome);
-        result
+        // SAFETY: forgotten at once.
+        let taken = unsafe { taken_out(&result) };
+        mem::forget(result);
+        taken
     }
 
     /// Makes a poll.
     #[inline]
     pub fn poll<R>(&mut self, call: impl FnOnce(&mut S) -> R) -> R {
-        self.poll_ready(call, |_, _| false)
+        if watch::watched() {
+            return self.poll_watched(call);
+        }
+        watch::miss(&self.step);
+        call(&mut self.strategy)
+    }
+
+    fn poll_watched<R>(&mut self, call: impl FnOnce(&mut S) -> R) -> R {
+        let here = sites::here();
+        let frame = Frame::new(&self.step, here);
+        frame.set(here);
+        let _polling = Polling(&frame);
+        watch::inside(&self.step, here, 2);
+        call(&mut self.strategy)
     }
 
     /// Makes a poll of a strategy of which can be seen whether it would accept a message after it:
@@ -216,13 +318,13 @@ impl<S> Observed<S> {
         ready: impl FnOnce(&S, &R) -> bool,
     ) -> R {
         if watch::watched() {
-            return self.poll_watched(call, ready);
+            return self.poll_ready_watched(call, ready);
         }
         watch::miss(&self.step);
         call(&mut self.strategy)
     }
 
-    fn poll_watched<R>(
+    fn poll_ready_watched<R>(
         &mut self,
         call: impl FnOnce(&mut S) -> R,
         ready: impl FnOnce(&S, &R) -> bool,
@@ -234,12 +336,11 @@ impl<S> Observed<S> {
         let result = call(&mut self.strategy);
         let ready = ready(&self.strategy, &result);
         let here = entered.end();
-        if watch::watched() {
-            self.step.poll_returned(here, ready);
-        } else {
-            watch::miss(&self.step);
-        }
-        result
+        frame.polled(here, ready);
+        // SAFETY: forgotten at once.
+        let taken = unsafe { taken_out(&result) };
+        mem::forget(result);
+        taken
     }
 
     /// Makes any other call in which the strategy may hand messages on, such as a join. Who stays in it is

@@ -186,11 +186,9 @@ fn next_news(s: &Record, next: usize, site: Site, now: u64) -> u32 {
 /// Beside a step's address: observers have not heard of it.
 const CALLED_NEWS: usize = 1;
 
-/// A forward returns: which step was called?
+/// A forward returns: which step was called? `called` is what was taken from [`sites::Here`].
 #[inline(always)]
-pub(crate) fn take_called(s: &Record, here: &Here) -> usize {
-    let called = here.called.replace(0);
-
+pub(crate) fn take_called(s: &Record, called: usize) -> usize {
     if (called >> 6) as u32 == s.known.get() {
         return called;
     }
@@ -321,11 +319,6 @@ pub(crate) fn end(s: &Record) {
 
 // ---- The hot path ----
 
-/// Moves what follows an unlikely condition out of line.
-#[cold]
-#[inline]
-fn unlikely() {}
-
 #[inline(always)]
 pub(crate) fn watched() -> bool {
     if sites::semaphore() != 0 {
@@ -333,6 +326,16 @@ pub(crate) fn watched() -> bool {
         return true;
     }
     false
+}
+
+/// The same where it was so a moment ago.
+#[inline(always)]
+pub(crate) fn watched_still() -> bool {
+    if sites::semaphore() == 0 {
+        unlikely();
+        return false;
+    }
+    true
 }
 
 /// Unwatched: what is open now will be forgotten, and what opens is not seen.
@@ -378,6 +381,7 @@ pub(crate) fn counted(s: &Record, site: Site, value: u32, edge: u32, called: usi
 #[inline]
 pub(crate) fn inside(s: &Record, here: &Here, what: u64) {
     if s.state.get() & MARKS == 0 {
+        unlikely();
         s.state.set(s.state.get() | MARKS);
     }
     s.inside.set(sites::thread() | what);

@@ -5,7 +5,10 @@ use super::{be_watched, counts};
 use crate::strategy::Frame;
 use crate::{sites, Observed, Outcome, Record};
 use std::boxed::Box;
+use std::fmt::Debug;
 use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::rc::Rc;
+use std::string::ToString;
 use std::vec::Vec;
 
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -196,13 +199,22 @@ fn a_panic_leaves_the_step_and_takes_the_mark_away() {
         fn submit(&mut self, _: u64) -> Submitted {
             panic!("as it should")
         }
+        fn poll(&mut self) {
+            panic!("as it should")
+        }
     }
     let mut chain = Watched(Observed::new("step", watched(Panics)));
     let innermost = || sites::here().frame.get();
-    assert!(catch_unwind(AssertUnwindSafe(|| chain.submit(1))).is_err());
-    assert_eq!(innermost(), 0);
-    assert_eq!(chain.0.step().inside.get(), 0);
-    assert_eq!(chain.counts(), [[0; 4]; 2]);
+    for poll in [false, true] {
+        let call = || match poll {
+            true => chain.poll(),
+            false => assert!(chain.submit(1).is_ok()),
+        };
+        assert!(catch_unwind(AssertUnwindSafe(call)).is_err());
+        assert_eq!(innermost(), 0);
+        assert_eq!(chain.0.step().inside.get(), 0);
+        assert_eq!(chain.counts(), [[0; 4]; 2]);
+    }
     chain.0.around(|_| assert_ne!(innermost(), 0));
     assert_eq!(innermost(), 0);
 }
@@ -230,6 +242,33 @@ fn readiness_is_told_where_it_is_known() {
         assert_eq!(step.step().state.get() & crate::layout::OPEN, open);
     }
     assert_eq!(step.into_inner(), 0);
+}
+
+/// Once, and all of it.
+fn comes_out<R: Clone + PartialEq + Debug>(result: R) {
+    let mut step = Observed::new("step", ());
+    assert_eq!(step.submit(|_| result.clone(), |_| Outcome::Accepted), result);
+    assert_eq!(step.poll(|_| result.clone()), result);
+    assert_eq!(step.poll_ready(|_| result.clone(), |_, _| true), result);
+    assert_eq!(step.around(|_| result.clone()), result);
+}
+
+#[test]
+fn results_of_each_size_come_out() {
+    let counted = Rc::new(1);
+
+    be_watched();
+    comes_out(());
+    comes_out(7u8);
+    comes_out((7u64, 8u16, true));
+    comes_out(1u128 << 100);
+    comes_out([1u16, 2, 3]);
+    comes_out(Some("text".to_string()));
+    comes_out([1u64, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16]);
+    comes_out(([1u64; 16], "text".to_string()));
+    comes_out(Ok::<_, Box<str>>(counted.clone()));
+    comes_out([counted.clone(), counted.clone(), counted.clone()]);
+    assert_eq!(Rc::strong_count(&counted), 1);
 }
 
 /// As on two stacks of which each is left for the other.
