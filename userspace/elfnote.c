@@ -52,6 +52,22 @@ const char *elfnote_probe_name(enum pb_probe probe)
 	return probe_names[probe];
 }
 
+static bool site_is_same(const struct elfnote_site *a, const struct elfnote_site *b)
+{
+	return a->probe == b->probe && a->offset == b->offset && a->semaphore == b->semaphore;
+}
+
+bool elfnote_is_same(const struct elfnote *a, const struct elfnote *b)
+{
+	if (a->build_id_size != b->build_id_size || a->sites_count != b->sites_count ||
+	    memcmp(a->build_id, b->build_id, a->build_id_size) != 0)
+		return false;
+	for (size_t i = 0; i < a->sites_count; i++)
+		if (!site_is_same(&a->sites[i], &b->sites[i]))
+			return false;
+	return true;
+}
+
 /* -1: not one of ours. */
 static int probe_by_name(const char *name)
 {

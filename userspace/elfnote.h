@@ -11,6 +11,7 @@
 #ifndef ELFNOTE_H
 #define ELFNOTE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -46,6 +47,9 @@ struct elfnote {
  * `out` is all zero.
  */
 int elfnote_read(int fd, struct elfnote *out);
+
+/* Whether both are of the same build and have the same sites: what is attached to one fits the other. */
+bool elfnote_is_same(const struct elfnote *a, const struct elfnote *b);
 
 /* "submit_return"... as it stands in the notes. */
 const char *elfnote_probe_name(enum pb_probe probe);
