@@ -16,6 +16,8 @@
 #include "mapped_open.h"
 #include "proc_maps.h"
 
+/* The kernel gives as much of maps at a time as fits a page; stdio would ask for 1 KiB. */
+#define MAPS_BUFFER 8192
 /* Of one file in /proc: a process can make its environment as long as its memory. */
 #define PROC_FILE_MAX (4u << 20)
 
@@ -151,7 +153,7 @@ static int visit_new(struct search *search, pid_t pid, const struct proc_mapping
 
 static int search_process(struct search *search, pid_t pid)
 {
-	char path[64], *line = NULL;
+	char path[64], buffer[MAPS_BUFFER], *line = NULL;
 	struct id_set seen = { 0 };
 	bool is_empty = true;
 	size_t size = 0;
@@ -162,6 +164,7 @@ static int search_process(struct search *search, pid_t pid)
 	maps = fopen(path, "re");
 	if (!maps)
 		return errno == ENOENT ? -ESRCH : -errno;
+	setvbuf(maps, buffer, _IOFBF, sizeof(buffer));
 	while (!err && !search->stop && getline(&line, &size, maps) > 0) {
 		struct proc_mapping mapping;
 
@@ -341,6 +344,22 @@ int discover_name(pid_t pid, char *value, size_t size)
 	return err;
 }
 
+int discover_executable(pid_t pid, char *value, size_t size)
+{
+	char path[64];
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/proc/%d/exe", (int)pid);
+	n = readlink(path, value, size);
+	if (n < 0)
+		return errno == ENOENT ? -ESRCH : -errno;
+	if ((size_t)n == size)
+		return -ERANGE;
+	value[n] = 0;
+	proc_maps_cut_deleted(value);
+	return 0;
+}
+
 /* The next NUL-terminated string at *at; the last one's NUL may be missing. */
 static const char *take_entry(const char **at, const char *end, size_t *length)
 {
@@ -429,6 +448,35 @@ int discover_argument(pid_t pid, const char *option, char *value, size_t size)
 		err = find_argument(data, data_size, option, value, size);
 	free(data);
 	return err;
+}
+
+/* What follows the second colon of a line, and is NULL where there is none. */
+static char *path_of_line(char *line)
+{
+	char *colon = strchr(line, ':');
+
+	colon = colon ? strchr(colon + 1, ':') : NULL;
+	return colon ? colon + 1 : NULL;
+}
+
+int discover_cgroups(pid_t pid, int (*fn)(const char *path, void *context), void *context)
+{
+	char *data, *text, *line, *rest;
+	size_t size;
+	int result = read_proc(pid, "cgroup", &data, &size);
+
+	text = result ? NULL : strndup(data ? data : "", size);
+	if (!result && !text)
+		result = -ENOMEM;
+	for (rest = text; !result && rest && (line = strsep(&rest, "\n"));) {
+		char *path = path_of_line(line);
+
+		if (path)
+			result = fn(path, context);
+	}
+	free(text);
+	free(data);
+	return result;
 }
 
 static int from_cgroup(pid_t pid, int (*parse)(const char *, size_t, char *, size_t), char *value,

@@ -67,6 +67,12 @@ int discover_pids(int (*fn)(pid_t pid, void *context), void *context);
  */
 int discover_name(pid_t pid, char *value, size_t size);
 
+/*
+ * The path of its executable, without " (deleted)". -ESRCH: no such process, or it waits to be reaped;
+ * -EACCES: not allowed; -ERANGE: `size` is too small.
+ */
+int discover_executable(pid_t pid, char *value, size_t size);
+
 /* Start time of a process in clock ticks since boot, 0 if there is none such. */
 uint64_t discover_start_time(pid_t pid);
 /*
@@ -82,6 +88,12 @@ bool discover_is_running(pid_t pid, uint64_t start_time);
  */
 int discover_environment(pid_t pid, const char *name, char *value, size_t size);
 int discover_argument(pid_t pid, const char *option, char *value, size_t size);
+
+/*
+ * Calls `fn` with the process's path in each cgroup hierarchy ("/system.slice/x.service", terminated, any
+ * bytes) until it returns non-zero; that value is handed on. -ESRCH: no such process.
+ */
+int discover_cgroups(pid_t pid, int (*fn)(const char *path, void *context), void *context);
 
 /*
  * From the process's cgroup path: the container's id (64 hex digits, or as systemd units and
