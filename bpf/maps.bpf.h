@@ -47,6 +47,15 @@ struct {
 	__type(value, struct pb_object);
 } objects SEC(".maps");
 
+/*
+ * Written at each exec, read by the loader, which is woken only once it has read all: however many there
+ * are, it decides how often it looks.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, PB_EXECS_SIZE);
+} execs SEC(".maps");
+
 /* Written here, read by the loader, which adds up the CPUs. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

@@ -594,3 +594,5 @@ int BPF_PROG(pushback_exec, struct task_struct *task)
 	leave_all(&key);
 	return 0;
 }
+
+#include "pushback_execs.bpf.h"

@@ -208,6 +208,14 @@ struct pb_object {
 	uint64_t attached_ns;
 };
 
+/* Ring buffer `execs`: a process has a new image, whose executable is mapped by now. */
+struct pb_exec {
+	uint32_t tgid;
+	uint32_t reserved;
+};
+/* Bytes, a power of two of at least a page; an entry takes 16, so this is for 256 of them. */
+#define PB_EXECS_SIZE 4096
+
 /* Map `losses`, by reason, per CPU. Names for users: drain_loss_name(). */
 enum pb_loss {
 	PB_LOSS_READ = 0,         /* a step struct could not be read */
@@ -219,7 +227,8 @@ enum pb_loss {
 	PB_LOSS_EXIT_UNREAD = 6, /* at exit: counts after the step's last event are missing */
 	PB_LOSS_PLACE_FULL = 7,  /* no room in `places`: a reuse of the address may go unseen */
 	PB_LOSS_NEXT_FULL = 8,   /* a step hands on to more than PB_MAX_NEXT: fires to the others */
-	PB_LOSSES = 9,
+	PB_LOSS_EXEC_UNTOLD = 9, /* no room in `execs`: found by the next look at all processes */
+	PB_LOSSES = 10,
 };
 
 #endif /* PUSHBACK_ABI_H */

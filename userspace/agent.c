@@ -13,20 +13,16 @@
 
 #include "attach.h"
 #include "drain.h"
+#include "finder.h"
 #include "labels.h"
 #include "model.h"
 #include "msg.h"
 #include "sampler.h"
 #include "silent.h"
 #include "sinks.h"
-#include "target.h"
-#include "watch.h"
 
 #define SECOND_NS 1000000000ull
 #define POLL_NS   100000000ull /* how often sinks may retry */
-/* A look through /proc takes time with every process of the host: at most this part of a core. */
-#define LOOK_PART 50
-#define LOOK_NS   900000000ull /* between two: each drain's, which come a second apart */
 /*
  * Series that have ended are kept for the next flush. Names are the consumers' to make up, as many
  * as they like, and an interval may be long: so many do not wait for its end.
@@ -36,7 +32,8 @@
 struct agent {
 	const struct agent_options *options;
 	struct attach *attach;
-	struct watch *watch;
+	struct matcher *matcher; /* NULL: all are meant */
+	struct finder *finder;
 	struct drain *drain;
 	struct model *model;
 	struct labels *labels;
@@ -45,8 +42,6 @@ struct agent {
 	struct sink *const *sinks; /* while it runs */
 	size_t sinks_count;
 	struct agent_stats stats;
-	uint64_t next_look; /* for new processes and libraries */
-	uint64_t *started;  /* of --pid: a number is used again, a start time is not */
 	int signals;
 	bool stopped; /* by one of them */
 };
@@ -66,131 +61,6 @@ static enum exit_status status_of(int err)
 	return err == -EPERM || err == -ENOTSUP ? EXIT_HOST : EXIT_FAILED;
 }
 
-static int attach_paths(struct agent *a, char *why)
-{
-	const char *const *path;
-	int err;
-
-	for (path = a->options->paths; *path; path++) {
-		err = watch_path(a->watch, *path, why);
-		if (err)
-			return err;
-	}
-	return 0;
-}
-
-/* Before any of their events can come: those of the same binary are attached all at once. */
-static int let_through(struct agent *a, char *why)
-{
-	size_t i;
-	int err = 0;
-
-	for (i = 0; !err && i < a->options->pids_count; i++)
-		err = attach_process(a->attach, a->options->pids[i], why);
-	return err;
-}
-
-static int attach_pids(struct agent *a, char *why)
-{
-	size_t i;
-	int n;
-
-	for (i = 0; i < a->options->pids_count; i++) {
-		pid_t pid = a->options->pids[i];
-
-		a->started[i] = discover_start_time(pid);
-		if (!discover_is_running(pid, a->started[i]))
-			n = -ESRCH;
-		else if (a->options->paths)
-			n = 1;
-		else
-			n = watch_process(a->watch, pid, why);
-		if (n == 0)
-			n = -ENODATA;
-		if (n == -ENODATA || n == -ESRCH)
-			target_explain_process(pid, n, why, ATTACH_WHY_SIZE);
-		if (n < 0)
-			return n;
-	}
-	return 0;
-}
-
-static void meet(pid_t pid, void *context)
-{
-	struct agent *a = context;
-
-	silent_meet(a->silent, pid, now_ns());
-}
-
-/* Files that were given are attached whoever maps them: that is looked for here. */
-static void meet_those_of_paths(struct agent *a)
-{
-	size_t i, count = a->options->pids_count;
-
-	if (!a->silent)
-		return;
-	for (i = 0; i < count; i++)
-		watch_meet(a->watch, a->options->pids[i]);
-	if (!count)
-		watch_meet(a->watch, 0);
-}
-
-/* What came since: libraries that were opened, processes that were started, files replaced. */
-static int look_for_new(struct agent *a, char *why)
-{
-	const char *const *path = a->options->paths;
-	size_t i;
-	int n;
-
-	for (; path && *path; path++)
-		watch_path_again(a->watch, *path);
-	if (a->options->paths) {
-		meet_those_of_paths(a);
-		return 0;
-	}
-	if (!a->options->pids_count) {
-		n = watch_everything(a->watch, why);
-		return n < 0 ? n : 0;
-	}
-	for (i = 0; i < a->options->pids_count; i++) {
-		if (!discover_is_running(a->options->pids[i], a->started[i]))
-			continue;
-		n = watch_process(a->watch, a->options->pids[i], why);
-		if (n < 0 && n != -ESRCH)
-			return n;
-	}
-	return 0;
-}
-
-static int attach_new_ones(struct agent *a, char *why)
-{
-	uint64_t began = now_ns(), took;
-	int err;
-
-	if (began < a->next_look)
-		return 0;
-	err = look_for_new(a, why);
-	if (!err)
-		watch_forget(a->watch);
-	silent_end_look(a->silent);
-	took = now_ns() - began;
-	a->next_look = began + (took * LOOK_PART > LOOK_NS ? took * LOOK_PART : LOOK_NS);
-	return err;
-}
-
-static int attach_all(struct agent *a, char *why)
-{
-	int err = let_through(a, why);
-
-	if (!err && a->options->paths)
-		err = attach_paths(a, why);
-	if (!err && a->options->pids_count)
-		err = attach_pids(a, why);
-	if (!err && !a->options->paths && !a->options->pids_count)
-		err = attach_new_ones(a, why);
-	return err;
-}
-
 static int open_signals(struct agent *a, char *why)
 {
 	sigset_t set;
@@ -207,15 +77,33 @@ static int open_signals(struct agent *a, char *why)
 	return -errno;
 }
 
+static bool new_finder(struct agent *a)
+{
+	const struct agent_options *o = a->options;
+	struct finder_options options = { .pids = o->pids,
+					  .pids_count = o->pids_count,
+					  .paths = o->paths,
+					  .silent = a->silent,
+					  .idle_ns = o->idle_ns };
+
+	a->matcher = matcher_new(&o->match);
+	if (!a->matcher && errno)
+		return false;
+	options.matcher = a->matcher;
+	a->finder = finder_new(&options, a->attach);
+	return a->finder;
+}
+
 static enum exit_status build(struct agent *a, char *why)
 {
 	const struct agent_options *o = a->options;
 	struct attach_options options = { .filter_processes = o->pids_count > 0,
+					  .tell_execs = !o->pids_count,
 					  .no_multi = o->no_multi };
 	struct attach_maps maps;
 	int err;
 
-	a->labels = labels_new(o->tag_from, why, ATTACH_WHY_SIZE);
+	a->labels = labels_new(o->tag_from, o->origin, why, ATTACH_WHY_SIZE);
 	if (!a->labels)
 		return EXIT_USAGE;
 	if (open_signals(a, why))
@@ -224,20 +112,17 @@ static enum exit_status build(struct agent *a, char *why)
 	if (err)
 		return status_of(err);
 	attach_get_maps(a->attach, &maps);
-	a->watch = watch_new(a->attach);
 	a->drain = drain_new(&maps);
 	a->model = model_new();
 	a->sampler = sampler_new();
-	a->started = calloc(o->pids_count + 1, sizeof(*a->started));
 	if (o->find_silent)
 		a->silent = silent_new();
-	if ((o->find_silent && !a->silent) || !a->watch || !a->drain || !a->model || !a->sampler ||
-	    !a->started) {
+	if (!new_finder(a) || (o->find_silent && !a->silent) || !a->drain || !a->model ||
+	    !a->sampler) {
 		snprintf(why, ATTACH_WHY_SIZE, "out of memory");
 		return EXIT_FAILED;
 	}
-	watch_set_meet(a->watch, meet, a);
-	err = attach_all(a, why);
+	err = finder_start(a->finder, why);
 	return err ? status_of(err) : EXIT_DONE;
 }
 
@@ -266,13 +151,13 @@ void agent_free(struct agent *a)
 	if (!a)
 		return;
 	drain_free(a->drain);
-	watch_free(a->watch);
+	finder_free(a->finder);
+	matcher_free(a->matcher);
 	attach_free(a->attach);
 	model_free(a->model);
 	sampler_free(a->sampler);
 	silent_free(a->silent);
 	labels_free(a->labels);
-	free(a->started);
 	if (a->signals >= 0)
 		close(a->signals);
 	free(a);
@@ -302,6 +187,8 @@ static int take(const struct record *record, void *context)
 	struct agent *a = context;
 	size_t i;
 
+	if (!matcher_wants(a->matcher, record))
+		return 0;
 	for (i = 0; record->dead && i < a->sinks_count; i++) {
 		if (a->sinks[i]->ops->ended)
 			a->sinks[i]->ops->ended(a->sinks[i], record);
@@ -331,7 +218,7 @@ static void count_stats(struct agent *a)
 	unsigned int reason;
 	size_t used = 0;
 
-	watch_get_skipped(a->watch, &skipped);
+	watch_get_skipped(finder_watch(a->finder), &skipped);
 	stats->lost[0].reason = NULL;
 	for (reason = 0; reason < DRAIN_LOSSES; reason++)
 		add_lost(stats, &used, drain_loss_name(reason), drain_lost(a->drain, reason));
@@ -342,6 +229,8 @@ static void count_stats(struct agent *a)
 	add_lost(stats, &used, "note_too_many", skipped.too_many_sites);
 	add_lost(stats, &used, "file_damaged", skipped.bad_files);
 	add_lost(stats, &used, "file_skipped", skipped.files);
+	add_lost(stats, &used, "file_changed", skipped.changed);
+	add_lost(stats, &used, "process_undecided", matcher_undecided(a->matcher));
 	stats->steps = drain_steps(a->drain);
 	stats->processes = drain_processes(a->drain);
 }
@@ -357,6 +246,7 @@ static int drain(struct agent *a, uint64_t now, enum drain_kind kind, char *why)
 	model_end(a->model);
 	a->stats.drain_ns = now_ns() - now;
 	labels_sweep(a->labels);
+	matcher_sweep(a->matcher);
 	sinks_drained(a->sinks, a->sinks_count, a->model, now);
 	if (err)
 		snprintf(why, ATTACH_WHY_SIZE, "cannot read the kernel's maps: %s", strerror(-err));
@@ -388,20 +278,6 @@ static void forget_ended(struct agent *a, struct sink *const *sinks, size_t coun
 	model_next_interval(a->model);
 }
 
-/* Of --pid: whose number may now be another's is let through no longer. Have all ended? */
-static bool all_gone(struct agent *a)
-{
-	size_t i, gone = 0;
-
-	for (i = 0; i < a->options->pids_count; i++) {
-		if (discover_is_running(a->options->pids[i], a->started[i]))
-			continue;
-		attach_drop_process(a->attach, a->options->pids[i]);
-		gone++;
-	}
-	return a->options->pids_count && gone == a->options->pids_count;
-}
-
 static bool are_done(struct sink *const *sinks, size_t count)
 {
 	size_t i;
@@ -427,31 +303,46 @@ static bool take_signal(struct agent *a)
 	return a->stopped;
 }
 
+static void warn(const char *why)
+{
+	if (*why)
+		msg_warn("%s", why);
+}
+
 /*
  * Waits until `until`, or until a signal or a sink ends it (true). Samples and sinks get their turn
  * meanwhile.
  */
 static bool wait_until(struct agent *a, struct sink *const *sinks, size_t count, uint64_t until)
 {
-	struct pollfd fds[1 + SINKS_FDS] = { { .fd = a->signals, .events = POLLIN } };
+	struct pollfd fds[1 + FINDER_FDS + SINKS_FDS] = { { .fd = a->signals, .events = POLLIN } };
+	char why[ATTACH_WHY_SIZE];
 	uint64_t now, next, next_poll = now_ns() + POLL_NS;
 	struct sinks_wakers wakers;
 
 	while ((now = now_ns()) < until) {
 		struct timespec timeout;
-		nfds_t used = 1 + sinks_gather(&wakers, sinks, count, &fds[1]);
+		nfds_t used = 1 + FINDER_FDS;
 		bool woken;
 
 		next = earlier(until, earlier(next_poll, sampler_due(a->sampler)));
+		next = earlier(next, finder_due(a->finder, now));
+		finder_fds(a->finder, now, &fds[1]);
+		used += sinks_gather(&wakers, sinks, count, &fds[used]);
 		timeout = (struct timespec){ .tv_nsec = next > now ? (long)(next - now) : 0 };
 		woken = ppoll(fds, used, &timeout, NULL) > 0;
 		if (woken && fds[0].revents)
 			return take_signal(a);
 		now = now_ns();
+		if (now >= finder_due(a->finder, now) ||
+		    (woken && (fds[1].revents || fds[2].revents))) {
+			finder_news(a->finder, why);
+			warn(why);
+		}
 		if (now >= sampler_due(a->sampler))
 			sampler_run(a->sampler, a->model, now);
 		if (woken)
-			sinks_poll_woken(&wakers, sinks, count, &fds[1], now);
+			sinks_poll_woken(&wakers, sinks, count, &fds[1 + FINDER_FDS], now);
 		if (now >= next_poll) {
 			sinks_poll(sinks, count, now);
 			next_poll = now + POLL_NS;
@@ -482,7 +373,7 @@ enum exit_status agent_run(struct agent *a, struct sink *const *sinks, size_t co
 		now = now_ns();
 		first = UINT64_MAX;
 		due = now >= next_flush;
-		end = end || (due && a->options->once) || all_gone(a);
+		end = end || (due && a->options->once) || finder_all_gone(a->finder);
 		failed = drain(a, now, end ? DRAIN_LAST : due ? DRAIN_ALL : DRAIN_COUNTS, why);
 		end |= failed;
 		if (due || end)
@@ -490,8 +381,10 @@ enum exit_status agent_run(struct agent *a, struct sink *const *sinks, size_t co
 		else if (model_ended_series(a->model) > ENDED_MOST)
 			forget_ended(a, sinks, count, now);
 		end |= are_done(sinks, count);
-		if (!end && attach_new_ones(a, why) && why[0])
-			msg_warn("%s", why);
+		if (!end) {
+			finder_look(a->finder, why);
+			warn(why);
+		}
 		/* A late round is not made up for: counts are cumulative. */
 		while (next_drain <= now)
 			next_drain += period;

@@ -2,7 +2,7 @@
 /*
  * agent.h - the loop: attach, drain every second, flush every interval
  *
- * Owns one of each: attach, watch, drain, model, labels. Sinks are the caller's. Library code: what
+ * Owns one of each: attach, finder, matcher, drain, model, labels. Sinks are the caller's. Library code: what
  * there is to say goes into `why` (ATTACH_WHY_SIZE) or through msg_* where it is about the run.
  */
 #ifndef AGENT_H
@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "exit_status.h"
+#include "matcher.h"
 #include "sink.h"
 
 struct agent;
@@ -21,6 +22,9 @@ struct agent_options {
 	size_t pids_count;           /* ... 0: all */
 	const char *const *paths;    /* these files only, NULL-terminated; NULL: all */
 	const char *const *tag_from; /* NULL-terminated or NULL */
+	struct matcher_options match;
+	bool origin;      /* series are told apart by container: see labels.h */
+	uint64_t idle_ns; /* files that nobody has mapped for so long are let go; 0: never */
 	uint64_t interval_ns;
 	bool once; /* one interval, then the end */
 	bool no_multi;

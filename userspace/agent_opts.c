@@ -10,6 +10,9 @@
 #include "discover.h"
 #include "msg.h"
 
+/* What runs every few minutes is counted from its first call. */
+#define IDLE_NS 600000000000ull
+
 int agent_settings_check(const struct agent_settings *s, char *why, size_t why_size)
 {
 	if (!s->all || (!s->pids.count && !s->paths.count))
@@ -24,6 +27,10 @@ struct agent_options agent_settings_options(const struct agent_settings *s)
 		.pids = s->pids.items,
 		.pids_count = s->pids.count,
 		.paths = s->paths.items,
+		.match = { .names = s->match_names.items,
+			   .cgroups = s->match_cgroups.items,
+			   .excludes = s->excludes.items },
+		.idle_ns = s->idle_ns ? s->idle_ns : IDLE_NS,
 		.interval_ns = s->interval_ns,
 		.once = s->once,
 		.no_multi = s->no_multi,

@@ -14,6 +14,8 @@ struct agent_settings {
 	struct option_pids pids;
 	struct option_list paths;
 	bool all;
+	struct option_list match_names, match_cgroups, excludes;
+	uint64_t idle_ns;
 	uint64_t interval_ns;
 	bool once;
 	bool no_multi;
@@ -31,7 +33,22 @@ struct agent_settings {
 	  .help = "watch this executable or shared library in every process,\n" \
 		  "now and later; may be given again" }, \
 	{ .name = "all", .kind = OPTION_FLAG, .offset = AGENT_AT(all), \
-	  .help = "watch every process with pushback probes (the default)" }
+	  .help = "watch every process with pushback probes (the default)" }, \
+	AGENT_OPTIONS_MATCH(AGENT_AT(match_names), AGENT_AT(match_cgroups), AGENT_AT(excludes)), \
+	{ .name = "let-go", .value = "TIME", .kind = OPTION_DURATION, .offset = AGENT_AT(idle_ns), \
+	  .least = 1, .hidden = true, \
+	  .help = "let go of a file that no process has mapped for TIME (10m)" }
+
+/* Of verbs that do not run the agent, too. */
+#define AGENT_OPTIONS_MATCH(names, cgroups, exclude) \
+	{ .name = "match-name", .value = "GLOB", .kind = OPTION_LIST, .offset = names, \
+	  .help = "only processes of such a name; may be given again" }, \
+	{ .name = "match-cgroup", .value = "GLOB", .kind = OPTION_LIST, .offset = cgroups, \
+	  .help = "only those in such a cgroup, as '*/docker-*'; may be\n" \
+		  "given again" }, \
+	{ .name = "exclude", .value = "GLOB", .kind = OPTION_LIST, .offset = exclude, \
+	  .help = "none of such a name or, with a / in it, of such an\n" \
+		  "executable; may be given again" }
 
 #define AGENT_OPTIONS_INTERVAL(text) \
 	{ .name = "interval", .value = "TIME", .kind = OPTION_DURATION, \

@@ -50,8 +50,9 @@ struct multi_link_attr {
 };
 
 struct attached {
-	struct file_id id;
-	int link_fd; /* multi, or -1 */
+	bool used;         /* else the number is free */
+	struct file_id id; /* inode 0: another file has it now */
+	int link_fd;       /* multi, or -1 */
 	struct bpf_link *links[ELFNOTE_SITES_MAX];
 	size_t links_count;
 	size_t sites;
@@ -60,7 +61,8 @@ struct attached {
 struct attach {
 	struct pushback_bpf *skeleton;
 	bool multi;
-	struct attached *files;
+	struct attached *files; /* by their number, which their cookies have */
+	size_t numbers;
 	size_t files_count;
 	size_t sites_count;
 };
@@ -153,6 +155,8 @@ static int configure(struct attach *a, const struct attach_options *options, cha
 	btf__free(btf);
 	bpf_program__set_autoload(s->progs.pushback_prepare_exec, prepare);
 	bpf_program__set_autoload(s->progs.pushback_exec, !prepare);
+	bpf_program__set_autoload(s->progs.pushback_new_image, options->tell_execs);
+	bpf_map__set_autocreate(s->maps.execs, options->tell_execs);
 	s->rodata->filter_processes = options->filter_processes;
 	a->multi = !options->no_multi && has_multi();
 	if (!a->multi && access(PMU_PATH, F_OK)) {
@@ -225,6 +229,8 @@ static void detach(struct attached *file)
 {
 	size_t i;
 
+	if (!file->used)
+		return;
 	if (file->link_fd >= 0)
 		close(file->link_fd);
 	for (i = 0; i < file->links_count; i++)
@@ -241,7 +247,7 @@ static void *detach_some(void *arg)
 	struct detaching *d = arg;
 	size_t i;
 
-	while ((i = __atomic_fetch_add(&d->next, 1, __ATOMIC_RELAXED)) < d->attach->files_count)
+	while ((i = __atomic_fetch_add(&d->next, 1, __ATOMIC_RELAXED)) < d->attach->numbers)
 		detach(&d->attach->files[i]);
 	return NULL;
 }
@@ -253,7 +259,7 @@ static void detach_all(struct attach *a)
 	pthread_t threads[DETACH_THREADS];
 	size_t i, count = 0;
 
-	while (count < DETACH_THREADS && count + 1 < a->files_count &&
+	while (count < DETACH_THREADS && count + 1 < a->numbers &&
 	       !pthread_create(&threads[count], NULL, detach_some, &d))
 		count++;
 	detach_some(&d);
@@ -271,19 +277,62 @@ void attach_free(struct attach *a)
 	free(a);
 }
 
-bool attach_has(const struct attach *a, const struct file_id *id)
+int attach_number(const struct attach *a, const struct file_id *id)
 {
 	size_t i;
 
-	for (i = 0; i < a->files_count; i++) {
-		if (a->files[i].id.dev == id->dev && a->files[i].id.inode == id->inode)
-			return true;
+	for (i = 0; i < a->numbers; i++) {
+		const struct attached *file = &a->files[i];
+
+		if (file->used && file->id.dev == id->dev && file->id.inode == id->inode)
+			return (int)i;
 	}
-	return false;
+	return -ENOENT;
+}
+
+bool attach_has(const struct attach *a, const struct file_id *id)
+{
+	return attach_number(a, id) >= 0;
+}
+
+void attach_disown(struct attach *a, int number)
+{
+	a->files[number].id = (struct file_id){ 0 };
+}
+
+void attach_drop(struct attach *a, int number)
+{
+	struct attached *file = &a->files[number];
+
+	detach(file);
+	a->files_count--;
+	a->sites_count -= file->sites;
+	*file = (struct attached){ 0 };
+}
+
+/* One that is free, or a new one. -ENOSPC, -ENOMEM. */
+static int take_number(struct attach *a)
+{
+	struct attached *files;
+	size_t i;
+
+	for (i = 0; i < a->numbers; i++) {
+		if (!a->files[i].used)
+			return (int)i;
+	}
+	if (i == PB_MAX_OBJECTS)
+		return -ENOSPC;
+	files = realloc(a->files, (i + 1) * sizeof(*files));
+	if (!files)
+		return -ENOMEM;
+	files[i] = (struct attached){ 0 };
+	a->files = files;
+	a->numbers++;
+	return (int)i;
 }
 
 static int attach_multi(struct attach *a, const char *path, const struct elfnote *note,
-			struct attached *file)
+			uint32_t number, struct attached *file)
 {
 	uint64_t offsets[ELFNOTE_SITES_MAX], semaphores[ELFNOTE_SITES_MAX];
 	uint64_t cookies[ELFNOTE_SITES_MAX];
@@ -302,7 +351,7 @@ static int attach_multi(struct attach *a, const char *path, const struct elfnote
 	for (i = 0; i < note->sites_count; i++) {
 		offsets[i] = note->sites[i].offset;
 		semaphores[i] = note->sites[i].semaphore;
-		cookies[i] = PB_COOKIE(a->files_count, note->sites[i].probe);
+		cookies[i] = PB_COOKIE(number, note->sites[i].probe);
 	}
 	fd = multi_link(&attr);
 	if (fd < 0)
@@ -312,14 +361,14 @@ static int attach_multi(struct attach *a, const char *path, const struct elfnote
 }
 
 static int attach_each(struct attach *a, const char *path, const struct elfnote *note,
-		       struct attached *file)
+		       uint32_t number, struct attached *file)
 {
 	size_t i;
 
 	for (i = 0; i < note->sites_count; i++) {
 		const struct elfnote_site *site = &note->sites[i];
 		LIBBPF_OPTS(bpf_uprobe_opts, options, .ref_ctr_offset = site->semaphore,
-			    .bpf_cookie = PB_COOKIE(a->files_count, site->probe));
+			    .bpf_cookie = PB_COOKIE(number, site->probe));
 		struct bpf_link *link = bpf_program__attach_uprobe_opts(
 			a->skeleton->progs.pushback_event, -1, path, site->offset, &options);
 
@@ -349,9 +398,8 @@ static int not_attached(int err, char *why)
 }
 
 /* A watch that begins after this instant is ours from its beginning. */
-static int mark_attach_time(struct attach *a)
+static int mark_attach_time(struct attach *a, uint32_t number)
 {
-	uint32_t number = (uint32_t)a->files_count;
 	struct pb_object object = { .attached_ns = now_ns() };
 
 	return bpf_map_update_elem(bpf_map__fd(a->skeleton->maps.objects), &number, &object,
@@ -361,34 +409,33 @@ static int mark_attach_time(struct attach *a)
 int attach_file(struct attach *a, int fd, const struct file_id *id, const struct elfnote *note,
 		char *why)
 {
-	struct attached file = { .id = *id, .link_fd = -1, .sites = note->sites_count };
-	struct attached *files;
+	struct attached file = {
+		.used = true, .id = *id, .link_fd = -1, .sites = note->sites_count
+	};
 	char path[64];
-	int err;
+	int err, number;
 
 	if (attach_has(a, id))
 		return -EEXIST;
-	if (a->files_count >= PB_MAX_OBJECTS) {
+	number = take_number(a);
+	if (number == -ENOSPC)
 		snprintf(why, ATTACH_WHY_SIZE, "more than %d files: not attached", PB_MAX_OBJECTS);
-		return -ENOSPC;
-	}
-	files = realloc(a->files, (a->files_count + 1) * sizeof(*files));
-	if (!files) {
+	else if (number < 0)
 		snprintf(why, ATTACH_WHY_SIZE, "out of memory");
-		return -ENOMEM;
-	}
-	a->files = files;
+	if (number < 0)
+		return number;
 	/* The open file, not its path: the path may lead elsewhere by now. */
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	err = mark_attach_time(a);
+	err = mark_attach_time(a, (uint32_t)number);
 	if (!err)
-		err = a->multi ? attach_multi(a, path, note, &file)
-			       : attach_each(a, path, note, &file);
+		err = a->multi ? attach_multi(a, path, note, (uint32_t)number, &file)
+			       : attach_each(a, path, note, (uint32_t)number, &file);
 	if (err) {
 		detach(&file);
 		return not_attached(err, why);
 	}
-	files[a->files_count++] = file;
+	a->files[number] = file;
+	a->files_count++;
 	a->sites_count += file.sites;
 	return 0;
 }
@@ -435,4 +482,7 @@ void attach_get_maps(const struct attach *a, struct attach_maps *maps)
 	maps->places = bpf_map__fd(a->skeleton->maps.places);
 	maps->losses = bpf_map__fd(a->skeleton->maps.losses);
 	maps->changes = bpf_map__fd(a->skeleton->maps.changes);
+	maps->execs = bpf_map__autocreate(a->skeleton->maps.execs)
+			      ? bpf_map__fd(a->skeleton->maps.execs)
+			      : -1;
 }

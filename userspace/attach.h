@@ -23,6 +23,7 @@ struct attach;
 
 struct attach_options {
 	bool filter_processes; /* only those given to attach_process() */
+	bool tell_execs;       /* into attach_maps.execs */
 	bool no_multi;         /* one perf uprobe a site, as on kernels before 6.6 */
 };
 
@@ -35,6 +36,7 @@ struct attach_maps {
 	int places;
 	int losses;
 	int changes;
+	int execs; /* a ring buffer of struct pb_exec; -1 without tell_execs */
 };
 
 /*
@@ -53,6 +55,18 @@ bool attach_has(const struct attach *a, const struct file_id *id);
  */
 int attach_file(struct attach *a, int fd, const struct file_id *id, const struct elfnote *note,
 		char *why);
+/*
+ * The number of an attached file, which is its own until it is let go; -ENOENT: none has this id.
+ */
+int attach_number(const struct attach *a, const struct file_id *id);
+/* It stays attached, but its id is another file's from now on. */
+void attach_disown(struct attach *a, int number);
+/*
+ * Lets go of one file, in some 10 to 50 ms. No living process may map it, else its steps fall silent
+ * until it is attached again.
+ */
+void attach_drop(struct attach *a, int number);
+
 /*
  * Whether a uprobe_multi link can be had: a real one, with a program that does nothing, at `offset` of
  * the file at `path`, for process `pid` only. Its descriptor, the caller's; -ENOTSUP: this kernel has

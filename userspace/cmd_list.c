@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "agent_opts.h"
 #include "cmd.h"
 #include "denied.h"
 #include "elfnote_text.h"
@@ -23,6 +24,7 @@
 struct settings {
 	struct option_list files;
 	struct option_pids pids;
+	struct option_list names, cgroups, excludes;
 	bool json;
 };
 
@@ -37,6 +39,7 @@ static const struct option operands = {
 static const struct option options[] = {
 	{ .name = "pid", .value = "PID", .kind = OPTION_PIDS, .offset = AT(pids),
 	  .help = "look at this process only; may be given again" },
+	AGENT_OPTIONS_MATCH(AT(names), AT(cgroups), AT(excludes)),
 	{ .name = "json", .kind = OPTION_FLAG, .offset = AT(json),
 	  .help = "one object per line" },
 	{ .name = "help", .kind = OPTION_FLAG, .offset = AT(json), .help = "this text" },
@@ -213,26 +216,40 @@ static enum exit_status look_into(struct inventory *inventory, const struct opti
 	return status;
 }
 
-static int list_processes(const struct settings *s)
+static int list_those(struct inventory *inventory, const struct settings *s)
 {
-	struct inventory inventory = { 0 };
 	enum exit_status status = EXIT_DONE;
 	int err = 0;
 
 	if (s->pids.count)
-		status = look_into(&inventory, &s->pids);
+		status = look_into(inventory, &s->pids);
 	else
-		err = inventory_add_all(&inventory);
+		err = inventory_add_all(inventory);
 	if (err) {
 		msg_error("cannot look through /proc: %s", strerror(-err));
-		inventory_free(&inventory);
 		return EXIT_FAILED;
 	}
-	err = s->json ? write_row_objects(&inventory) : write_row_table(&inventory);
+	err = s->json ? write_row_objects(inventory) : write_row_table(inventory);
 	if (!err)
-		say_what_is_missing(&inventory, s);
-	inventory_free(&inventory);
+		say_what_is_missing(inventory, s);
 	return err ? err : (int)status;
+}
+
+static int list_processes(const struct settings *s)
+{
+	struct matcher_options match = { .names = s->names.items,
+					 .cgroups = s->cgroups.items,
+					 .excludes = s->excludes.items };
+	struct matcher *matcher = matcher_new(&match);
+	struct inventory inventory = { .matcher = matcher };
+	int result;
+
+	if (!matcher && errno)
+		return -ENOMEM;
+	result = list_those(&inventory, s);
+	inventory_free(&inventory);
+	matcher_free(matcher);
+	return result;
 }
 
 /* ---- Files ---- */
@@ -344,11 +361,12 @@ static int list_files(const struct settings *s)
 static int check(const void *settings, char *why, size_t why_size)
 {
 	const struct settings *s = settings;
+	bool processes = s->pids.count || s->names.count || s->cgroups.count || s->excludes.count;
 
-	if (!s->files.count || !s->pids.count)
+	if (!s->files.count || !processes)
 		return 0;
-	snprintf(why, why_size,
-		 "give files or --pid, not both: files are not looked for in processes");
+	snprintf(why, why_size, "give files or %s, not both: files are not looked for in processes",
+		 s->pids.count ? "--pid" : "which processes are meant");
 	return -EINVAL;
 }
 
@@ -381,6 +399,7 @@ const struct verb verb_list = {
 		"\n"
 		"  pushback list                     every process of this host\n"
 		"  pushback list --pid 4711 --json   one process, for a machine to read\n"
+		"  pushback list --match-name 'py*'  those of such a name\n"
 		"  pushback list /usr/bin/consumer   where the probes of a file are\n",
 	.operands = &operands,
 	.options = options,

@@ -23,9 +23,12 @@ struct settings {
 	struct option_list tag_from;
 	int format;
 	int histogram;
+	int origin;
 };
 
 static const char *const formats[] = { "dogstatsd", "statsd", "summary", NULL };
+enum origin { ORIGIN_NONE, ORIGIN_CONTAINER };
+static const char *const origins[] = { "none", "container", NULL };
 static const char *const histograms[] = { "d", "h", "ms", NULL };
 
 #define AT(field) offsetof(struct settings, field)
@@ -54,6 +57,10 @@ static const struct option options[] = {
 	{ .name = "tag-from", .value = "K=SOURCE", .kind = OPTION_LIST, .offset = AT(tag_from),
 	  .help = "a tag per process, from env:NAME, argv:--OPTION,\n"
 		  "container_id, pod_uid or pid; each value costs a series" },
+	{ .name = "origin", .value = "ORIGIN", .kind = OPTION_CHOICE, .offset = AT(origin),
+	  .choices = origins,
+	  .help = "container: send the watched process's container as\n"
+		  "the origin (c:ID, dogstatsd); each costs a series" },
 	AGENT_OPTIONS_REST,
 	{ .name = NULL },
 };
@@ -68,9 +75,15 @@ static int check(const void *settings, char *why, size_t why_size)
 		return -EINVAL;
 	}
 	if (s->openmetrics && !s->statsd &&
-	    (s->format != STATSD_DOGSTATSD || s->histogram != STATSD_DISTRIBUTION)) {
+	    (s->format != STATSD_DOGSTATSD || s->histogram != STATSD_DISTRIBUTION ||
+	     s->origin != ORIGIN_NONE)) {
 		snprintf(why, why_size,
-			 "--format and --histogram-type are for statsd: add --statsd ADDRESS");
+			 "--format, --histogram-type and --origin are for statsd: add --statsd "
+			 "ADDRESS");
+		return -EINVAL;
+	}
+	if (s->origin != ORIGIN_NONE && s->format != STATSD_DOGSTATSD) {
+		snprintf(why, why_size, "--origin is for --format dogstatsd only");
 		return -EINVAL;
 	}
 	return agent_settings_check(&s->agent, why, why_size);
@@ -150,6 +163,7 @@ static int start(const void *settings)
 
 	msg_set_verbose(s->agent.verbose);
 	options.tag_from = s->tag_from.items;
+	options.origin = s->origin == ORIGIN_CONTAINER;
 	agent_settings_prepare(false);
 	status = add_statsd(&out, s, why);
 	if (!status)

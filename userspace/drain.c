@@ -81,7 +81,7 @@ static const char *const loss_names[DRAIN_LOSSES] = {
 	[PB_LOSS_NEXT_FULL] = "nexts_full",          [DRAIN_LOSS_TORN] = "torn",
 	[DRAIN_LOSS_SILENT] = "silent_unreadable",   [DRAIN_LOSS_GONE] = "gone",
 	[DRAIN_LOSS_NAME_CUT] = "name_cut",          [DRAIN_LOSS_MEMORY] = "drain_no_memory",
-	[DRAIN_LOSS_LIE] = "step_implausible",
+	[DRAIN_LOSS_LIE] = "step_implausible",       [PB_LOSS_EXEC_UNTOLD] = "exec_untold",
 };
 
 const char *drain_loss_name(unsigned int reason)

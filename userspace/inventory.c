@@ -135,6 +135,8 @@ int inventory_add_process(struct inventory *inventory, pid_t pid)
 {
 	int err;
 
+	if (!matcher_admits(inventory->matcher, pid))
+		return 0;
 	if (!inventory->own)
 		inventory->own = own_note_read();
 	if (!inventory->own)

@@ -11,6 +11,7 @@
 
 #include "discover.h"
 #include "elfnote.h"
+#include "matcher.h"
 
 #define INVENTORY_NAME_SIZE      16
 #define INVENTORY_CONTAINER_SIZE 65
@@ -32,6 +33,7 @@ struct inventory_file;
 struct inventory {
 	struct inventory_row *rows; /* in the order of looking */
 	size_t count;
+	struct matcher *matcher;      /* the caller's: who is listed; NULL: all */
 	struct elfnote *own;          /* our executable's */
 	struct inventory_file *files; /* whose notes have been read, each once */
 	/* What is missing. */
@@ -41,7 +43,7 @@ struct inventory {
 };
 
 /*
- * Adds all processes, or one, to an inventory that was all zero at first. 0; -ENOMEM; -ESRCH,
+ * Adds all processes, or one, to an inventory that was all zero at first, but for its matcher. 0; -ENOMEM; -ESRCH,
  * -EACCES of the one.
  */
 int inventory_add_all(struct inventory *inventory);

@@ -32,7 +32,7 @@ struct cached {
 };
 
 struct labels {
-	struct spec specs[SPECS_MAX];
+	struct spec specs[1 + SPECS_MAX];
 	size_t specs_count;
 	struct cached *cache;
 };
@@ -70,6 +70,7 @@ static int parse_spec(const char *text, struct spec *spec, char *why, size_t why
 	const char *equals = strchr(text, '=');
 	const char *source = equals ? equals + 1 : text;
 	size_t length = equals ? (size_t)(equals - text) : strlen(text);
+	char given[STATSD_TEXT_MAX + 1];
 
 	if (!parse_source(source, spec) ||
 	    (!equals && (spec->source == FROM_ENVIRONMENT || spec->source == FROM_ARGUMENT))) {
@@ -79,17 +80,18 @@ static int parse_spec(const char *text, struct spec *spec, char *why, size_t why
 			 text);
 		return -EINVAL;
 	}
-	if (length >= sizeof(spec->key)) {
+	if (length >= sizeof(given)) {
 		snprintf(why, why_size, "--tag-from '%.40s...': the key is longer than %d", text,
 			 STATSD_TEXT_MAX);
 		return -EINVAL;
 	}
-	memcpy(spec->key, text, length);
-	spec->key[length] = '\0';
-	return statsd_check_key(spec->key, why, why_size);
+	memcpy(given, text, length);
+	given[length] = '\0';
+	statsd_key(spec->key, sizeof(spec->key), given);
+	return statsd_check_key(given, why, why_size);
 }
 
-struct labels *labels_new(const char *const *specs, char *why, size_t why_size)
+struct labels *labels_new(const char *const *specs, bool origin, char *why, size_t why_size)
 {
 	struct labels *l = calloc(1, sizeof(*l));
 	size_t i;
@@ -98,13 +100,16 @@ struct labels *labels_new(const char *const *specs, char *why, size_t why_size)
 		snprintf(why, why_size, "out of memory");
 		return NULL;
 	}
+	if (origin)
+		l->specs[l->specs_count++] =
+			(struct spec){ .key = LABELS_ORIGIN, .source = FROM_CONTAINER };
 	for (i = 0; specs && specs[i]; i++) {
 		if (i == SPECS_MAX) {
 			snprintf(why, why_size, "more than %d --tag-from", SPECS_MAX);
 			labels_free(l);
 			return NULL;
 		}
-		if (parse_spec(specs[i], &l->specs[i], why, why_size)) {
+		if (parse_spec(specs[i], &l->specs[l->specs_count], why, why_size)) {
 			labels_free(l);
 			return NULL;
 		}
@@ -155,7 +160,7 @@ static void write_text(const struct labels *l, pid_t pid, char *text, size_t siz
 
 		if (look_up(&l->specs[i], pid, value, sizeof(value)))
 			continue;
-		length = statsd_tag(tag, sizeof(tag), l->specs[i].key, value);
+		length = statsd_own_tag(tag, sizeof(tag), l->specs[i].key, value);
 		if (length < 0 || used + (size_t)length + 2 > size)
 			continue;
 		used += (size_t)snprintf(text + used, size - used, "%s%s", used ? "," : "", tag);

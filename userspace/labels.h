@@ -7,6 +7,7 @@
 #ifndef LABELS_H
 #define LABELS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "pushback_abi.h"
@@ -14,10 +15,17 @@
 struct labels;
 
 /*
- * `specs` (NULL-terminated, may be NULL) outlive it: "key=env:NAME", "key=argv:--option", and
- * "container_id", "pod_uid", "pid" with or without "key=". NULL with a one-line reason in `why`.
+ * The key of a tag that no user can choose: the container that a series is of, so that those of two
+ * containers are two. Sinks may have a field for it.
  */
-struct labels *labels_new(const char *const *specs, char *why, size_t why_size);
+#define LABELS_ORIGIN "pushback_origin"
+
+/*
+ * `specs` (NULL-terminated, may be NULL) outlive it: "key=env:NAME", "key=argv:--option", and
+ * "container_id", "pod_uid", "pid" with or without "key=". With `origin` a process in a container has
+ * LABELS_ORIGIN and its id before all of them. NULL with a one-line reason in `why`.
+ */
+struct labels *labels_new(const char *const *specs, bool origin, char *why, size_t why_size);
 void labels_free(struct labels *l);
 
 /*

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "labels.h"
+
 #define MS_NS 1000000
 
 bool statsd_slot_is_time(unsigned int slot)
@@ -51,21 +53,38 @@ static void make_values_plain(char *tags)
 	}
 }
 
+/* Where the series' own tags begin, behind that of its container, whose id is told. */
+static const char *skip_origin(const char *tags, const char **id, size_t *size)
+{
+	const size_t length = strlen(LABELS_ORIGIN ":");
+
+	*size = 0;
+	if (strncmp(tags, LABELS_ORIGIN ":", length) != 0)
+		return tags;
+	*id = tags + length;
+	*size = strcspn(*id, ",");
+	tags = *id + *size;
+	return *tags ? tags + 1 : tags;
+}
+
 static char *make_tags(const struct statsd_table *t, const struct series *series)
 {
 	char step[STATSD_TEXT_MAX + 16] = "", process[STATSD_TEXT_MAX + 16];
 	size_t size =
 		sizeof(step) + sizeof(process) + strlen(series->tags) + strlen(t->global_tags) + 4;
+	const char *own, *origin = "";
 	char *tags = malloc(size);
+	size_t origin_size;
 
 	if (!tags)
 		return NULL;
+	own = skip_origin(series->tags, &origin, &origin_size);
 	if (series->step)
 		statsd_own_tag(step, sizeof(step), "step", series->step);
 	statsd_own_tag(process, sizeof(process), "process", series->process);
-	snprintf(tags, size, "%s%s%s%s%s%s%s", step, *step ? "," : "", process,
-		 *series->tags ? "," : "", series->tags, *t->global_tags ? "," : "",
-		 t->global_tags);
+	snprintf(tags, size, "%s%s%s%s%s%s%s%s%.*s", step, *step ? "," : "", process,
+		 *own ? "," : "", own, *t->global_tags ? "," : "", t->global_tags,
+		 origin_size ? "|c:" : "", (int)origin_size, origin);
 	if (t->plain_values)
 		make_values_plain(tags);
 	return tags;

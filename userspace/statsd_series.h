@@ -24,7 +24,7 @@ enum statsd_slot {
 
 struct statsd_series {
 	uint64_t id;
-	char *tags;                  /* sane, "k:v,k2:v2" */
+	char *tags; /* sane, "k:v,k2:v2", and behind them "|c:ID" of a container's */
 	const struct series *series; /* NULL once the model has forgotten it */
 	struct statsd_series *next;  /* in its group */
 	bool is_leader;

@@ -2,8 +2,12 @@
 /*
  * watch.h - which files are attached: what was asked for, found and looked at
  *
- * Ties discover and elfnote to attach. A file's notes are read once. Not thread-safe. `why` is of
- * ATTACH_WHY_SIZE.
+ * Ties discover and elfnote to attach. A file's notes are read once, and again when it was written to.
+ * What is attached is let go when it was changed, or when nobody has mapped it for long. Not
+ * thread-safe. `why` is of ATTACH_WHY_SIZE.
+ *
+ * A look: watch_begin(), then any of watch_path_again(), watch_process(), watch_everything(),
+ * watch_meet(), then watch_end(). Between two looks watch_news() at any time.
  */
 #ifndef WATCH_H
 #define WATCH_H
@@ -21,17 +25,28 @@ struct watch_skipped {
 	size_t too_many_sites;
 	size_t bad_files; /* truncated or contradictory */
 	size_t files;     /* could not be opened, or not be attached to */
+	size_t changed;   /* written to while they were attached, and so let go */
 };
 
-/* The attach stays the caller's. NULL when out of memory. */
-struct watch *watch_new(struct attach *attach);
+struct watch_options {
+	/* Told with each look of a process that maps an attached file, an observer's excepted. May be NULL. */
+	void (*meet)(pid_t pid, void *context);
+	/* Whether a process is to be looked at, asked when its maps would be read. NULL: each. */
+	bool (*admits)(pid_t pid, void *context);
+	void *context;
+	/* What nobody has mapped for so long is let go. 0: never. */
+	uint64_t idle_ns;
+};
+
+/* The attach stays the caller's; `options` may be NULL. NULL when out of memory. */
+struct watch *watch_new(struct attach *attach, const struct watch_options *options);
 void watch_free(struct watch *w);
 
-/* A process that maps an attached file, an observer's excepted: told with each look at it. */
-typedef void watch_meet_fn(pid_t pid, void *context);
-void watch_set_meet(struct watch *w, watch_meet_fn *meet, void *context);
+/* A look begins, or ends: then what has gone is forgotten. `now` is CLOCK_MONOTONIC, ns. */
+void watch_begin(struct watch *w);
+void watch_end(struct watch *w, uint64_t now);
 
-/* An executable or a library, for every process of it now and later. 0, -EEXIST or -errno. */
+/* An executable or a library, for every process of it now and later. 0 or -errno. */
 int watch_path(struct watch *w, const char *path, char *why);
 /* A deploy may have put another file there: attaches that one as well, says nothing if it cannot. */
 void watch_path_again(struct watch *w, const char *path);
@@ -39,13 +54,24 @@ void watch_path_again(struct watch *w, const char *path);
 int watch_process(struct watch *w, pid_t pid, char *why);
 /* Everything that any process maps. How many were attached just now, or -errno. */
 int watch_everything(struct watch *w, char *why);
-
 /* Attaches nothing: tells whether a process maps an attached file, 0: whoever does. */
 void watch_meet(struct watch *w, pid_t pid);
 
-/* After a look at all that is watched: forgets the files without probes that it has not met. */
-void watch_forget(struct watch *w);
+/*
+ * This process has just replaced its `image`, or did so a moment ago: everything that it maps by now. 0 or
+ * -errno.
+ */
+int watch_news(struct watch *w, pid_t pid, bool image, char *why);
+/* Readable where an attached file was written to; -1: that is found by the next look only. */
+int watch_written_fd(const struct watch *w);
+/* Lets go of those that were changed. Whether there were any writes. */
+bool watch_written(struct watch *w);
+
+/* Whether a file is attached that a path led to before and leads to no more: then see watch_meet(). */
+bool watch_has_replaced(const struct watch *w);
 
 void watch_get_skipped(const struct watch *w, struct watch_skipped *out);
+/* Files of which notes are known, and processes that are. */
+size_t watch_known(const struct watch *w);
 
 #endif /* WATCH_H */

@@ -28,12 +28,13 @@ class Gone(Exception):
 class Driver:
     """A process. Its files are copies of their own, so that only its observers see it."""
 
-    def __init__(self, directory, library=False, prefix=()):
+    def __init__(self, directory, library=False, prefix=(), name="driver"):
         self.directory = directory
-        self.file = directory / "driver"
+        self.file = directory / name
         self.library_file = directory / "driver_library.so"
         if not self.file.exists():
             copy_new(PROGS / "driver", self.file)
+        if not self.library_file.exists():
             copy_new(PROGS / "driver_library.so", self.library_file)
         path, listening = listen(directory)
         self.process = subprocess.Popen([*prefix, self.file, path], stdin=subprocess.DEVNULL)

@@ -15,7 +15,7 @@ As a module:
     receiver.stop()
     assert not receiver.errors
 
-    receiver.counters[(name, frozenset({"step:x"}))]   sum
+    receiver.counters[(name, frozenset({"step:x"}))]   sum; an origin is there as "|c:ID"
     receiver.gauges[...]                               last value
     receiver.samples[...]                              Counter of value -> weight
 
@@ -41,6 +41,7 @@ import time
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.]{0,199}")
 KEY = re.compile(r"[a-z][a-z0-9_]{0,199}")
 VALUE = re.compile(r"[A-Za-z0-9_./:-]{1,200}")
+ORIGIN = re.compile(r"c:[0-9a-f]{64}")
 INTEGER = re.compile(r"[0-9]+")
 DECIMAL = re.compile(r"[0-9]+(\.[0-9]+)?")
 RESERVED = {"host", "units", "name", "family", "le", "quantile", "metric_type"}
@@ -70,6 +71,13 @@ def parse_tags(text):
         if keys.count(own) > 1:
             raise Refused(f"{own} is there twice")
     return frozenset(tags)
+
+
+def parse_origin(text):
+    """A container's id, as all versions since 1.2 of the protocol have it."""
+    if not ORIGIN.fullmatch(text):
+        raise Refused(f"bad origin {text!r}")
+    return text
 
 
 def parse_weight(text):
@@ -103,6 +111,8 @@ def parse_line(line):
         weight = parse_weight(more.pop(0)[1:])
     if more and more[0].startswith("#"):
         tags = parse_tags(more.pop(0)[1:])
+    if more and more[0].startswith("c:"):
+        tags |= {"|" + parse_origin(more.pop(0))}
     if more:
         raise Refused(f"unknown or misplaced field {more[0]!r}")
     return name, tags, kind, int(value) if kind == "c" else float(value), weight

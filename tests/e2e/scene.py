@@ -52,6 +52,10 @@ class Scene:
         files = ("--path", self.driver.file, "--path", self.driver.library_file)
         return self.watch(*files, *options, **more)
 
+    def plain(self, *options):
+        """The same without tags of a process, for who says what is watched."""
+        return Agent(*self.options, *options, interval="100ms")
+
     def start(self, prefix=()):
         """One more consumer; `prefix` is a command that runs it."""
         return self.stack.enter_context(Driver(self.directory, prefix=prefix))

@@ -102,6 +102,11 @@ USAGES = [
     (["run", "--tag-from", "service=nowhere:X"], "env:NAME"),
     (["run", "--tag-from", "env:X"], "env:NAME"),
     (["run", "--tag-from", "host=env:X"], "host"),
+    (["run", "--tag-from", "pushback_origin=pid"], "pushback_origin", "another key"),
+    (["run", "--origin", "moon"], "none, container"),
+    (["run", "--format", "statsd", "--origin", "container"], "for --format dogstatsd only"),
+    (["top", "--match-name"], "--match-name needs a value"),
+    (["list", "--match-name", "x", "/bin/true"], "files or which processes"),
 ]
 
 

@@ -169,7 +169,7 @@ static uint64_t look(struct sight *s, struct pids *pids, bool no_multi)
 	if (attach_is_multi(s->attach) == no_multi)
 		die("attach", "not the way that was asked for");
 	attach_get_maps(s->attach, &s->maps);
-	s->watch = watch_new(s->attach);
+	s->watch = watch_new(s->attach, NULL);
 	before = now_ns();
 	for (i = 0; i < pids->count; i++) {
 		pids->done[i] = false;

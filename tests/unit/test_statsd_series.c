@@ -76,6 +76,37 @@ static void check_ids(struct fixture *f, size_t count, const uint64_t *ids)
 		assert_int_equal(f->table.at[i]->id, ids[i]);
 }
 
+/* Its field stands behind all tags, and series of two containers are two. */
+static void an_origin_is_a_field(void **state)
+{
+	struct fixture *f = *state;
+	static const struct {
+		const char *tags, *global, *want;
+	} table[] = {
+		{ "pushback_origin:ab12", "", "step:step0,process:p|c:ab12" },
+		{ "pushback_origin:ab12,pid:7", "", "step:step0,process:p,pid:7|c:ab12" },
+		{ "pushback_origin:ab12,pid:7", "env:x",
+		  "step:step0,process:p,pid:7,env:x|c:ab12" },
+		{ "pushback_origin:ab12", "env:x", "step:step0,process:p,env:x|c:ab12" },
+		{ "pid:7", "env:x", "step:step0,process:p,pid:7,env:x" },
+	};
+
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		f->series[0].id++;
+		f->series[0].tags = table[i].tags;
+		f->table.global_tags = table[i].global;
+		update(f, 1);
+		assert_int_equal(f->table.count, 1);
+		assert_string_equal(f->table.at[0]->tags, table[i].want);
+	}
+	f->series[0].id = 15;
+	f->series[0].tags = "pushback_origin:aa";
+	f->series[1].tags = "pushback_origin:bb";
+	f->series[1].step = f->series[0].step;
+	update(f, 3);
+	assert_true(f->table.at[0]->is_leader && f->table.at[1]->is_leader);
+}
+
 static void states_follow_their_series_in_order(void **state)
 {
 	struct fixture *f = *state;
@@ -310,6 +341,7 @@ static void a_consumer_has_no_step_tag(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		TEST(an_origin_is_a_field),
 		TEST(states_follow_their_series_in_order),
 		TEST(a_state_outlives_its_series_until_all_is_sent),
 		TEST(times_are_due_in_whole_ms),

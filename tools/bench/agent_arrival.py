@@ -113,7 +113,7 @@ def arrivals(bench):
     rows = [
         ["a consumer starts, nobody watches its file: its first call", figure(took[0]).text()],
         ["the same, its file is watched: its first call, which is counted", figure(took[1]).text()],
-        ["its file was replaced just before (a deploy): at the next look for that", figure(replaced).text(0)],
+        ["its file was replaced just before (a deploy): when that exec was told of", figure(replaced).text(0)],
         ["the agent starts, the consumer runs", figure(before).text(0)],
     ]
     note = (

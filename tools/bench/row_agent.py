@@ -7,6 +7,7 @@ import math
 import time
 
 import agent_arrival
+import agent_look
 from agent_cost import Stretch, agent, await_flush, load
 from bench import Table, done, figure
 
@@ -316,3 +317,4 @@ def measure(bench):
     if not bench.smoke:
         yield growth(seen)
     yield from agent_arrival.measure(bench)
+    yield from agent_look.measure(bench)

@@ -1,0 +1,377 @@
+# SPDX-License-Identifier: MIT
+"""What --all finds, and when it lets go: new processes, files that are replaced, copied up or written to.
+
+Each agent looks at processes of one name only, which no other test has: this machine's others keep
+their consumers to themselves.
+"""
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+
+import pytest
+
+from container import remove_group
+from driver import ACCEPTED, REJECTED, Driver, copy_new
+from program import PROGS, wait_until
+from scene import Scene, expect, one, refuse, refused
+
+NAME = f"pbd{os.getpid()}"
+
+
+class Hunt(Scene):
+    """Consumers of a name of their own, each started from a file that a test has put there."""
+
+    def __init__(self, directory, *options):
+        self.directory = directory
+        self.options = ("--all", "--match-name", NAME, *options)
+        self.stack = contextlib.ExitStack()
+
+    def consumer(self, directory=None, **more):
+        directory = directory or self.directory
+        return self.stack.enter_context(Driver(directory, name=NAME, **more))
+
+    def found(self, driver, where="driver"):
+        """It is attached to: all that is called from now on is counted. Each of four sites raises it."""
+        wait_until(lambda: driver.semaphore(where) == 4, f"{driver.pid} is never found", 20)
+        return driver
+
+
+@pytest.fixture
+def hunt(tmp_path):
+    with Hunt(tmp_path) as h:
+        yield h
+
+
+def refuse_some(driver, times=3):
+    """So many whole episodes of a new step: what is to be expected of its series."""
+    driver.init(0, "step")
+    return [refuse(driver) for _ in range(times)]
+
+
+def check(agent, told):
+    """{pid: episodes} is what the agent says, and all that it says."""
+    agent.end()
+    check_series(agent, told)
+
+
+def check_series(agent, told):
+    assert {int(pid) for _, pid in agent.series()} == set(told), agent.lost()
+    for pid, episodes in told.items():
+        instances = one(agent, pid=pid).gauges["instances"]
+        parts = [refused(*episode) for episode in episodes]
+        expect(one(agent, pid=pid), *parts, instances=instances, submit_accepted=len(episodes))
+
+
+def links(agent):
+    """How many files it is attached to."""
+    count = 0
+    for number in os.listdir(f"/proc/{agent.pid}/fdinfo"):
+        with contextlib.suppress(FileNotFoundError):
+            with open(f"/proc/{agent.pid}/fdinfo/{number}", encoding="ascii") as info:
+                count += "uprobe_multi" in info.read()
+    return count
+
+
+# ---- What is new ----
+
+
+def test_a_process_that_begins(hunt):
+    agent = hunt.watch()
+    first = hunt.found(hunt.consumer())
+    told = {first.pid: refuse_some(first)}
+    # Its file is watched by now: the next one counts from its first call on.
+    second = hunt.consumer()
+    told[second.pid] = refuse_some(second)
+    check(agent, told)
+
+
+def test_a_process_that_becomes_another(hunt, tmp_path):
+    """An exec in place, of a file that nobody has seen."""
+    agent = hunt.watch()
+    copy_new(PROGS / "driver", tmp_path / NAME)
+    copy_new(PROGS / "driver_library.so", tmp_path / "driver_library.so")
+    driver = hunt.found(hunt.consumer(prefix=("sh", "-c", 'sleep 0.3; exec "$@"', "sh")))
+    check(agent, {driver.pid: refuse_some(driver)})
+
+
+def test_a_library_that_is_opened(hunt):
+    agent = hunt.watch()
+    driver = hunt.found(hunt.consumer())
+    driver.dlopen()
+    hunt.found(driver, "library")
+    driver.init(1024, "step")
+    told = {driver.pid: [refuse(driver, 1024) for _ in range(3)]}
+    check(agent, told)
+
+
+def test_more_execs_than_there_is_room_for(hunt):
+    """Those that are not told of are found by the next look, and counted."""
+    agent = hunt.watch()
+    agent.signal(signal.SIGSTOP)
+    for _ in range(300):
+        os.waitpid(os.posix_spawn("/bin/true", ["true"], {}), 0)
+    driver = hunt.consumer()
+    agent.signal(signal.SIGCONT)
+    hunt.found(driver)
+    check(agent, {driver.pid: refuse_some(driver)})
+    assert agent.lost()["exec_untold"] > 0
+
+
+# ---- What becomes of a file ----
+
+
+def test_replaced_on_disk(hunt, tmp_path):
+    agent = hunt.watch()
+    old = hunt.found(hunt.consumer())
+    told = {old.pid: refuse_some(old)}
+    copy_new(PROGS / "driver_cpp", tmp_path / "new")
+    os.rename(tmp_path / "new", tmp_path / NAME)
+    new = hunt.found(hunt.consumer())
+    told[new.pid] = refuse_some(new)
+    told[old.pid] += [refuse(old) for _ in range(2)]
+    check(agent, told)
+
+
+@pytest.mark.parametrize("attached", ["before", "after"])
+def test_deleted_while_running(hunt, tmp_path, attached):
+    agent = hunt.watch() if attached == "before" else None
+    driver = hunt.consumer()
+    if agent:
+        hunt.found(driver)
+    os.unlink(tmp_path / NAME)
+    agent = agent or hunt.watch()
+    hunt.found(driver)
+    check(agent, {driver.pid: refuse_some(driver)})
+
+
+def in_place(source, to):
+    """As cp does it: the inode stays."""
+    before = os.stat(to).st_ino
+    with open(source, "rb") as content, open(to, "r+b") as file:
+        file.truncate(0)
+        shutil.copyfileobj(content, file)
+    assert os.stat(to).st_ino == before
+
+
+@pytest.mark.parametrize("target", ["all", "path"])
+def test_upgraded_in_place(hunt, tmp_path, target):
+    """Probes of the old code would break the new one: they are let go, and it is attached anew."""
+    with contextlib.ExitStack() as stack:
+        old = stack.enter_context(Driver(tmp_path, name=NAME))
+        if target == "path":
+            hunt.options = ("--path", tmp_path / NAME)
+        agent = hunt.watch()
+        hunt.found(old)
+        told = {old.pid: refuse_some(old)}
+    in_place(PROGS / "driver_cpp", tmp_path / NAME)
+    agent.wait_line("was written to while it was attached")
+    new = hunt.found(hunt.consumer())
+    told[new.pid] = refuse_some(new)
+    end_with_a_word(agent)
+    check_series(agent, told)
+    assert agent.lost() == {"file_changed": 1}
+
+
+def test_written_to_but_the_same(hunt, tmp_path):
+    """As a deploy of the same build does it: nobody is let go."""
+    agent = hunt.watch()
+    with Driver(tmp_path, name=NAME) as old:
+        hunt.found(old)
+        told = {old.pid: refuse_some(old)}
+    os.utime(tmp_path / NAME)
+    new = hunt.found(hunt.consumer())
+    told[new.pid] = refuse_some(new)
+    assert links(agent) == 1
+    check(agent, told)
+
+
+def end_with_a_word(agent):
+    """It has said more than that it watches."""
+    agent.signal(signal.SIGTERM)
+    assert agent.wait() == 0, agent.lines
+    agent.receiver.stop()
+    assert not agent.receiver.errors
+
+
+# ---- Overlays ----
+
+
+@contextlib.contextmanager
+def overlays(directory, count):
+    """So many mounts over one lower directory, as of containers of one image."""
+    lower = directory / "lower"
+    lower.mkdir()
+    mounts = []
+    try:
+        for number in range(count):
+            parts = {part: directory / f"{part}{number}" for part in ("upper", "work", "merged")}
+            for path in parts.values():
+                path.mkdir()
+            options = f"lowerdir={lower},upperdir={parts['upper']},workdir={parts['work']}"
+            mount = ["mount", "-t", "overlay", "overlay", "-o", options, parts["merged"]]
+            subprocess.run(mount, check=True)
+            mounts.append(parts["merged"])
+        copy_new(PROGS / "driver", lower / NAME)
+        copy_new(PROGS / "driver_library.so", lower / "driver_library.so")
+        yield mounts
+    finally:
+        for path in mounts:
+            subprocess.run(["umount", "-l", path], check=True)
+
+
+@pytest.fixture
+def disk(tmp_path):
+    """Uppers must lie on a file system that can be one."""
+    subprocess.run(["mount", "-t", "tmpfs", "none", tmp_path], check=True)
+    try:
+        yield tmp_path
+    finally:
+        subprocess.run(["umount", "-l", tmp_path], check=True)
+
+
+def test_copied_up(hunt, disk):
+    """Who started before it maps another inode than who starts after it; maps calls both the same."""
+    with overlays(disk, 1) as [merged], contextlib.ExitStack() as stack:
+        agent = hunt.watch()
+        old = hunt.found(stack.enter_context(Driver(merged, name=NAME)))
+        told = {old.pid: refuse_some(old)}
+        os.utime(merged / NAME)
+        new = hunt.found(stack.enter_context(Driver(merged, name=NAME)))
+        told[new.pid] = refuse_some(new)
+        told[old.pid] += [refuse(old) for _ in range(2)]
+        assert links(agent) == 2
+        check(agent, told)
+
+
+def test_seen_through_two_mounts(hunt, disk):
+    """One inode is attached once."""
+    with overlays(disk, 2) as mounts, contextlib.ExitStack() as stack:
+        agent = hunt.watch()
+        told = {}
+        for merged in mounts:
+            driver = hunt.found(stack.enter_context(Driver(merged, name=NAME)))
+            told[driver.pid] = refuse_some(driver)
+        assert links(agent) == 1
+        check(agent, told)
+
+
+# ---- Letting go ----
+
+
+def test_what_nobody_maps_is_let_go(tmp_path):
+    with Hunt(tmp_path, "--let-go", "300ms") as hunt:
+        agent = hunt.watch()
+        told = {}
+        for _ in range(2):
+            with Driver(tmp_path, name=NAME) as driver:
+                hunt.found(driver)
+                told[driver.pid] = refuse_some(driver)
+                assert links(agent) == 1
+            wait_until(lambda: links(agent) == 0, "it is held for ever", 20)
+        check(agent, told)
+
+
+def test_a_file_that_is_mapped_is_kept(tmp_path):
+    """Its process does nothing for as long as it likes."""
+    with Hunt(tmp_path, "--let-go", "100ms") as hunt:
+        agent = hunt.watch()
+        driver = hunt.found(hunt.consumer())
+        told = {driver.pid: refuse_some(driver)}
+        wait_until(lambda: links(agent) == 1, "let go")
+        other = tmp_path / "other"
+        other.mkdir()
+        with Driver(other, name=NAME) as brief:
+            hunt.found(brief)
+            told[brief.pid] = refuse_some(brief)
+        # The brief one's file is let go by now, so its own could have been.
+        wait_until(lambda: links(agent) == 1, "the other is held for ever", 20)
+        told[driver.pid] += [refuse(driver)]
+        check(agent, told)
+
+
+# ---- Who is meant ----
+
+
+@contextlib.contextmanager
+def groups(directory, *names):
+    """A function that puts a process into one of these cgroups, which have a hierarchy's own root."""
+    root = directory / "cgroup"
+    root.mkdir()
+    subprocess.run(["mount", "-t", "cgroup2", "none", root], check=True)
+    made = []
+    try:
+        for name in names:
+            (root / name).mkdir()
+            made.append(root / name)
+        yield lambda pid, name: (root / name / "cgroup.procs").write_text(str(pid))
+    finally:
+        for path in made:
+            remove_group(path)
+        subprocess.run(["umount", root], check=True)
+
+
+IDS = [digit * 64 for digit in "ab"]
+
+
+def test_only_what_matches_is_counted(tmp_path):
+    """The same binary for all: attached for one of them, it fires for each."""
+    names = [f"{NAME}-docker-{i}.scope" for i in IDS]
+    with groups(tmp_path, *names) as put, Scene(tmp_path) as scene:
+        mine, other, child_of = scene.driver, scene.start(), None
+        put(mine.pid, names[0])
+        put(other.pid, names[1])
+        agent = scene.attach("--match-cgroup", f"*/{NAME}-docker-{IDS[0]}*")
+        told = {mine.pid: refuse_some(mine)}
+        refuse_some(other)
+        child_of = scene.fork()
+        told[child_of.pid] = refuse_some(child_of)
+        # A new image is decided about anew.
+        put(other.pid, names[0])
+        other.exec()
+        told[other.pid] = refuse_some(other)
+        check(agent, told)
+
+
+def test_excluded(tmp_path):
+    with Scene(tmp_path) as scene:
+        agents = {
+            "by name": scene.attach("--exclude", "dri*r"),
+            "by path": scene.attach("--exclude", f"{tmp_path}/*"),
+            "not": scene.attach("--exclude", "river", "--exclude", "/nowhere/*"),
+        }
+        told = {scene.driver.pid: refuse_some(scene.driver)}
+        check(agents.pop("not"), told)
+        for agent in agents.values():
+            check(agent, {})
+
+
+# ---- Whose container it is ----
+
+
+def test_origin(tmp_path):
+    """Two containers under the same tags are two series, each with its own id."""
+    names = [f"docker-{i}.scope" for i in IDS]
+    with groups(tmp_path, *names) as put, Scene(tmp_path) as scene:
+        drivers = [scene.driver, scene.start(), scene.start()]
+        for driver, name in zip(drivers, names):
+            put(driver.pid, name)
+        agent = scene.stack.enter_context(
+            scene.plain("--path", scene.driver.file, "--origin", "container")
+        )
+        for number, driver in enumerate(drivers, 1):
+            driver.init(0, "step")
+            driver.calls([("submit", 0, REJECTED), ("submit", 0, ACCEPTED)], number)
+        agent.end()
+        seen = {}
+        for (name, tags), value in agent.receiver.counters.items():
+            if name.endswith(".submit_accepted"):
+                seen[frozenset(tags)] = value
+        common = {"step:step", "process:driver"}
+        assert seen == {
+            frozenset(common | {f"|c:{IDS[0]}"}): 1,
+            frozenset(common | {f"|c:{IDS[1]}"}): 2,
+            frozenset(common): 3,
+        }

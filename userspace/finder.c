@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: MIT */
+#include "finder.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "execs.h"
+#include "target.h"
+
+/* Of a core, at most, that looks take, and news. */
+#define PART     50
+#define LOOK_NS  900000000ull /* between two looks: each drain's, which come a second apart */
+#define NEWS_NS  20000000ull  /* between two times that news are taken */
+#define BATCH_NS 5000000ull   /* of news at a time */
+/* A process that has begun maps its libraries next: then it is looked at once more. */
+#define SETTLED_NS 150000000ull
+#define YOUNG_MOST 64 /* so many; of more in that time, it is a look at all */
+
+struct finder {
+	struct finder_options options;
+	struct attach *attach;
+	struct watch *watch;
+	struct execs *execs;
+	uint64_t *started;              /* of `pids`: a number is used again, a start time is not */
+	uint64_t may_look;              /* a look may come from then on */
+	uint64_t next_look;             /* and is to come */
+	uint64_t may_news;              /* news may be taken from then on */
+	uint64_t news_began, cpu_began; /* of the present batch */
+	/* Those that have begun, in this order, from `first_young` on. */
+	struct young {
+		pid_t pid;
+		uint64_t due;
+	} young[YOUNG_MOST];
+	size_t first_young, young_count;
+	/* Of the present call. */
+	char *why;
+	bool failed;
+};
+
+static uint64_t clock_ns(clockid_t clock)
+{
+	struct timespec t;
+
+	clock_gettime(clock, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+static uint64_t now_ns(void)
+{
+	return clock_ns(CLOCK_MONOTONIC);
+}
+
+/* What this thread has taken of a CPU: on a busy host a look lasts longer, and takes no more. */
+static uint64_t cpu_ns(void)
+{
+	return clock_ns(CLOCK_THREAD_CPUTIME_ID);
+}
+
+static void meet(pid_t pid, void *context)
+{
+	struct finder *f = context;
+
+	if (f->options.silent && matcher_admits(f->options.matcher, pid))
+		silent_meet(f->options.silent, pid, now_ns());
+}
+
+static bool admits(pid_t pid, void *context)
+{
+	const struct finder *f = context;
+
+	return matcher_admits(f->options.matcher, pid);
+}
+
+struct finder *finder_new(const struct finder_options *options, struct attach *attach)
+{
+	struct finder *f = calloc(1, sizeof(*f));
+	struct attach_maps maps;
+	struct watch_options watch = { .meet = meet, .context = f, .idle_ns = options->idle_ns };
+
+	if (!f)
+		return NULL;
+	f->options = *options;
+	f->attach = attach;
+	/* Of what is told of by name it is the files that were asked for. */
+	if (options->matcher && !options->pids_count && !options->paths)
+		watch.admits = admits;
+	attach_get_maps(attach, &maps);
+	/* Without, the looks find it all, later. */
+	f->execs = execs_new(maps.execs);
+	f->watch = watch_new(attach, &watch);
+	f->started = calloc(options->pids_count + 1, sizeof(*f->started));
+	if (f->watch && f->started)
+		return f;
+	finder_free(f);
+	return NULL;
+}
+
+void finder_free(struct finder *f)
+{
+	if (!f)
+		return;
+	execs_free(f->execs);
+	watch_free(f->watch);
+	free(f->started);
+	free(f);
+}
+
+const struct watch *finder_watch(const struct finder *f)
+{
+	return f->watch;
+}
+
+/* ---- At the start ---- */
+
+static int attach_paths(struct finder *f, char *why)
+{
+	const char *const *path;
+	int err;
+
+	for (path = f->options.paths; *path; path++) {
+		err = watch_path(f->watch, *path, why);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/* Before any of their events can come: those of the same binary are attached all at once. */
+static int let_through(struct finder *f, char *why)
+{
+	size_t i;
+	int err = 0;
+
+	for (i = 0; !err && i < f->options.pids_count; i++)
+		err = attach_process(f->attach, f->options.pids[i], why);
+	return err;
+}
+
+static int attach_pids(struct finder *f, char *why)
+{
+	size_t i;
+	int n;
+
+	for (i = 0; i < f->options.pids_count; i++) {
+		pid_t pid = f->options.pids[i];
+
+		f->started[i] = discover_start_time(pid);
+		if (!discover_is_running(pid, f->started[i]))
+			n = -ESRCH;
+		else if (f->options.paths)
+			n = 1;
+		else
+			n = watch_process(f->watch, pid, why);
+		if (n == 0)
+			n = -ENODATA;
+		if (n == -ENODATA || n == -ESRCH)
+			target_explain_process(pid, n, why, ATTACH_WHY_SIZE);
+		if (n < 0)
+			return n;
+	}
+	return 0;
+}
+
+/* ---- A look ---- */
+
+/* Files that were given are attached whoever maps them: that is looked for here, where it matters. */
+static void meet_those_of_paths(struct finder *f)
+{
+	size_t i, count = f->options.pids_count;
+
+	if (f->options.silent) {
+		for (i = 0; i < count; i++)
+			watch_meet(f->watch, f->options.pids[i]);
+	}
+	if ((f->options.silent && !count) || watch_has_replaced(f->watch))
+		watch_meet(f->watch, 0);
+}
+
+static void look_at_paths(struct finder *f)
+{
+	const char *const *path;
+
+	for (path = f->options.paths; *path; path++)
+		watch_path_again(f->watch, *path);
+}
+
+/* What came since: libraries that were opened, processes that were started, files replaced. */
+static int look_for_new(struct finder *f, char *why)
+{
+	size_t i;
+	int n;
+
+	if (f->options.paths) {
+		look_at_paths(f);
+		meet_those_of_paths(f);
+		return 0;
+	}
+	if (!f->options.pids_count) {
+		n = watch_everything(f->watch, why);
+		return n < 0 ? n : 0;
+	}
+	for (i = 0; i < f->options.pids_count; i++) {
+		if (!discover_is_running(f->options.pids[i], f->started[i]))
+			continue;
+		n = watch_process(f->watch, f->options.pids[i], why);
+		if (n < 0 && n != -ESRCH)
+			return n;
+	}
+	return 0;
+}
+
+static int look(struct finder *f, char *why)
+{
+	uint64_t began = now_ns(), cpu = cpu_ns(), took;
+	int err;
+
+	watch_begin(f->watch);
+	err = look_for_new(f, why);
+	if (!err)
+		watch_end(f->watch, began);
+	silent_end_look(f->options.silent);
+	took = cpu_ns() - cpu;
+	f->may_look = began + took * PART;
+	f->next_look = began + LOOK_NS > f->may_look ? began + LOOK_NS : f->may_look;
+	return err;
+}
+
+void finder_look(struct finder *f, char *why)
+{
+	why[0] = '\0';
+	if (now_ns() >= f->next_look && !look(f, why))
+		why[0] = '\0';
+}
+
+int finder_start(struct finder *f, char *why)
+{
+	int err = let_through(f, why);
+
+	if (!err && f->options.paths)
+		err = attach_paths(f, why);
+	if (!err && f->options.pids_count)
+		err = attach_pids(f, why);
+	if (!err && !f->options.paths && !f->options.pids_count)
+		err = look(f, why);
+	return err;
+}
+
+bool finder_all_gone(struct finder *f)
+{
+	size_t i, gone = 0;
+
+	for (i = 0; i < f->options.pids_count; i++) {
+		if (discover_is_running(f->options.pids[i], f->started[i]))
+			continue;
+		attach_drop_process(f->attach, f->options.pids[i]);
+		gone++;
+	}
+	return f->options.pids_count && gone == f->options.pids_count;
+}
+
+/* ---- News ---- */
+
+void finder_fds(const struct finder *f, uint64_t now, struct pollfd *fds)
+{
+	fds[0] = (struct pollfd){ .fd = watch_written_fd(f->watch), .events = POLLIN };
+	fds[1] = (struct pollfd){ .fd = now < f->may_news ? -1 : execs_fd(f->execs),
+				  .events = POLLIN };
+}
+
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+uint64_t finder_due(const struct finder *f, uint64_t now)
+{
+	uint64_t due = f->next_look ? f->next_look : UINT64_MAX;
+	uint64_t young = f->young_count ? f->young[f->first_young].due : UINT64_MAX;
+
+	/* Execs wake by themselves, once they may. */
+	if (now < f->may_news)
+		return earlier(due, f->may_news);
+	return earlier(due, young);
+}
+
+/* The next look comes soon, or as soon as it may. */
+static void look_soon(struct finder *f, uint64_t now)
+{
+	uint64_t soon = now + SETTLED_NS;
+
+	f->next_look = earlier(f->next_look, soon > f->may_look ? soon : f->may_look);
+}
+
+static void take_young(struct finder *f)
+{
+	while (f->young_count && f->young[f->first_young].due <= f->news_began) {
+		struct young *young = &f->young[f->first_young];
+
+		f->first_young = (f->first_young + 1) % YOUNG_MOST;
+		f->young_count--;
+		f->failed |= watch_news(f->watch, young->pid, false, f->why) != 0;
+	}
+}
+
+static void add_young(struct finder *f, pid_t pid)
+{
+	if (f->young_count == YOUNG_MOST) {
+		look_soon(f, f->news_began);
+		return;
+	}
+	f->young[(f->first_young + f->young_count++) % YOUNG_MOST] =
+		(struct young){ .pid = pid, .due = f->news_began + SETTLED_NS };
+}
+
+/* Where it is paths that are watched, that there was any is enough. */
+static int take(pid_t pid, void *context)
+{
+	struct finder *f = context;
+
+	if (!f->options.paths) {
+		f->failed |= watch_news(f->watch, pid, true, f->why) != 0;
+		add_young(f, pid);
+	}
+	return cpu_ns() - f->cpu_began >= BATCH_NS;
+}
+
+static void take_execs(struct finder *f)
+{
+	uint64_t took;
+
+	f->cpu_began = cpu_ns();
+	watch_begin(f->watch);
+	take_young(f);
+	execs_take(f->execs, take, f);
+	if (f->options.paths)
+		look_at_paths(f);
+	took = cpu_ns() - f->cpu_began;
+	f->may_news = f->news_began + (took * PART > NEWS_NS ? took * PART : NEWS_NS);
+}
+
+void finder_news(struct finder *f, char *why)
+{
+	f->why = why;
+	f->failed = false;
+	f->news_began = now_ns();
+	/* At once: a process that begins would run with probes where none belong. */
+	if (watch_written(f->watch))
+		look_soon(f, f->news_began);
+	if (f->execs && f->news_began >= f->may_news)
+		take_execs(f);
+	if (!f->failed)
+		why[0] = '\0';
+	if (f->news_began >= f->next_look)
+		finder_look(f, why);
+}
