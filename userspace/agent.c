@@ -11,6 +11,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "agent_ask.h"
+#include "agent_stats.h"
 #include "attach.h"
 #include "drain.h"
 #include "finder.h"
@@ -20,6 +22,8 @@
 #include "sampler.h"
 #include "silent.h"
 #include "sinks.h"
+#include "status.h"
+#include "status_socket.h"
 
 #define SECOND_NS 1000000000ull
 #define POLL_NS   100000000ull /* how often sinks may retry */
@@ -28,6 +32,8 @@
  * as they like, and an interval may be long: so many do not wait for its end.
  */
 #define ENDED_MOST 8192
+/* Those that are silent are said, in a line at most, so often. */
+#define SAYING_NS 60000000000ull
 
 struct agent {
 	const struct agent_options *options;
@@ -43,7 +49,11 @@ struct agent {
 	size_t sinks_count;
 	struct agent_stats stats;
 	int signals;
-	bool stopped; /* by one of them */
+	bool stopped;                 /* by one of them */
+	struct status_socket *socket; /* the caller's, or NULL */
+	time_t since;
+	uint64_t since_ns;
+	uint64_t next_saying; /* of those that are silent */
 };
 
 static uint64_t now_ns(void)
@@ -56,7 +66,7 @@ static uint64_t now_ns(void)
 
 /* ---- What to attach to ---- */
 
-static enum exit_status status_of(int err)
+static enum exit_status exit_of(int err)
 {
 	return err == -EPERM || err == -ENOTSUP ? EXIT_HOST : EXIT_FAILED;
 }
@@ -70,6 +80,7 @@ static int open_signals(struct agent *a, char *why)
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGHUP);
 	sigaddset(&set, SIGQUIT);
+	sigaddset(&set, SIGUSR1);
 	a->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (a->signals >= 0)
 		return 0;
@@ -84,6 +95,7 @@ static bool new_finder(struct agent *a)
 					  .pids_count = o->pids_count,
 					  .paths = o->paths,
 					  .silent = a->silent,
+					  .seldom = o->say_silent,
 					  .idle_ns = o->idle_ns };
 
 	a->matcher = matcher_new(&o->match);
@@ -110,7 +122,7 @@ static enum exit_status build(struct agent *a, char *why)
 		return EXIT_FAILED;
 	err = attach_new(&a->attach, &options, why);
 	if (err)
-		return status_of(err);
+		return exit_of(err);
 	attach_get_maps(a->attach, &maps);
 	a->drain = drain_new(&maps);
 	a->model = model_new();
@@ -123,7 +135,7 @@ static enum exit_status build(struct agent *a, char *why)
 		return EXIT_FAILED;
 	}
 	err = finder_start(a->finder, why);
-	return err ? status_of(err) : EXIT_DONE;
+	return err ? exit_of(err) : EXIT_DONE;
 }
 
 enum exit_status agent_new(struct agent **out, const struct agent_options *options, char *why)
@@ -138,6 +150,8 @@ enum exit_status agent_new(struct agent **out, const struct agent_options *optio
 	}
 	a->options = options;
 	a->signals = -1;
+	a->since = time(NULL);
+	a->since_ns = now_ns();
 	status = build(a, why);
 	if (status)
 		agent_free(a);
@@ -199,42 +213,6 @@ static int take(const struct record *record, void *context)
 	return model_record(a->model, record, labels_of(a->labels, &record->key.process));
 }
 
-/* As many as agent_stats can hold; a reason that never occurred is left out. */
-static void add_lost(struct agent_stats *stats, size_t *used, const char *reason, uint64_t count)
-{
-	size_t most = sizeof(stats->lost) / sizeof(stats->lost[0]) - 1;
-
-	if (!count || *used >= most)
-		return;
-	stats->lost[*used].reason = reason;
-	stats->lost[*used].count = count;
-	stats->lost[++*used].reason = NULL;
-}
-
-static void count_stats(struct agent *a)
-{
-	struct agent_stats *stats = &a->stats;
-	struct watch_skipped skipped;
-	unsigned int reason;
-	size_t used = 0;
-
-	watch_get_skipped(finder_watch(a->finder), &skipped);
-	stats->lost[0].reason = NULL;
-	for (reason = 0; reason < DRAIN_LOSSES; reason++)
-		add_lost(stats, &used, drain_loss_name(reason), drain_lost(a->drain, reason));
-	add_lost(stats, &used, "note_dead", skipped.dead_notes);
-	add_lost(stats, &used, "note_duplicate", skipped.duplicate_notes);
-	add_lost(stats, &used, "note_malformed", skipped.malformed_notes);
-	add_lost(stats, &used, "note_unknown", skipped.unknown_probes);
-	add_lost(stats, &used, "note_too_many", skipped.too_many_sites);
-	add_lost(stats, &used, "file_damaged", skipped.bad_files);
-	add_lost(stats, &used, "file_skipped", skipped.files);
-	add_lost(stats, &used, "file_changed", skipped.changed);
-	add_lost(stats, &used, "process_undecided", matcher_undecided(a->matcher));
-	stats->steps = drain_steps(a->drain);
-	stats->processes = drain_processes(a->drain);
-}
-
 static int drain(struct agent *a, uint64_t now, enum drain_kind kind, char *why)
 {
 	int err;
@@ -251,6 +229,12 @@ static int drain(struct agent *a, uint64_t now, enum drain_kind kind, char *why)
 	if (err)
 		snprintf(why, ATTACH_WHY_SIZE, "cannot read the kernel's maps: %s", strerror(-err));
 	return err;
+}
+
+static void count_stats(struct agent *a)
+{
+	agent_stats_count(&a->stats, a->drain, finder_watch(a->finder), a->attach,
+			  matcher_undecided(a->matcher));
 }
 
 static void flush(struct agent *a, struct sink *const *sinks, size_t count, uint64_t now, bool last)
@@ -294,12 +278,46 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
-/* Taken, it does not end the process when it is let through again. */
+/* ---- Being asked ---- */
+
+void agent_answer(struct agent *a, struct status_socket *socket)
+{
+	a->socket = socket;
+}
+
+/* As of now, but for what the last drain has counted. NULL when out of memory. */
+static json_t *status_now(void *context)
+{
+	struct agent *a = context;
+	uint64_t now = now_ns();
+	char watching[128];
+	struct status s = {
+		.started = a->since,
+		.uptime_ns = now - a->since_ns,
+		.interval_ns = a->options->interval_ns,
+		.watching = watching,
+		.stats = &a->stats,
+		.sinks = a->sinks,
+		.sinks_count = a->sinks_count,
+	};
+
+	agent_describe(a, watching, sizeof(watching));
+	count_stats(a);
+	silent_get(a->silent, now, &a->stats.silent);
+	return status_object(&s);
+}
+
+/* Taken, it does not end the process when it is let through again. True if it is to end the run. */
 static bool take_signal(struct agent *a)
 {
 	struct signalfd_siginfo taken;
 
-	a->stopped = read(a->signals, &taken, sizeof(taken)) > 0;
+	if (read(a->signals, &taken, sizeof(taken)) <= 0)
+		return false;
+	if (taken.ssi_signo == SIGUSR1)
+		agent_ask_say(status_now(a));
+	else
+		a->stopped = true;
 	return a->stopped;
 }
 
@@ -315,7 +333,7 @@ static void warn(const char *why)
  */
 static bool wait_until(struct agent *a, struct sink *const *sinks, size_t count, uint64_t until)
 {
-	struct pollfd fds[1 + FINDER_FDS + SINKS_FDS] = { { .fd = a->signals, .events = POLLIN } };
+	struct pollfd fds[2 + FINDER_FDS + SINKS_FDS] = { { .fd = a->signals, .events = POLLIN } };
 	char why[ATTACH_WHY_SIZE];
 	uint64_t now, next, next_poll = now_ns() + POLL_NS;
 	struct sinks_wakers wakers;
@@ -330,15 +348,17 @@ static bool wait_until(struct agent *a, struct sink *const *sinks, size_t count,
 		finder_fds(a->finder, now, &fds[1]);
 		used += sinks_gather(&wakers, sinks, count, &fds[used]);
 		timeout = (struct timespec){ .tv_nsec = next > now ? (long)(next - now) : 0 };
+		used += status_socket_fds(a->socket, now, &fds[used]);
 		woken = ppoll(fds, used, &timeout, NULL) > 0;
-		if (woken && fds[0].revents)
-			return take_signal(a);
+		if (woken && fds[0].revents && take_signal(a))
+			return true;
 		now = now_ns();
 		if (now >= finder_due(a->finder, now) ||
 		    (woken && (fds[1].revents || fds[2].revents))) {
 			finder_news(a->finder, why);
 			warn(why);
 		}
+		agent_ask_poll(a->socket, now, status_now, a);
 		if (now >= sampler_due(a->sampler))
 			sampler_run(a->sampler, a->model, now);
 		if (woken)
@@ -380,6 +400,10 @@ enum exit_status agent_run(struct agent *a, struct sink *const *sinks, size_t co
 			flush(a, sinks, count, now, end);
 		else if (model_ended_series(a->model) > ENDED_MOST)
 			forget_ended(a, sinks, count, now);
+		if (a->options->say_silent && now >= a->next_saying) {
+			agent_ask_say_silent(a->silent, now);
+			a->next_saying = now + SAYING_NS;
+		}
 		end |= are_done(sinks, count);
 		if (!end) {
 			finder_look(a->finder, why);

@@ -16,6 +16,7 @@
 #include "sink.h"
 
 struct agent;
+struct status_socket;
 
 struct agent_options {
 	const int *pids;             /* these processes only ... */
@@ -28,7 +29,8 @@ struct agent_options {
 	uint64_t interval_ns;
 	bool once; /* one interval, then the end */
 	bool no_multi;
-	bool find_silent; /* for agent_stats.silent, which is empty otherwise */
+	bool find_silent; /* for agent_stats.silent, which is empty otherwise; */
+	bool say_silent;  /* ... for months: looked for now and then, and said once of each */
 };
 
 /*
@@ -47,6 +49,11 @@ void agent_describe(const struct agent *a, char *text, size_t size);
  * threads; one that is not does what it usually does.
  */
 enum exit_status agent_run(struct agent *a, struct sink *const *sinks, size_t count, char *why);
+/*
+ * Who asks at this socket is answered while it runs; it stays the caller's. NULL: nobody asks. SIGUSR1,
+ * where it is blocked, is answered through msg_info() in any case.
+ */
+void agent_answer(struct agent *a, struct status_socket *socket);
 /* Whether it was a signal that ended the run. */
 bool agent_was_stopped(const struct agent *a);
 

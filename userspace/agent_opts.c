@@ -58,6 +58,8 @@ static void block_signals(bool hangup)
 		sigaddset(&set, SIGHUP);
 	if (hangup)
 		sigaddset(&set, SIGQUIT);
+	else
+		sigaddset(&set, SIGUSR1);
 	sigprocmask(SIG_BLOCK, &set, &before);
 }
 

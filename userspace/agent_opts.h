@@ -72,7 +72,8 @@ struct agent_options agent_settings_options(const struct agent_settings *s);
 
 /*
  * What a process needs that runs the agent, before it starts a thread: the signals that end it
- * blocked (SIGHUP only with `hangup`, and not if it is ignored), and room for many files.
+ * blocked (SIGHUP only with `hangup`, and not if it is ignored; without it SIGUSR1), and room for many
+ * files.
  */
 void agent_settings_prepare(bool hangup);
 /* Once nothing is attached any more: signals end the process again, as they do any other. */

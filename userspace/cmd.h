@@ -10,6 +10,7 @@ extern const struct verb verb_run;
 extern const struct verb verb_list;
 extern const struct verb verb_top;
 extern const struct verb verb_graph;
+extern const struct verb verb_status;
 extern const struct verb verb_doctor;
 
 /* What cannot stand together: 0, or -EINVAL with one line in `why`. */

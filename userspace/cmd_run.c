@@ -11,6 +11,7 @@
 #include "notify.h"
 #include "sink_openmetrics.h"
 #include "sink_statsd.h"
+#include "status_socket.h"
 
 #define STATSD_DEFAULT "udp://127.0.0.1:8125"
 
@@ -21,6 +22,7 @@ struct settings {
 	const char *prefix;
 	struct option_list tags;
 	struct option_list tag_from;
+	const char *socket;
 	int format;
 	int histogram;
 	int origin;
@@ -61,6 +63,9 @@ static const struct option options[] = {
 	  .choices = origins,
 	  .help = "container: send the watched process's container as\n"
 		  "the origin (c:ID, dogstatsd); each costs a series" },
+	{ .name = "socket", .value = "PATH", .kind = OPTION_TEXT, .offset = AT(socket),
+	  .help = "where pushback status asks this agent, none: nowhere\n"
+		  "(" STATUS_SOCKET ")" },
 	AGENT_OPTIONS_REST,
 	{ .name = NULL },
 };
@@ -139,16 +144,34 @@ static enum exit_status add_openmetrics(struct outlets *out, const struct settin
 	return EXIT_DONE;
 }
 
-static enum exit_status watch_and_send(struct agent *agent, const struct outlets *out, char *why)
+/* NULL: nobody can ask; the run goes on without. Who runs for an interval is not asked. */
+static struct status_socket *listen_for_status(const struct settings *s)
 {
+	char why[ATTACH_WHY_SIZE], line[ATTACH_WHY_SIZE];
+	struct status_socket *socket;
+
+	if (s->agent.once || (s->socket && !strcmp(s->socket, "none")))
+		return NULL;
+	status_socket_new(&socket, s->socket, why, sizeof(why));
+	if (*why)
+		msg_info("%s", msg_safe(line, sizeof(line), why));
+	return socket;
+}
+
+static enum exit_status watch_and_send(struct agent *agent, const struct outlets *out,
+				       const struct settings *s, char *why)
+{
+	struct status_socket *socket = listen_for_status(s);
 	enum exit_status status;
 	char what[128];
 
+	agent_answer(agent, socket);
 	agent_describe(agent, what, sizeof(what));
 	msg_info("watching %s%s", what, out->text);
 	notify("READY=1");
 	status = agent_run(agent, out->sinks, out->count, why);
 	notify("STOPPING=1");
+	status_socket_free(socket);
 	return status;
 }
 
@@ -164,6 +187,7 @@ static int start(const void *settings)
 	msg_set_verbose(s->agent.verbose);
 	options.tag_from = s->tag_from.items;
 	options.origin = s->origin == ORIGIN_CONTAINER;
+	options.find_silent = options.say_silent = true;
 	agent_settings_prepare(false);
 	status = add_statsd(&out, s, why);
 	if (!status)
@@ -171,7 +195,7 @@ static int start(const void *settings)
 	if (!status)
 		status = agent_new(&agent, &options, why);
 	if (!status)
-		status = watch_and_send(agent, &out, why);
+		status = watch_and_send(agent, &out, s, why);
 	if (status)
 		msg_error("%s", why);
 	agent_free(agent);

@@ -152,6 +152,11 @@ size_t drain_processes(const struct drain *d)
 	return d->processes;
 }
 
+size_t drain_histograms(const struct drain *d)
+{
+	return d->seen.parts;
+}
+
 /* ---- Steps ---- */
 
 /* No event for a while. The last one may well be later than the drain's instant. */
@@ -256,6 +261,7 @@ static int read_step(struct drain *d, struct item *item, const struct call *call
 	int err;
 
 	count_name(d, seen, e);
+	seen_count_parts(&d->seen, seen, e);
 	if (!(e->flags & PB_STEP_DEAD))
 		fresh = is_fresh(d, seen, e, item->peeked, call);
 	r.dead = e->flags & PB_STEP_DEAD;

@@ -49,5 +49,7 @@ const char *drain_loss_name(unsigned int reason);
 /* As of the last drain. */
 size_t drain_steps(const struct drain *d);
 size_t drain_processes(const struct drain *d);
+/* Entries of the map of histograms; those made since the last drain with durations are not in it. */
+size_t drain_histograms(const struct drain *d);
 
 #endif /* DRAIN_H */

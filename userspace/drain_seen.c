@@ -23,9 +23,19 @@ struct seen *seen_get(struct seen_table *t, const struct pb_step_key *key)
 	return seen;
 }
 
+void seen_count_parts(struct seen_table *t, struct seen *seen, const struct pb_step *e)
+{
+	unsigned int parts =
+		(unsigned int)(__builtin_popcount(e->parts[0]) + __builtin_popcount(e->parts[1]));
+
+	t->parts += parts - seen->parts;
+	seen->parts = parts;
+}
+
 void seen_forget(struct seen_table *t, struct seen *seen)
 {
 	t->count = t->at = 0;
+	t->parts -= seen->parts;
 	HASH_DEL(t->steps, seen);
 	durations_free(&seen->durations);
 	free(seen);

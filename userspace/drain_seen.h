@@ -21,7 +21,8 @@ struct seen {
 	struct durations durations;
 	uint64_t events; /* as of the last drain with durations */
 	unsigned int misses;
-	unsigned int walk; /* that saw it last */
+	unsigned int walk;  /* that saw it last */
+	unsigned int parts; /* of its histograms */
 	bool name_counted;
 	bool unreadable_counted;
 	bool lie_counted;
@@ -30,6 +31,7 @@ struct seen {
 /* Zeroed is empty. */
 struct seen_table {
 	struct seen *steps;
+	size_t parts; /* of histograms, of all */
 	/* Those that were asked for one after the other: mostly it is the same again. */
 	struct seen **trail;
 	size_t count, capacity, at;
@@ -37,6 +39,7 @@ struct seen_table {
 
 /* Made if there is none; NULL when out of memory. */
 struct seen *seen_get(struct seen_table *t, const struct pb_step_key *key);
+void seen_count_parts(struct seen_table *t, struct seen *seen, const struct pb_step *e);
 void seen_forget(struct seen_table *t, struct seen *seen);
 void seen_free(struct seen_table *t);
 

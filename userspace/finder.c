@@ -15,6 +15,9 @@
 #define BATCH_NS 5000000ull   /* of news at a time */
 /* A process that has begun maps its libraries next: then it is looked at once more. */
 #define SETTLED_NS 150000000ull
+/* Those that may be silent, where nobody waits for them: no more often than this, and no more of a core. */
+#define MEETING_NS   10000000000ull
+#define MEETING_PART 1000
 #define YOUNG_MOST 64 /* so many; of more in that time, it is a look at all */
 
 struct finder {
@@ -25,6 +28,7 @@ struct finder {
 	uint64_t *started;              /* of `pids`: a number is used again, a start time is not */
 	uint64_t may_look;              /* a look may come from then on */
 	uint64_t next_look;             /* and is to come */
+	uint64_t next_meeting;          /* with those that may be silent */
 	uint64_t may_news;              /* news may be taken from then on */
 	uint64_t news_began, cpu_began; /* of the present batch */
 	/* Those that have begun, in this order, from `first_young` on. */
@@ -164,16 +168,24 @@ static int attach_pids(struct finder *f, char *why)
 
 /* ---- A look ---- */
 
-/* Files that were given are attached whoever maps them: that is looked for here, where it matters. */
-static void meet_those_of_paths(struct finder *f)
+/* Whether this look is one at which all are met, so that the others can be forgotten. */
+static bool is_meeting(const struct finder *f)
+{
+	return f->options.silent &&
+	       (!f->options.paths || !f->options.seldom || now_ns() >= f->next_meeting);
+}
+
+/*
+ * Files that were given are attached whoever maps them: that is looked for here, through all of /proc,
+ * where it matters.
+ */
+static void meet_those_of_paths(struct finder *f, bool meeting)
 {
 	size_t i, count = f->options.pids_count;
 
-	if (f->options.silent) {
-		for (i = 0; i < count; i++)
-			watch_meet(f->watch, f->options.pids[i]);
-	}
-	if ((f->options.silent && !count) || watch_has_replaced(f->watch))
+	for (i = 0; meeting && i < count; i++)
+		watch_meet(f->watch, f->options.pids[i]);
+	if ((meeting && !count) || watch_has_replaced(f->watch))
 		watch_meet(f->watch, 0);
 }
 
@@ -186,14 +198,14 @@ static void look_at_paths(struct finder *f)
 }
 
 /* What came since: libraries that were opened, processes that were started, files replaced. */
-static int look_for_new(struct finder *f, char *why)
+static int look_for_new(struct finder *f, bool meeting, char *why)
 {
 	size_t i;
 	int n;
 
 	if (f->options.paths) {
 		look_at_paths(f);
-		meet_those_of_paths(f);
+		meet_those_of_paths(f, meeting);
 		return 0;
 	}
 	if (!f->options.pids_count) {
@@ -210,19 +222,28 @@ static int look_for_new(struct finder *f, char *why)
 	return 0;
 }
 
+static uint64_t later(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
 static int look(struct finder *f, char *why)
 {
 	uint64_t began = now_ns(), cpu = cpu_ns(), took;
+	bool meeting = is_meeting(f);
 	int err;
 
 	watch_begin(f->watch);
-	err = look_for_new(f, why);
+	err = look_for_new(f, meeting, why);
 	if (!err)
 		watch_end(f->watch, began);
-	silent_end_look(f->options.silent);
 	took = cpu_ns() - cpu;
+	if (meeting) {
+		silent_end_look(f->options.silent);
+		f->next_meeting = began + later(took * MEETING_PART, MEETING_NS);
+	}
 	f->may_look = began + took * PART;
-	f->next_look = began + LOOK_NS > f->may_look ? began + LOOK_NS : f->may_look;
+	f->next_look = later(began + LOOK_NS, f->may_look);
 	return err;
 }
 
@@ -287,9 +308,7 @@ uint64_t finder_due(const struct finder *f, uint64_t now)
 /* The next look comes soon, or as soon as it may. */
 static void look_soon(struct finder *f, uint64_t now)
 {
-	uint64_t soon = now + SETTLED_NS;
-
-	f->next_look = earlier(f->next_look, soon > f->may_look ? soon : f->may_look);
+	f->next_look = earlier(f->next_look, later(now + SETTLED_NS, f->may_look));
 }
 
 static void take_young(struct finder *f)

@@ -21,6 +21,7 @@ struct process {
 	uint64_t since; /* 0: not met yet */
 	bool met;       /* since the look before, or heard */
 	bool heard;
+	bool said; /* by silent_news() */
 	UT_hash_handle hh;
 };
 
@@ -124,25 +125,38 @@ static void show(struct silent_view *view, const struct silent_process *one)
 	view->shown[at] = *one;
 }
 
+/* Adds it to the view. False: it has ended since the look. */
+static bool add(struct silent_view *view, pid_t pid)
+{
+	struct silent_process one = { .pid = pid };
+	struct doctor_process process;
+
+	if (view->count < ASKED_MOST) {
+		if (discover_name(pid, one.name, sizeof(one.name)) ||
+		    doctor_process_read(pid, &process))
+			return false;
+		one.state = process.state;
+		show(view, &one);
+	}
+	view->count++;
+	return true;
+}
+
 void silent_get(const struct silent *s, uint64_t now, struct silent_view *out)
 {
 	*out = (struct silent_view){ 0 };
-	for (const struct process *p = s ? s->processes : NULL; p; p = p->hh.next) {
-		struct silent_process one = { .pid = p->pid };
-		struct doctor_process process;
+	for (const struct process *p = s ? s->processes : NULL; p; p = p->hh.next)
+		if (!p->heard && now >= p->since + SILENT_NS)
+			add(out, p->pid);
+}
 
-		if (p->heard || now < p->since + SILENT_NS)
-			continue;
-		if (out->count < ASKED_MOST) {
-			/* It has ended since the look. */
-			if (discover_name(p->pid, one.name, sizeof(one.name)) ||
-			    doctor_process_read(p->pid, &process))
-				continue;
-			one.state = process.state;
-			show(out, &one);
-		}
-		out->count++;
-	}
+size_t silent_news(struct silent *s, uint64_t now, uint64_t age, struct silent_view *out)
+{
+	*out = (struct silent_view){ 0 };
+	for (struct process *p = s ? s->processes : NULL; p; p = p->hh.next)
+		if (!p->heard && !p->said && now >= p->since + age)
+			p->said = add(out, p->pid);
+	return out->count;
 }
 
 void silent_words(const struct silent_view *view, char *out, size_t size)

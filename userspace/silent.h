@@ -41,6 +41,12 @@ void silent_hear(struct silent *s, pid_t pid);
 /* Who has not been heard for so long that it tells something. Looks into /proc for these. */
 void silent_get(const struct silent *s, uint64_t now, struct silent_view *out);
 
+/*
+ * Those that are silent for `age` already, each only once; how many. The view is of these alone. Looks
+ * into /proc for them.
+ */
+size_t silent_news(struct silent *s, uint64_t now, uint64_t age, struct silent_view *out);
+
 /* One line, names as they are in the view; "" where there is nobody. Pure. */
 void silent_words(const struct silent_view *view, char *out, size_t size);
 

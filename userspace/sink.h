@@ -13,8 +13,15 @@
 #include "model.h"
 #include "silent.h"
 
-#define SINK_FDS  2 /* of one sink */
-#define SINKS_MAX 4 /* of one run */
+#define SINK_FDS   2 /* of one sink */
+#define SINKS_MAX  4 /* of one run */
+#define AGENT_MAPS 4
+
+/* A map of the kernel side, by the loader's own counts. */
+struct agent_map {
+	const char *name; /* NULL: not counted (yet) */
+	uint64_t used, most;
+};
 
 /* The observer about itself, cumulative. Filled by the agent's loop, sent as pushback.agent.*. */
 struct agent_stats {
@@ -25,7 +32,25 @@ struct agent_stats {
 	uint64_t steps;
 	uint64_t processes;
 	uint64_t drain_ns; /* of the last drain */
+	uint64_t files;    /* attached, */
+	uint64_t sites;    /* and in these */
+	struct agent_map maps[AGENT_MAPS];
+	uint64_t cpu_ns;     /* of this process, since its start */
+	uint64_t memory;     /* its resident bytes, */
+	uint64_t map_memory; /* and those of the maps, in the kernel; 0: not known */
 	struct silent_view silent;
+};
+
+/* How a sink is doing, for `pushback status`. */
+struct sink_report {
+	char address[300];
+	char state[64]; /* a word or two */
+	size_t count;
+	struct {
+		const char *name;   /* of what is counted, as a metric's */
+		const char *reason; /* or NULL */
+		uint64_t value;
+	} counts[48];
 };
 
 struct sink;
@@ -63,6 +88,8 @@ struct sink_ops {
 	size_t (*fds)(const struct sink *sink, struct pollfd *fds);
 	/* May be NULL. Whether the run is to end; asked after each flush and poll. */
 	bool (*done)(const struct sink *sink);
+	/* May be NULL. Fills what is zeroed. */
+	void (*report)(const struct sink *sink, struct sink_report *out);
 	void (*free)(struct sink *sink);
 };
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "statsd_agent.h"
+#include "statsd_report.h"
 
 #define MS_NS 1000000
 
@@ -34,6 +35,7 @@
 struct sink_statsd {
 	struct sink sink;
 	enum statsd_format format;
+	const char *address; /* the caller's */
 	const char *duration_type;
 	char prefix[STATSD_TEXT_MAX];
 	char global_tags[STATSD_GLOBAL_TAGS_SIZE];
@@ -286,10 +288,18 @@ static void free_sink(struct sink *sink)
 	free(ss);
 }
 
+static void report(const struct sink *sink, struct sink_report *out)
+{
+	const struct sink_statsd *ss = (const struct sink_statsd *)sink;
+
+	statsd_report(&ss->out, ss->address, out);
+}
+
 static const struct sink_ops ops = {
 	.name = "statsd",
 	.flush = flush,
 	.poll = poll_sink,
+	.report = report,
 	.free = free_sink,
 };
 
@@ -334,6 +344,7 @@ struct sink *sink_statsd_new(const struct statsd_options *options, char *why, si
 		return NULL;
 	}
 	ss->sink.ops = &ops;
+	ss->address = options->address;
 	statsd_outbox_init(&ss->out, ss->socket, address.payload);
 	if (take_options(ss, options, why, why_size)) {
 		free_sink(&ss->sink);

@@ -14,7 +14,7 @@ enum statsd_format { STATSD_DOGSTATSD, STATSD_ETSY, STATSD_SUMMARY };
 enum statsd_histogram { STATSD_DISTRIBUTION, STATSD_HISTOGRAM, STATSD_TIMER };
 
 struct statsd_options {
-	const char *address;     /* udp://host:port, unixgram:///path, unix:///path */
+	const char *address;     /* udp://host:port, unixgram:///path, unix:///path; stays */
 	const char *prefix;      /* without the last dot */
 	const char *const *tags; /* global ones, "k:v", NULL-terminated; may be NULL */
 	enum statsd_format format;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "statsd_agent.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -66,19 +65,53 @@ static void take_losses(struct statsd_agent *agent, const struct statsd_sent *se
 	}
 }
 
+static void send_gauge(struct statsd_outbox *out, const char *name, const char *map,
+		       const char *global_tags, const char *text)
+{
+	char tag[STATSD_TEXT_MAX + 16], tags[TAGS_SIZE];
+
+	if (map)
+		statsd_own_tag(tag, sizeof(tag), "map", map);
+	snprintf(tags, sizeof(tags), "%s%s%s", map ? tag : "", map && *global_tags ? "," : "",
+		 global_tags);
+	statsd_outbox_gauge(out, agent_line(name, tags), NULL, 0, text);
+}
+
+static void send_maps(struct statsd_outbox *out, const struct agent_stats *stats,
+		      const char *global_tags)
+{
+	for (size_t i = 0; i < AGENT_MAPS && stats->maps[i].name; i++) {
+		const struct agent_map *map = &stats->maps[i];
+		char text[STATSD_NUMBER_SIZE];
+
+		statsd_number(text, map->used);
+		send_gauge(out, "map_entries", map->name, global_tags, text);
+		statsd_number(text, map->used * 100 / map->most);
+		send_gauge(out, "map_fill", map->name, global_tags, text);
+	}
+}
+
 static void send_gauges(struct statsd_outbox *out, const struct agent_stats *stats,
 			const char *global_tags)
 {
+	const struct {
+		const char *name;
+		uint64_t value;
+	} gauges[] = {
+		{ "steps", stats->steps },         { "processes", stats->processes },
+		{ "files", stats->files },         { "sites", stats->sites },
+		{ "memory", stats->memory },       { "map_memory", stats->map_memory },
+		{ "silent", stats->silent.count },
+	};
 	char text[STATSD_NUMBER_SIZE];
 
-	snprintf(text, sizeof(text), "%" PRIu64, stats->steps);
-	statsd_outbox_gauge(out, agent_line("steps", global_tags), NULL, stats->steps, text);
-	snprintf(text, sizeof(text), "%" PRIu64, stats->processes);
-	statsd_outbox_gauge(out, agent_line("processes", global_tags), NULL, stats->processes,
-			    text);
+	for (size_t i = 0; i < sizeof(gauges) / sizeof(gauges[0]); i++) {
+		statsd_number(text, gauges[i].value);
+		send_gauge(out, gauges[i].name, NULL, global_tags, text);
+	}
 	statsd_ms(text, stats->drain_ns);
-	statsd_outbox_gauge(out, agent_line("drain_time", global_tags), NULL, stats->drain_ns,
-			    text);
+	send_gauge(out, "drain_time", NULL, global_tags, text);
+	send_maps(out, stats, global_tags);
 }
 
 void statsd_agent_flush(struct statsd_agent *agent, struct statsd_outbox *out,
@@ -102,5 +135,7 @@ void statsd_agent_flush(struct statsd_agent *agent, struct statsd_outbox *out,
 		grow(&agent->lines_dropped[r], sent->lines_dropped[r]);
 		send_counter(out, "lines_dropped", reason, global_tags, &agent->lines_dropped[r]);
 	}
+	grow(&agent->cpu_time, stats->cpu_ns / 1000000);
+	send_counter(out, "cpu_time", NULL, global_tags, &agent->cpu_time);
 	send_gauges(out, stats, global_tags);
 }

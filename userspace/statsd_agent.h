@@ -6,7 +6,14 @@
  *	packets_sent	  c
  *	packets_dropped	  c, by reason	 packets that the socket did not take
  *	lines_dropped	  c, by reason	 gauges and durations in them; counters come again
+ *	cpu_time	  c		 ms
  *	steps, processes  g
+ *	files, sites	  g		 attached
+ *	silent		  g		 processes that map an attached file and have made no return
+ *	map_entries	  g, by map
+ *	map_fill	  g, by map	 %
+ *	memory		  g		 bytes, resident
+ *	map_memory	  g		 bytes, in the kernel
  *	drain_time	  g		 ms, of the last drain
  *
  * Among `lost`, the sink's own reasons: durations_unsent (episodes whose duration was in a dropped
@@ -28,6 +35,7 @@ struct statsd_agent {
 	} lost[STATSD_LOST_MAX];
 	size_t lost_count;
 	struct statsd_tally packets_sent;
+	struct statsd_tally cpu_time;
 	struct statsd_tally packets_dropped[STATSD_REASONS];
 	struct statsd_tally lines_dropped[STATSD_REASONS];
 };

@@ -71,6 +71,7 @@ static void dropped(struct statsd_outbox *out, const struct statsd_item *item,
 static void settle(struct statsd_outbox *out, const struct statsd_item *items, size_t count,
 		   enum statsd_reason reason)
 {
+	out->stats.last = reason;
 	if (reason == STATSD_SENT)
 		out->stats.packets++;
 	else

@@ -43,6 +43,7 @@ struct statsd_item {
 
 /* What became of it; only grows. */
 struct statsd_sent {
+	enum statsd_reason last; /* of a packet; STATSD_SENT also before the first one */
 	uint64_t packets;
 	uint64_t packets_dropped[STATSD_REASONS];
 	/* Of those, lines that will not come again, and of the durations among them the weights. */

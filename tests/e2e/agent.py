@@ -34,7 +34,9 @@ class Agent(Program):
         self.receiver = TimedReceiver()
         # Not a unix socket: its queue of ten packets is for a server that reads at once.
         address = self.receiver.start("udp://127.0.0.1:0")
-        argv = [PUSHBACK, "run", "--statsd", address, "--interval", interval, *options]
+        # Several run at once, and would say who has the usual one.
+        socket = [] if "--socket" in options else ["--socket", "none"]
+        argv = [PUSHBACK, "run", "--statsd", address, "--interval", interval, *socket, *options]
         super().__init__(argv, stdin=subprocess.DEVNULL)
         try:
             self.wait_line(r"^pushback: watching")

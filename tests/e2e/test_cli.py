@@ -59,6 +59,7 @@ USAGES = [
     (["run", "stray"], "'stray' is not understood", "--pid PID", "run --help"),
     (["top", "--", "stray"], "'stray' is not understood", "--pid PID", "top --help"),
     (["graph", "--for", "1s"], "too short", "at least 2.5s"),
+    (["status", "stray"], "'stray' is not understood", "--socket PATH", "status --help"),
     (["help", "nonsense"], "'nonsense' is no verb", "--help"),
     (["help", "list", "top"], "one verb", "pushback help VERB"),
     (["run", "--pid"], "--pid needs a value"),
@@ -124,7 +125,7 @@ def test_no_verb_shows_help():
 def test_help_and_version():
     assert "pushback run - " in run("run", "--help").stdout
     assert run("--help").returncode == DONE
-    for verb in ("list", "top", "graph", "run", "doctor"):
+    for verb in ("list", "top", "graph", "run", "status", "doctor"):
         assert run("help", verb).stdout == run(verb, "--help").stdout
     for word in ("--help", "-h", "help"):
         assert run("help", word).stdout == run("--help").stdout
@@ -132,7 +133,7 @@ def test_help_and_version():
     assert re.fullmatch(r"pushback \d+\.\d+\n", run("--version").stdout)
 
 
-WRITES = ["--help", "--version", "help list", "run --help", "top --help", "graph --help", "doctor", "doctor --json",
+WRITES = ["--help", "--version", "help list", "run --help", "top --help", "graph --help", "status --help", "doctor", "doctor --json",
           f"list {DEMO}", f"list --json {DEMO}"]
 
 

@@ -3,13 +3,15 @@
 
 import os
 import re
+import signal
 import xml.etree.ElementTree
 
 import pytest
 
-from program import BUILD, DEMO, ROOT, Program, run
+from program import BUILD, DEMO, PUSHBACK, ROOT, Program, run
 
 README = (ROOT / "README.md").read_text()
+STATUS = "pushback status"
 TWO = ["make demo", "make test"]  # the second one is what runs this; the first has a test below
 
 
@@ -23,7 +25,7 @@ def commands():
 
 
 def is_look(line):
-    return line.split()[0] == "pushback" and line.split()[1] != "run"
+    return line.split()[0] == "pushback" and line.split()[1] not in ("run", "status")
 
 
 def shell(line, **environment):
@@ -50,7 +52,9 @@ def test_pushback_run(line, consumer):
         return
     # timeout(1) says 124 for what it ended; --preserve-status is not in the README's line.
     assert done.returncode in (0, 124), done.stderr
-    assert done.stderr.startswith("pushback: watching ") and done.stderr.count("\n") == 1, done.stderr
+    # Another test's agent may have the usual socket.
+    said = re.sub(r"^pushback: .* pushback status --socket .*\n", "", done.stderr)
+    assert said.startswith("pushback: watching ") and said.count("\n") == 1, done.stderr
     assert consumer.process.poll() is None
 
 
@@ -65,8 +69,20 @@ def test_pushback_looks(line, consumer):
     assert "pushback-demo" in done.stdout, done.stdout
 
 
+def test_pushback_status(consumer):
+    """Another test's agent may have the usual socket, and is then asked as well."""
+    argv = [PUSHBACK, "run", "--pid", consumer.pid, "--statsd", "udp://127.0.0.1:9"]
+    with Program(argv) as agent:
+        agent.wait_line("^pushback: watching")
+        done = shell(STATUS)
+        agent.signal(signal.SIGTERM)
+        assert agent.wait() == 0
+    assert f"process {agent.pid}, " in done.stdout and "\nroom      steps " in done.stdout, done
+
+
 def test_nothing_else_stands_there():
-    assert [c for c in commands() if not c.startswith("pushback run") and not is_look(c)] == TWO
+    others = [c for c in commands() if not c.startswith("pushback run") and not is_look(c)]
+    assert others == [*TWO, STATUS]
 
 
 def test_demo():
@@ -114,7 +130,7 @@ def test_metric_names():
 
 def test_options():
     """Every option that the README names exists."""
-    verbs = ("run", "list", "top", "graph", "doctor")
+    verbs = ("run", "list", "top", "graph", "status", "doctor")
     shown = "".join(shell(f"pushback {verb} --help").stdout for verb in verbs)
     for option in set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", README)) - {"--consumer-group"}:
         assert option in shown, option
