@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: MIT
+"""SIGTERM ends the agent in time, however much is attached, and nothing is lost by it.
+
+No time is asserted: a service manager waits for 90 s, and so do we. How long it took is printed. The
+kernel lets go of perf uprobes one after the other, 50 ms each: a hundred files of them are four times as
+many and take 20 s, with PUSHBACK_TEST_LONG=1; else ten do.
+"""
+
+import signal
+import time
+
+from driver import ACCEPTED, Driver, copy_new
+from load import LONG
+from program import PROGS
+from scene import expect, nothing_lost, one, refuse, refused
+
+STOP_TIMEOUT = 90  # TimeoutStopSec of a service, as systemd has it if nobody says
+
+
+def test_stop_with_a_hundred_binaries(scene):
+    """The last one's consumer is under way."""
+    files = 10 if "--no-multi" in scene.options and not LONG else 100
+    folders = [scene.directory / f"{i}" for i in range(files)]
+    for folder in folders:
+        folder.mkdir()
+        copy_new(PROGS / "driver", folder / "driver")
+    copy_new(PROGS / "driver_library.so", folders[-1] / "driver_library.so")
+    paths = [word for folder in folders for word in ("--path", folder / "driver")]
+    with Driver(folders[-1]) as d:
+        d.init(0, "step")
+        agent = scene.watch(*paths, interval="10s")
+        assert f"watching {files} files, {4 * files} sites" in agent.lines[0]
+        episode = refuse(d)
+        for _ in range(10):
+            d.submit(0, ACCEPTED)
+        began = time.monotonic()
+        agent.signal(signal.SIGTERM)
+        assert agent.wait(STOP_TIMEOUT) == 0
+        took = time.monotonic() - began
+        assert d.let_go()
+        agent.receiver.stop()
+    print(f"\nSIGTERM with {files} binaries attached: {took:.2f} s")
+    expect(one(agent), refused(*episode), submit_accepted=11)
+    nothing_lost(agent)
