@@ -56,7 +56,7 @@ EXTENSION := $(if $(PYTHON_H),$(B)/python/pushback/__init__.py)
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all demo test test-long unit e2e progs check bench bench-smoke bench-programs install clean help
+.PHONY: all demo test test-long test-soak unit e2e progs check bench bench-smoke bench-programs install clean help
 
 all: $(B)/pushback $(B)/pushback-demo ## build pushback and the demo consumer
 
@@ -77,6 +77,11 @@ test-long: all progs ## what takes too long for each day: 200 attaches, 1,000 sc
 		tests/e2e/test_property.py tests/e2e/test_rust.py tests/e2e/test_rust_link.py \
 		tests/e2e/test_cpp.py tests/e2e/test_python.py
 	$(Q)$(PYTHON) tests/header/matrix.py --full
+
+test-soak: SECONDS = 1800
+test-soak: all progs ## agents left alone for half an hour, with a restart a minute; SECONDS=N
+	$(Q)tools/need test
+	$(Q)PUSHBACK_BUILD=$(abspath $(B)) $(PYTHON) -B tests/soak.py --seconds $(SECONDS) $(ARGS)
 
 unit: $(UNITS) ## only the unit tests
 	$(Q)tests/run-unit $(UNITS)
