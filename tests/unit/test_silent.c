@@ -75,6 +75,32 @@ static void test_who_has_been_heard_is_not_silent(void **state)
 	silent_free(s);
 }
 
+/* Once each, and only who has been it for that long. */
+static void test_news(void **state)
+{
+	struct silent *s = silent_new();
+	pid_t us = getpid(), child = begin(true), later = begin(true);
+
+	(void)state;
+	silent_meet(s, us, 10 * S);
+	silent_meet(s, child, 10 * S);
+	silent_meet(s, later, 60 * S);
+	silent_hear(s, us);
+	assert_int_equal(silent_news(s, 69 * S, 60 * S, &view), 0);
+	assert_int_equal(silent_news(s, 70 * S, 60 * S, &view), 1);
+	assert_int_equal(view.shown[0].pid, child);
+	assert_int_equal(silent_news(s, 71 * S, 60 * S, &view), 0);
+	assert_int_equal(silent_news(s, 120 * S, 60 * S, &view), 1);
+	assert_int_equal(view.shown[0].pid, later);
+	/* That it was told makes it no less silent. */
+	assert_silent(s, 120 * S, 2);
+	end(child);
+	end(later);
+	assert_int_equal(silent_news(s, 999 * S, 60 * S, &view), 0);
+	assert_int_equal(silent_news(NULL, 999 * S, 60 * S, &view), 0);
+	silent_free(s);
+}
+
 /* So new that the first return came before the first look. */
 static void test_heard_before_it_is_met(void **state)
 {
@@ -166,6 +192,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_who_has_been_heard_is_not_silent),
+		cmocka_unit_test(test_news),
 		cmocka_unit_test(test_heard_before_it_is_met),
 		cmocka_unit_test(test_who_is_not_met_again_is_forgotten),
 		cmocka_unit_test(test_who_has_ended_is_not_silent),
