@@ -140,7 +140,7 @@ static void say_own(struct lines *l, const json_t *o)
 
 	add(l, "takes     %.2f s of CPU", cpu);
 	if (uptime > 0)
-		add(l, " (%.2g %% of one)", 100 * cpu / uptime);
+		add(l, " (%.2f %% of one)", 100 * cpu / uptime);
 	add(l, ", last drain %g ms, %.1f MiB of memory, %.1f MiB in maps", real_of(o, "drain_ms"),
 	    (double)number_of(o, "memory_bytes") / 1048576,
 	    (double)number_of(o, "map_memory_bytes") / 1048576);
