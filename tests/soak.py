@@ -219,22 +219,30 @@ def said_of(place):
     return counts, told, lost
 
 
+def truths(place):
+    """{(pid, step, metric): (least, most)}; in so many minutes several may have had one number."""
+    added = collections.defaultdict(lambda: (0, 0))
+    for consumer in place.dead:
+        for step, metrics in consumer.truth.steps.items():
+            for metric, (least, most) in metrics.items():
+                low, high = added[consumer.pid, step, metric]
+                added[consumer.pid, step, metric] = low + least, high + most
+    return added
+
+
 def compare(place):
     """Each consumer with what was received of it: what is wrong, a line each."""
     counts, told, lost = said_of(place)
     wrong = [f"{place.name}: a packet: {error}" for error in place.server.errors()[:10]]
-    exact = 0
+    exact = sum(consumer.truth.is_exact() for consumer in place.dead)
     sums, repeated = collections.Counter(), collections.Counter()
-    for consumer in place.dead:
-        exact += consumer.truth.is_exact()
-        for step, metrics in consumer.truth.steps.items():
-            for metric, (least, most) in metrics.items():
-                seen = counts[consumer.pid, step][metric]
-                sums[metric] += seen
-                repeated[metric] += max(0, seen - most)
-                if seen < least or (seen > most and not place.kills):
-                    wrong.append(f"{place.name}: consumer {consumer.pid} {step} {metric}: {seen}, in truth "
-                                 f"{least}" + (f" to {most}" if most > least else ""))  # fmt: skip
+    for (pid, step, metric), (least, most) in truths(place).items():
+        seen = counts[pid, step][metric]
+        sums[metric] += seen
+        repeated[metric] += max(0, seen - most)
+        if seen < least or (seen > most and not place.kills):
+            wrong.append(f"{place.name}: consumer {pid} {step} {metric}: {seen}, in truth {least}"
+                         + (f" to {most}" if most > least else ""))  # fmt: skip
     wrong += [f"{place.name}: {metric}: {n} more than there was, and kills explain {place.repeated[metric]}"
               for metric, n in repeated.items() if n > place.repeated[metric]]  # fmt: skip
     strangers = {pid for pid, _ in counts} - {consumer.pid for consumer in place.dead}

@@ -18,7 +18,7 @@
 /* Those that may be silent, where nobody waits for them: no more often than this, and no more of a core. */
 #define MEETING_NS   10000000000ull
 #define MEETING_PART 1000
-#define YOUNG_MOST 64 /* so many; of more in that time, it is a look at all */
+#define YOUNG_MOST   64 /* so many; of more in that time, it is a look at all */
 
 struct finder {
 	struct finder_options options;

@@ -120,6 +120,24 @@ static void add_http(struct buffer *out, const struct openmetrics_style *style,
 			page->http->drops[i]);
 }
 
+static void add_maps(struct buffer *out, const struct openmetrics_style *style,
+		     const struct openmetrics_page *page)
+{
+	const struct openmetrics_family entries = { "map_entries", OPENMETRICS_GAUGE, false,
+						    "Entries of a map in the kernel." };
+	const struct openmetrics_family fill = { "map_fill", OPENMETRICS_GAUGE, false,
+						 "Of those that there is room for, in percent." };
+	const struct agent_map *maps = page->agent->maps;
+
+	openmetrics_head(out, style, &entries);
+	for (size_t i = 0; i < AGENT_MAPS && maps[i].name; i++)
+		add_one(out, style, &entries, page, "map", maps[i].name, maps[i].used);
+	openmetrics_head(out, style, &fill);
+	for (size_t i = 0; i < AGENT_MAPS && maps[i].name; i++)
+		add_one(out, style, &fill, page, "map", maps[i].name,
+			maps[i].used * 100 / maps[i].most);
+}
+
 static void add_agent(struct buffer *out, const struct openmetrics_style *style,
 		      const struct openmetrics_page *page)
 {
@@ -132,8 +150,17 @@ static void add_agent(struct buffer *out, const struct openmetrics_style *style,
 		  agent->steps },
 		{ { "processes", OPENMETRICS_GAUGE, false, "Processes that they are of." },
 		  agent->processes },
+		{ { "files", OPENMETRICS_GAUGE, false, "Files that are attached." }, agent->files },
+		{ { "sites", OPENMETRICS_GAUGE, false, "Fire sites in them." }, agent->sites },
+		{ { "silent", OPENMETRICS_GAUGE, false, "Processes without a return so far." },
+		  agent->silent },
+		{ { "memory", OPENMETRICS_GAUGE, false, "Resident bytes." }, agent->memory },
+		{ { "map_memory", OPENMETRICS_GAUGE, false, "Bytes of its maps in the kernel." },
+		  agent->map_memory },
 		{ { "drain_time", OPENMETRICS_GAUGE, true, "How long the last drain took." },
 		  agent->drain_ns },
+		{ { "cpu_time", OPENMETRICS_COUNTER, true, "Its own, since its start." },
+		  agent->cpu_ns },
 	};
 
 	add_losses(out, style, page);
@@ -142,6 +169,8 @@ static void add_agent(struct buffer *out, const struct openmetrics_style *style,
 		openmetrics_head(out, style, &gauges[i].family);
 		add_one(out, style, &gauges[i].family, page, NULL, NULL, gauges[i].value);
 	}
+	if (agent->is_known)
+		add_maps(out, style, page);
 }
 
 bool openmetrics_page_more(const struct openmetrics_page *page, struct http_cursor *cursor,

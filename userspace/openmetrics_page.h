@@ -10,6 +10,7 @@
 
 #include "http_server.h"
 #include "openmetrics_series.h"
+#include "sink.h"
 
 #define OPENMETRICS_LOST_MAX 48
 
@@ -21,7 +22,9 @@ struct openmetrics_agent {
 	} lost[OPENMETRICS_LOST_MAX];
 	size_t lost_count;
 	bool is_known; /* there was a flush */
-	uint64_t steps, processes, drain_ns;
+	uint64_t steps, processes, files, sites, silent;
+	uint64_t drain_ns, cpu_ns, memory, map_memory;
+	struct agent_map maps[AGENT_MAPS];
 };
 
 struct openmetrics_page {

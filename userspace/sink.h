@@ -53,6 +53,18 @@ struct sink_report {
 	} counts[48];
 };
 
+/* What has a reason and did not occur is left out. */
+static inline void sink_report_add(struct sink_report *report, const char *name, const char *reason,
+				   uint64_t value)
+{
+	if ((reason && !value) ||
+	    report->count == sizeof(report->counts) / sizeof(report->counts[0]))
+		return;
+	report->counts[report->count].name = name;
+	report->counts[report->count].reason = reason;
+	report->counts[report->count++].value = value;
+}
+
 struct sink;
 
 struct sink_ops {

@@ -94,6 +94,13 @@ static void take_stats(struct openmetrics_agent *agent, const struct agent_stats
 	agent->steps = stats->steps;
 	agent->processes = stats->processes;
 	agent->drain_ns = stats->drain_ns;
+	agent->files = stats->files;
+	agent->sites = stats->sites;
+	agent->silent = stats->silent.count;
+	agent->cpu_ns = stats->cpu_ns;
+	agent->memory = stats->memory;
+	agent->map_memory = stats->map_memory;
+	memcpy(agent->maps, stats->maps, sizeof(agent->maps));
 }
 
 static void flush(struct sink *sink, const struct model *m, const struct agent_stats *stats,
@@ -134,6 +141,21 @@ static size_t fds(const struct sink *sink, struct pollfd *fds)
 	return fd >= 0;
 }
 
+static void report(const struct sink *sink, struct sink_report *out)
+{
+	const struct sink_openmetrics *so = (const struct sink_openmetrics *)sink;
+	const struct http_stats *stats = http_server_stats(so->server);
+	char url[SINK_OPENMETRICS_URL_SIZE];
+
+	sink_openmetrics_url(sink, url);
+	snprintf(out->address, sizeof(out->address), "%s", url);
+	snprintf(out->state, sizeof(out->state), "listening");
+	for (unsigned int i = 0; i < HTTP_ANSWERS; i++)
+		sink_report_add(out, "answers", http_answer_codes[i], stats->answers[i]);
+	for (unsigned int i = 0; i < HTTP_DROPS; i++)
+		sink_report_add(out, "connections_dropped", http_drop_reasons[i], stats->drops[i]);
+}
+
 static void free_sink(struct sink *sink)
 {
 	struct sink_openmetrics *so = openmetrics_of(sink);
@@ -151,6 +173,7 @@ static const struct sink_ops ops = {
 	.drained = drained,
 	.poll = poll_sink,
 	.fds = fds,
+	.report = report,
 	.free = free_sink,
 };
 

@@ -9,8 +9,8 @@
 
 /* Keys that servers take away or act upon, and our own. */
 static const char *const reserved_keys[] = {
-	"host", "units",   "name",   "family",          "le", "quantile", "metric_type",
-	"step", "process", "reason", "pushback_origin",
+	"host", "units",   "name",   "family", "le",   "quantile",        "metric_type",
+	"step", "process", "reason", "map",    "code", "pushback_origin",
 };
 #define RESERVED_PREFIX "dd.internal."
 #define PREFIX_MAX      120
