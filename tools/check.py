@@ -43,7 +43,8 @@ def formatting():
 # Which of userspace's files may include what; everything else may not.
 ONLY = {
     r"pushback\.skel\.h": {"attach"},
-    r"bpf/\w+\.h": {"attach", "drain", "drain_delete", "drain_durations", "drain_hists", "drain_map", "doctor_host", "execs", "msg"},
+    r"bpf/\w+\.h": {"attach", "drain", "drain_delete", "drain_durations", "drain_hists", "drain_keep", "drain_map",
+                       "doctor_host", "execs", "msg", "multi_link", "pinned"},
     r"(lib)?elf\.h|gelf\.h": {"elfnote", "elf_image"},
 }
 # Pure files: no libbpf, no I/O, no clock.

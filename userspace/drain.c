@@ -14,11 +14,8 @@
 #include <bpf/libbpf.h>
 
 #include "drain_delete.h"
-#include "drain_hists.h"
-#include "drain_map.h"
+#include "drain_internal.h"
 #include "drain_record.h"
-#include "drain_seen.h"
-#include "peek.h"
 
 #define SILENT_NS  1000000000ull
 #define TORN_TRIES 4
@@ -28,40 +25,6 @@
 #define GONE_DRAINS 5
 /* Few of the steps, to be read one by one, are less than this part. */
 #define FEW_PART 8
-
-struct item {
-	struct seen *seen;
-	size_t at;  /* in the map's order */
-	bool whole; /* it could be read */
-	bool read;  /* by itself, where the others were not */
-	int peeked; /* peek_step.result */
-};
-
-struct drain {
-	struct attach_maps maps;
-	struct seen_table seen;
-	unsigned int walk; /* counts those that have found other steps than the one before */
-	size_t processes;
-	uint64_t changes;      /* the kernel's count, before the map was read the last time */
-	uint64_t durations_at; /* the last drain with them */
-	size_t had_events;     /* how many steps had some since the one before that */
-	uint64_t lost[DRAIN_LOSSES];
-	int cpus;
-	uint64_t *per_cpu;
-	struct drain_map map;
-	struct drain_hists *hists;
-	/* The same by process and place; as long as there are the same steps the order stays. */
-	struct pb_step_key *known;
-	size_t known_count;
-	struct item *items;
-	size_t items_count;
-	size_t steps;            /* of them, those that live */
-	size_t capacity;         /* of these arrays */
-	struct peek_step *peeks; /* for those of one process */
-	struct peeker *peeker;
-	struct hist samples[2];
-	struct pb_step entry;
-};
 
 /* One drain's arguments. */
 struct call {
@@ -251,6 +214,20 @@ static int read_durations(struct drain *d, struct seen *seen, const struct pb_st
 	return err;
 }
 
+/* Its last record was handed on. */
+static void end_step(struct drain *d, struct seen *seen, const struct pb_step *e)
+{
+	d->steps--;
+	d->known_count = 0;
+	if (d->keeps) {
+		seen->ended = e->flags & PB_STEP_DEAD;
+		d->ended++;
+	} else {
+		drain_delete_step(&d->maps, &seen->key, e);
+		seen_forget(&d->seen, seen);
+	}
+}
+
 /* -ENOMEM: its next drain makes up for it, unless it was the last one. */
 static int read_step(struct drain *d, struct item *item, const struct call *call)
 {
@@ -276,12 +253,8 @@ static int read_step(struct drain *d, struct item *item, const struct call *call
 		seen->lie_counted = true;
 	}
 	err = call->fn(&r, call->context);
-	if (r.dead) {
-		drain_delete_step(&d->maps, &seen->key, e);
-		seen_forget(&d->seen, seen);
-		d->steps--;
-		d->known_count = 0;
-	}
+	if (r.dead)
+		end_step(d, seen, e);
 	return err;
 }
 
@@ -322,7 +295,7 @@ static void renew(struct drain *d, struct item *item, const struct call *call)
 
 static bool is_living(const struct drain *d, const struct item *item)
 {
-	return item->whole && !(d->map.values[item->at].flags & PB_STEP_DEAD);
+	return item->whole && !item->seen->ended && !(d->map.values[item->at].flags & PB_STEP_DEAD);
 }
 
 /* Into the memory of those that live, or of those of them that were read by themselves. */
@@ -386,7 +359,7 @@ static int drain_process(struct drain *d, struct item *items, size_t count, stru
 	for (size_t i = 0; i < count; i++) {
 		int err;
 
-		if (!items[i].whole)
+		if (!items[i].whole || items[i].seen->ended)
 			continue;
 		note_events(d, &items[i], call);
 		err = read_step(d, &items[i], call);

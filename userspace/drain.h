@@ -9,6 +9,7 @@
 #define DRAIN_H
 
 #include "attach.h"
+#include "keep.h"
 #include "record.h"
 
 struct drain;
@@ -45,6 +46,18 @@ enum drain_loss {
 };
 uint64_t drain_lost(struct drain *d, unsigned int reason);
 const char *drain_loss_name(unsigned int reason);
+
+/*
+ * For a state that outlives the agent. Once set, a step that has ended stays in the maps, and is handed
+ * on no more, until drain_bury(): until what was handed on of it has been stored (drain_save).
+ */
+void drain_set_keeps(struct drain *d);
+/* Deletes those that have ended from the maps; how many have since the last time. */
+void drain_bury(struct drain *d);
+size_t drain_ended(const struct drain *d);
+void drain_save(const struct drain *d, struct keep_writer *w);
+/* Into a new one. 0, -ENOMEM or -EBADMSG. */
+int drain_load(struct drain *d, struct keep_reader *r);
 
 /* As of the last drain. */
 size_t drain_steps(const struct drain *d);

@@ -40,10 +40,12 @@ void drain_delete_step(const struct attach_maps *maps, const struct pb_step_key 
 	struct pb_place_key place = { .process = key->process, .place = e->place };
 	uint64_t lives;
 
-	bpf_map_delete_elem(maps->steps, key);
 	delete_durations(maps, key, e);
 	if (!bpf_map_lookup_elem(maps->places, &place, &lives) && lives == key->instance)
 		bpf_map_delete_elem(maps->places, &place);
+	/* Last, and counted but once: should we be killed in between, the next agent does it again. */
+	if (bpf_map_delete_elem(maps->steps, key))
+		return;
 	/* One whose exit was seen is still going through its steps, until it says that it has exited. */
 	if (e->flags & PB_STEP_EXITED && !e->dead_ns)
 		delete_process(maps, &key->process);

@@ -112,3 +112,36 @@ int samples_hand_on(struct samples *samples, uint64_t most, struct hist *into)
 	}
 	return 0;
 }
+
+void samples_save(const struct samples *samples, struct keep_writer *w)
+{
+	keep_number(w, samples->total);
+	keep_number(w, samples->size);
+	for (size_t i = 0; i < samples->size; i++) {
+		keep_number(w, samples->buckets[i].index);
+		keep_number(w, samples->buckets[i].handed_on);
+	}
+}
+
+int samples_load(struct samples *samples, struct keep_reader *r)
+{
+	uint64_t index, next = 0;
+	size_t count;
+
+	samples->total = keep_read(r);
+	count = keep_read_count(r);
+	for (size_t i = 0; i < count; i++, next = index + 1) {
+		uint32_t handed_on;
+		int err;
+
+		index = keep_read(r);
+		handed_on = (uint32_t)keep_read(r);
+		if (r->failed || index < next || index >= PB_HIST_BUCKETS)
+			return -EBADMSG;
+		err = add_bucket(samples, samples->size, (unsigned int)index);
+		if (err)
+			return err;
+		samples->buckets[i].read = samples->buckets[i].handed_on = handed_on;
+	}
+	return keep_result(r);
+}

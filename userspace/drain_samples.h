@@ -8,6 +8,7 @@
 #define DRAIN_SAMPLES_H
 
 #include "hist.h"
+#include "keep.h"
 #include "pushback_abi.h"
 
 /* What one histogram has, as it was read last, and what of it was handed on. Zeroed is nothing. */
@@ -27,5 +28,9 @@ int samples_read(struct samples *samples, unsigned int part, const struct pb_his
  * next time. 0, or -ENOMEM with no more taken than was added.
  */
 int samples_hand_on(struct samples *samples, uint64_t most, struct hist *into);
+
+/* What was handed on, for the next agent, and into zeroed ones. -ENOMEM, or -EBADMSG. */
+void samples_save(const struct samples *samples, struct keep_writer *w);
+int samples_load(struct samples *samples, struct keep_reader *r);
 
 #endif /* DRAIN_SAMPLES_H */

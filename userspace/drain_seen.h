@@ -12,6 +12,7 @@
 #include <uthash.h>
 
 #include "drain_durations.h"
+#include "keep.h"
 #include "pushback_abi.h"
 
 struct seen {
@@ -26,6 +27,7 @@ struct seen {
 	bool name_counted;
 	bool unreadable_counted;
 	bool lie_counted;
+	uint32_t ended; /* its last record was handed on: PB_STEP_DEAD of it; 0 while it lives */
 };
 
 /* Zeroed is empty. */
@@ -46,5 +48,9 @@ void seen_free(struct seen_table *t);
 /* A walk over many: each is asked for in its turn; NULL if it is not known. */
 void seen_begin(struct seen_table *t);
 struct seen *seen_next(struct seen_table *t, const struct pb_step_key *key);
+
+/* For the next agent, and into an empty table. 0, -ENOMEM or -EBADMSG. */
+void seen_save(const struct seen_table *t, struct keep_writer *w);
+int seen_load(struct seen_table *t, struct keep_reader *r);
 
 #endif /* DRAIN_SEEN_H */

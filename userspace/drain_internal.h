@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * drain_internal.h - what the drain has
+ *
+ *	drain.c       drains
+ *	drain_keep.c  what of them outlives the agent
+ */
+#ifndef DRAIN_INTERNAL_H
+#define DRAIN_INTERNAL_H
+
+#include "drain.h"
+#include "drain_hists.h"
+#include "drain_map.h"
+#include "drain_seen.h"
+#include "peek.h"
+
+struct item {
+	struct seen *seen;
+	size_t at;  /* in the map's order */
+	bool whole; /* it could be read */
+	bool read;  /* by itself, where the others were not */
+	int peeked; /* peek_step.result */
+};
+
+struct drain {
+	struct attach_maps maps;
+	struct seen_table seen;
+	unsigned int walk; /* counts those that have found other steps than the one before */
+	size_t processes;
+	uint64_t changes;      /* the kernel's count, before the map was read the last time */
+	uint64_t durations_at; /* the last drain with them */
+	size_t had_events;     /* how many steps had some since the one before that */
+	uint64_t lost[DRAIN_LOSSES];
+	int cpus;
+	uint64_t *per_cpu;
+	struct drain_map map;
+	struct drain_hists *hists;
+	/* The same by process and place; as long as there are the same steps the order stays. */
+	struct pb_step_key *known;
+	size_t known_count;
+	struct item *items;
+	size_t items_count;
+	size_t steps;            /* of them, those that live */
+	bool keeps;              /* drain_set_keeps() */
+	size_t ended;            /* that wait for drain_bury() */
+	size_t capacity;         /* of these arrays */
+	struct peek_step *peeks; /* for those of one process */
+	struct peeker *peeker;
+	struct hist samples[2];
+	struct pb_step entry;
+};
+
+#endif /* DRAIN_INTERNAL_H */
