@@ -51,6 +51,7 @@ void model_free(struct model *m)
 		hist_free(&entry->series.durations[PUSHBACK_RECEIVE]);
 		free(entry);
 	}
+	model_free_left(m);
 	hist_free(&m->scratch);
 	free_arrays(m);
 	free(m);
@@ -134,11 +135,12 @@ static struct step *step_new(struct model *m, const struct record *record, const
 {
 	struct entry *entry = model_entry(m, record->name, record->process, tags);
 	struct entry *consumer = entry ? model_entry(m, NULL, record->process, tags) : NULL;
-	struct step *step;
+	struct step *left, *step;
 
 	if (!consumer || reserve_steps(m))
 		return NULL;
-	step = calloc(1, sizeof(*step));
+	left = model_take_left(m, &record->key);
+	step = left ? left : calloc(1, sizeof(*step));
 	if (!step)
 		return NULL;
 	step->record.key = record->key;
@@ -151,9 +153,13 @@ static struct step *step_new(struct model *m, const struct record *record, const
 	}
 	step->entry = entry;
 	step->consumer = consumer;
-	model_first_sight(m, step, record);
-	step->driven_at = m->now;
+	if (!left) {
+		model_first_sight(m, step, record);
+		step->driven_at = m->now;
+	}
 	step->pressure = model_new_pressure(step);
+	if (left)
+		step->pressure.judged_at = m->now;
 	entry->living++;
 	consumer->living++;
 	m->living[m->living_count++] = step;
@@ -248,6 +254,20 @@ static void keep(struct record *last, const struct record *next)
 	last->settle = next->settle;
 }
 
+/*
+ * Nobody watched it for a while: what was open then was dropped, and its time is not in the totals any
+ * more. It counts on from there.
+ */
+static void begin_watch(struct record *last, const struct record *next)
+{
+	static const enum counter times[] = { COUNTER_SEND_TIME, COUNTER_RECEIVE_TIME,
+					      COUNTER_SEND_SELF_TIME };
+
+	for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++)
+		if (next->counter[times[i]] < last->counter[times[i]])
+			last->counter[times[i]] = next->counter[times[i]];
+}
+
 /* The record becomes the step's last one, what its counters have grown by goes into the series. */
 static void take_record(struct model *m, struct step *step, const struct record *record)
 {
@@ -257,6 +277,8 @@ static void take_record(struct model *m, struct step *step, const struct record 
 	if (has_returned(last, record))
 		step->driven_at = m->now;
 	m->changed |= has_moved(last, record) || (record->marks && !step->marks);
+	if (record->watched != last->watched)
+		begin_watch(last, record);
 	/* From busy time on they are the model's own. */
 	for (int i = 0; i < COUNTER_BUSY_TIME; i++) {
 		if (record->counter[i] <= last->counter[i])

@@ -19,6 +19,7 @@
 #ifndef MODEL_H
 #define MODEL_H
 
+#include "keep.h"
 #include "record.h"
 
 struct model;
@@ -164,5 +165,14 @@ void model_sample_end(struct model *m);
 size_t model_ended_series(const struct model *m);
 /* The sinks have seen this interval: clears durations, forgets series without instances. */
 void model_next_interval(struct model *m);
+
+/*
+ * For the next agent: series with what they have counted, and how far each living step had come. That
+ * one loads it into a new model, before the first drain; its steps live again once a record comes for
+ * them. Spells go on; what samples show and averages begin anew. 0, -ENOMEM, -EBADMSG, or -EPROTO: of
+ * another version.
+ */
+void model_save(const struct model *m, struct keep_writer *w);
+int model_load(struct model *m, struct keep_reader *r);
 
 #endif /* MODEL_H */

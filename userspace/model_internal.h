@@ -9,6 +9,7 @@
  *	model_cycles.c    edges that are none
  *	model_edges.c     refusals on each edge
  *	model_sample.c    samples of the enter marks: who is busy
+ *	model_keep.c      what of all this outlives the agent
  *	model_pressure.c  some and full of each consumer, and their averages
  *
  * Two hash tables: step instances by their key, series by their names. All arrays that have an item
@@ -157,6 +158,7 @@ struct trail {
 
 struct model {
 	struct step *steps;    /* by key, the dead ones included */
+	struct step *left;     /* by key: those of a former agent that no record has come for yet */
 	struct entry *entries; /* by name, in order of id */
 	uint64_t last_id;
 	uint64_t now;    /* of this drain */
@@ -220,6 +222,12 @@ void model_start_trail(struct trail *trail);
 
 /* Adds, but not beyond UINT64_MAX. */
 void model_add(uint64_t *sum, uint64_t more);
+
+/* ---- model_keep.c ---- */
+
+/* What a former agent has left of this step, if it has; the caller's from now on. */
+struct step *model_take_left(struct model *m, const struct pb_step_key *key);
+void model_free_left(struct model *m);
 
 /* ---- model_series.c ---- */
 
