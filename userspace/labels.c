@@ -167,6 +167,24 @@ static void write_text(const struct labels *l, pid_t pid, char *text, size_t siz
 	}
 }
 
+/* NULL when out of memory. */
+static struct cached *remember(struct labels *l, const struct pb_process_key *process,
+			       const char *text)
+{
+	struct cached *c = calloc(1, sizeof(*c) + strlen(text) + 1);
+
+	if (!c)
+		return NULL;
+	c->process = *process;
+	c->asked = true;
+	strcpy(c->text, text);
+	HASH_ADD(hh, l->cache, process, sizeof(c->process), c);
+	if (c->hh.tbl)
+		return c;
+	free(c);
+	return NULL;
+}
+
 const char *labels_of(struct labels *l, const struct pb_process_key *process)
 {
 	struct cached *c;
@@ -180,18 +198,8 @@ const char *labels_of(struct labels *l, const struct pb_process_key *process)
 		return c->text;
 	}
 	write_text(l, (pid_t)process->tgid, text, sizeof(text));
-	c = calloc(1, sizeof(*c) + strlen(text) + 1);
-	if (!c)
-		return "";
-	c->process = *process;
-	c->asked = true;
-	strcpy(c->text, text);
-	HASH_ADD(hh, l->cache, process, sizeof(c->process), c);
-	if (!c->hh.tbl) {
-		free(c);
-		return "";
-	}
-	return c->text;
+	c = remember(l, process, text);
+	return c ? c->text : "";
 }
 
 void labels_sweep(struct labels *l)
@@ -206,4 +214,52 @@ void labels_sweep(struct labels *l)
 			c->asked = false;
 		}
 	}
+}
+
+void labels_save(const struct labels *l, struct keep_writer *w)
+{
+	keep_number(w, l->specs_count);
+	for (size_t i = 0; i < l->specs_count; i++) {
+		keep_text(w, l->specs[i].key);
+		keep_number(w, l->specs[i].source);
+		keep_text(w, l->specs[i].name);
+	}
+	keep_number(w, HASH_COUNT(l->cache));
+	for (const struct cached *c = l->cache; c; c = c->hh.next) {
+		keep_bytes(w, &c->process, sizeof(c->process));
+		keep_text(w, c->text);
+	}
+}
+
+static bool has_same_specs(const struct labels *l, struct keep_reader *r)
+{
+	bool same = keep_read(r) == l->specs_count;
+
+	for (size_t i = 0; same && i < l->specs_count; i++) {
+		same = !strcmp(keep_read_text(r), l->specs[i].key);
+		same &= keep_read(r) == l->specs[i].source;
+		same &= !strcmp(keep_read_text(r), l->specs[i].name);
+	}
+	return same;
+}
+
+int labels_load(struct labels *l, struct keep_reader *r)
+{
+	size_t count;
+
+	if (!has_same_specs(l, r))
+		return keep_result(r);
+	count = keep_read_count(r);
+	for (size_t i = 0; i < count; i++) {
+		struct pb_process_key process;
+		const char *text;
+
+		keep_read_bytes(r, &process, sizeof(process));
+		text = keep_read_text(r);
+		if (r->failed)
+			break;
+		if (!remember(l, &process, text))
+			return -ENOMEM;
+	}
+	return keep_result(r);
 }

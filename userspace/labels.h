@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "keep.h"
 #include "pushback_abi.h"
 
 struct labels;
@@ -35,5 +36,12 @@ void labels_free(struct labels *l);
 const char *labels_of(struct labels *l, const struct pb_process_key *process);
 /* Forgets processes that were not asked for since the last sweep. */
 void labels_sweep(struct labels *l);
+
+/*
+ * For the next agent, which cannot ask the processes that have ended since. That one takes it only with
+ * the same specs. 0, -ENOMEM or -EBADMSG.
+ */
+void labels_save(const struct labels *l, struct keep_writer *w);
+int labels_load(struct labels *l, struct keep_reader *r);
 
 #endif /* LABELS_H */

@@ -102,6 +102,13 @@ struct sink_ops {
 	bool (*done)(const struct sink *sink);
 	/* May be NULL. Fills what is zeroed. */
 	void (*report)(const struct sink *sink, struct sink_report *out);
+	/*
+	 * May be NULL, both of them: what it has handed over is remembered for the next agent, whose sink
+	 * of the same name loads it before its first flush; the model has its series then. 0, -ENOMEM,
+	 * -EBADMSG or -EPROTO.
+	 */
+	void (*save)(const struct sink *sink, struct keep_writer *w);
+	int (*load)(struct sink *sink, const struct model *m, struct keep_reader *r);
 	void (*free)(struct sink *sink);
 };
 

@@ -295,11 +295,29 @@ static void report(const struct sink *sink, struct sink_report *out)
 	statsd_report(&ss->out, ss->address, out);
 }
 
+static void save(const struct sink *sink, struct keep_writer *w)
+{
+	const struct sink_statsd *ss = (const struct sink_statsd *)sink;
+
+	statsd_table_save(&ss->table, w);
+	statsd_agent_save(&ss->agent, &ss->out, w);
+}
+
+static int load(struct sink *sink, const struct model *m, struct keep_reader *r)
+{
+	struct sink_statsd *ss = statsd_of(sink);
+	int err = statsd_table_load(&ss->table, m, r);
+
+	return err ? err : statsd_agent_load(&ss->agent, &ss->out, r);
+}
+
 static const struct sink_ops ops = {
 	.name = "statsd",
 	.flush = flush,
 	.poll = poll_sink,
 	.report = report,
+	.save = save,
+	.load = load,
 	.free = free_sink,
 };
 

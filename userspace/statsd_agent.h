@@ -45,4 +45,12 @@ void statsd_agent_flush(struct statsd_agent *agent, struct statsd_outbox *out,
 			const struct statsd_table *table, const struct agent_stats *stats,
 			const char *global_tags);
 
+/*
+ * statsd_keep.c: for the next agent, and into a zeroed one. Durations that still wait for the server
+ * count as dropped: nobody sends them if this is the end. 0, -EBADMSG or -EPROTO.
+ */
+void statsd_agent_save(const struct statsd_agent *agent, const struct statsd_outbox *out,
+		       struct keep_writer *w);
+int statsd_agent_load(struct statsd_agent *agent, struct statsd_outbox *out, struct keep_reader *r);
+
 #endif /* STATSD_AGENT_H */

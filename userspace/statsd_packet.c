@@ -305,3 +305,21 @@ void statsd_outbox_discard(struct statsd_outbox *out, enum statsd_reason reason)
 	while (out->head)
 		pop(out, reason);
 }
+
+static uint64_t count_durations(const struct statsd_item *items, size_t count)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < count; i++)
+		sum += items[i].kind == STATSD_DURATION ? items[i].amount : 0;
+	return sum;
+}
+
+uint64_t statsd_outbox_durations(const struct statsd_outbox *out)
+{
+	uint64_t sum = count_durations(out->items, out->items_count);
+
+	for (const struct statsd_packet *p = out->head; p; p = p->next)
+		sum += count_durations(p->items, p->items_count);
+	return sum;
+}

@@ -104,4 +104,7 @@ bool statsd_outbox_drain(struct statsd_outbox *out, int wait_ms, int patience_ms
 /* Gives up what waits. */
 void statsd_outbox_discard(struct statsd_outbox *out, enum statsd_reason reason);
 
+/* The weights of the durations that wait or are in the growing packet. */
+uint64_t statsd_outbox_durations(const struct statsd_outbox *out);
+
 #endif /* STATSD_PACKET_H */

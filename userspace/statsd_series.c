@@ -67,7 +67,7 @@ static const char *skip_origin(const char *tags, const char **id, size_t *size)
 	return *tags ? tags + 1 : tags;
 }
 
-static char *make_tags(const struct statsd_table *t, const struct series *series)
+char *statsd_tags(const struct statsd_table *t, const struct series *series)
 {
 	char step[STATSD_TEXT_MAX + 16] = "", process[STATSD_TEXT_MAX + 16];
 	size_t size =
@@ -97,7 +97,7 @@ static struct statsd_series *new_state(const struct statsd_table *t, const struc
 	if (!s)
 		return NULL;
 	s->id = series->id;
-	s->tags = make_tags(t, series);
+	s->tags = statsd_tags(t, series);
 	if (!s->tags) {
 		free(s);
 		return NULL;

@@ -10,6 +10,7 @@
 #ifndef STATSD_SERIES_H
 #define STATSD_SERIES_H
 
+#include "keep.h"
 #include "model.h"
 #include "statsd_packet.h"
 
@@ -64,5 +65,11 @@ bool statsd_slot_is_time(unsigned int slot);
  */
 bool statsd_has_counter(const struct series *series, enum counter c);
 bool statsd_has_gauge(const struct series *series, enum gauge g);
+
+/* statsd_keep.c: for the next agent, and into an empty table. 0, -ENOMEM, -EBADMSG or -EPROTO. */
+void statsd_table_save(const struct statsd_table *t, struct keep_writer *w);
+int statsd_table_load(struct statsd_table *t, const struct model *m, struct keep_reader *r);
+/* "k:v,k2:v2", sane, with the table's global ones; NULL when out of memory. */
+char *statsd_tags(const struct statsd_table *t, const struct series *series);
 
 #endif /* STATSD_SERIES_H */
