@@ -54,6 +54,9 @@ PB_OFFSET(known, 376);
 PB_OFFSET(reserved, 380);
 PB_OFFSET(name, 384);
 
+/* Of all that follows. A state that outlives its agent is for agents of the same version only. */
+#define PB_ABI_VERSION 1
+
 /* The probes; also the low byte of an attach cookie, the object's number is above it. */
 enum pb_probe {
 	PB_PROBE_SUBMIT_RETURN = 0,

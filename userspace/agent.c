@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "agent_ask.h"
+#include "agent_keep.h"
 #include "agent_stats.h"
 #include "attach.h"
 #include "drain.h"
@@ -45,6 +46,7 @@ struct agent {
 	struct labels *labels;
 	struct sampler *sampler;
 	struct silent *silent;     /* NULL: nobody asks */
+	struct agent_keep *keep;   /* NULL: nothing outlives us */
 	struct sink *const *sinks; /* while it runs */
 	size_t sinks_count;
 	struct agent_stats stats;
@@ -106,12 +108,24 @@ static bool new_finder(struct agent *a)
 	return a->finder;
 }
 
+/* What a former agent has left. */
+static int recall(struct agent *a, char *why)
+{
+	struct agent_keep_parts parts = { .pinned = attach_pinned(a->attach),
+					  .drain = a->drain,
+					  .model = a->model,
+					  .labels = a->labels };
+
+	return parts.pinned ? agent_keep_new(&a->keep, &parts, why) : 0;
+}
+
 static enum exit_status build(struct agent *a, char *why)
 {
 	const struct agent_options *o = a->options;
 	struct attach_options options = { .filter_processes = o->pids_count > 0,
 					  .tell_execs = !o->pids_count,
-					  .no_multi = o->no_multi };
+					  .no_multi = o->no_multi,
+					  .pin_dir = o->pin_dir };
 	struct attach_maps maps;
 	int err;
 
@@ -134,7 +148,11 @@ static enum exit_status build(struct agent *a, char *why)
 		snprintf(why, ATTACH_WHY_SIZE, "out of memory");
 		return EXIT_FAILED;
 	}
-	err = finder_start(a->finder, why);
+	err = recall(a, why);
+	if (!err)
+		err = finder_start(a->finder, why);
+	if (!err && !o->paths)
+		attach_let_go(a->attach);
 	return err ? exit_of(err) : EXIT_DONE;
 }
 
@@ -153,10 +171,12 @@ enum exit_status agent_new(struct agent **out, const struct agent_options *optio
 	a->since = time(NULL);
 	a->since_ns = now_ns();
 	status = build(a, why);
-	if (status)
+	if (status) {
 		agent_free(a);
-	else
+	} else {
+		agent_keep_tell(a->attach, a->options->paths);
 		*out = a;
+	}
 	return status;
 }
 
@@ -164,6 +184,7 @@ void agent_free(struct agent *a)
 {
 	if (!a)
 		return;
+	agent_keep_free(a->keep);
 	drain_free(a->drain);
 	finder_free(a->finder);
 	matcher_free(a->matcher);
@@ -180,13 +201,14 @@ void agent_free(struct agent *a)
 void agent_describe(const struct agent *a, char *text, size_t size)
 {
 	size_t pids = a->options->pids_count;
-	char who[32] = "all processes";
+	char who[32] = "all processes", since[64];
 
 	if (pids)
 		snprintf(who, sizeof(who), "%zu process%s", pids, pids == 1 ? "" : "es");
-	snprintf(text, size, "%zu file%s, %zu sites, %s (%s)", attach_files(a->attach),
+	agent_keep_age(a->keep, now_ns(), since, sizeof(since));
+	snprintf(text, size, "%zu file%s, %zu sites, %s (%s)%s", attach_files(a->attach),
 		 attach_files(a->attach) == 1 ? "" : "s", attach_sites(a->attach), who,
-		 attach_is_multi(a->attach) ? "uprobe_multi" : "perf uprobes");
+		 attach_is_multi(a->attach) ? "uprobe_multi" : "perf uprobes", since);
 }
 
 bool agent_was_stopped(const struct agent *a)
@@ -373,6 +395,14 @@ static bool wait_until(struct agent *a, struct sink *const *sinks, size_t count,
 	return false;
 }
 
+/* There is no last drain where another agent goes on. */
+static enum drain_kind kind_of(const struct agent *a, bool due, bool end)
+{
+	if (end && !a->keep)
+		return DRAIN_LAST;
+	return due || end ? DRAIN_ALL : DRAIN_COUNTS;
+}
+
 enum exit_status agent_run(struct agent *a, struct sink *const *sinks, size_t count, char *why)
 {
 	uint64_t interval = a->options->interval_ns;
@@ -384,6 +414,8 @@ enum exit_status agent_run(struct agent *a, struct sink *const *sinks, size_t co
 
 	a->sinks = sinks;
 	a->sinks_count = count;
+	if (a->keep && agent_keep_load_sinks(a->keep, sinks, count, why))
+		return EXIT_FAILED;
 	model_begin(a->model, now);
 	model_end(a->model);
 	while (!end) {
@@ -394,12 +426,13 @@ enum exit_status agent_run(struct agent *a, struct sink *const *sinks, size_t co
 		first = UINT64_MAX;
 		due = now >= next_flush;
 		end = end || (due && a->options->once) || finder_all_gone(a->finder);
-		failed = drain(a, now, end ? DRAIN_LAST : due ? DRAIN_ALL : DRAIN_COUNTS, why);
+		failed = drain(a, now, kind_of(a, due, end), why);
 		end |= failed;
 		if (due || end)
 			flush(a, sinks, count, now, end);
 		else if (model_ended_series(a->model) > ENDED_MOST)
 			forget_ended(a, sinks, count, now);
+		agent_keep_round(a->keep, sinks, count, due || end, now);
 		if (a->options->say_silent && now >= a->next_saying) {
 			agent_ask_say_silent(a->silent, now);
 			a->next_saying = now + SAYING_NS;

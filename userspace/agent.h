@@ -29,8 +29,9 @@ struct agent_options {
 	uint64_t interval_ns;
 	bool once; /* one interval, then the end */
 	bool no_multi;
-	bool find_silent; /* for agent_stats.silent, which is empty otherwise; */
-	bool say_silent;  /* ... for months: looked for now and then, and said once of each */
+	const char *pin_dir; /* the state stays there for the next agent; NULL: it goes with us */
+	bool find_silent;    /* for agent_stats.silent, which is empty otherwise; */
+	bool say_silent;     /* ... for months: looked for now and then, and said once of each */
 };
 
 /*
@@ -40,7 +41,7 @@ struct agent_options {
 enum exit_status agent_new(struct agent **out, const struct agent_options *options, char *why);
 void agent_free(struct agent *a);
 
-/* "3 files, 12 sites, all processes (uprobe_multi)" */
+/* "3 files, 12 sites, all processes (uprobe_multi)", and of what age a state is that goes on */
 void agent_describe(const struct agent *a, char *text, size_t size);
 
 /*

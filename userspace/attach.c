@@ -2,8 +2,7 @@
 /*
  * attach.c - see attach.h
  *
- * One uprobe_multi link per file where the kernel has it, else one perf uprobe per site. The multi
- * link is made by bpf(2) itself: libbpf has it only since 1.3, and Debian 12 ships 1.1.2.
+ * One uprobe_multi link per file where the kernel has it, else one perf uprobe per site.
  */
 #include "attach.h"
 
@@ -12,15 +11,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
-#include <linux/bpf.h>
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
 
+#include "attach_internal.h"
+#include "multi_link.h"
 #include "namespaces.h"
+#include "pinned.h"
 
 /* The skeleton holds the object as one string, longer than C11 promises. */
 #pragma GCC diagnostic push
@@ -28,44 +28,9 @@
 #include "pushback.skel.h"
 #pragma GCC diagnostic pop
 
-#define TRACE_UPROBE_MULTI 48 /* enum bpf_attach_type, since Linux 6.6 */
-#define BTF_PATH           "/sys/kernel/btf/vmlinux"
-#define PMU_PATH           "/sys/bus/event_source/devices/uprobe/type"
-#define DETACH_THREADS     15 /* beside the one that is there */
-
-/* The part of union bpf_attr that makes a uprobe_multi link; newer than Debian 12's <linux/bpf.h>. */
-struct multi_link_attr {
-	uint32_t prog_fd;
-	uint32_t target_fd;
-	uint32_t attach_type;
-	uint32_t flags;
-	uint64_t path;
-	uint64_t offsets;
-	uint64_t ref_ctr_offsets;
-	uint64_t cookies;
-	uint32_t count;
-	uint32_t multi_flags;
-	uint32_t pid;
-	uint32_t zero;
-};
-
-struct attached {
-	bool used;         /* else the number is free */
-	struct file_id id; /* inode 0: another file has it now */
-	int link_fd;       /* multi, or -1 */
-	struct bpf_link *links[ELFNOTE_SITES_MAX];
-	size_t links_count;
-	size_t sites;
-};
-
-struct attach {
-	struct pushback_bpf *skeleton;
-	bool multi;
-	struct attached *files; /* by their number, which their cookies have */
-	size_t numbers;
-	size_t files_count;
-	size_t sites_count;
-};
+#define BTF_PATH       "/sys/kernel/btf/vmlinux"
+#define PMU_PATH       "/sys/bus/event_source/devices/uprobe/type"
+#define DETACH_THREADS 15 /* beside the one that is there */
 
 static uint64_t now_ns(void)
 {
@@ -75,55 +40,34 @@ static uint64_t now_ns(void)
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-static int multi_link(const struct multi_link_attr *attr)
-{
-	long fd = syscall(SYS_bpf, BPF_LINK_CREATE, attr, sizeof(*attr));
-
-	return fd < 0 ? -errno : (int)fd;
-}
-
-int attach_try_multi(const char *path, uint64_t offset, pid_t pid)
-{
-	static const struct bpf_insn nothing[] = {
-		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0 },
-		{ .code = BPF_JMP | BPF_EXIT },
-	};
-	LIBBPF_OPTS(bpf_prog_load_opts, options,
-		    .expected_attach_type = (enum bpf_attach_type)TRACE_UPROBE_MULTI);
-	struct multi_link_attr attr = {
-		.attach_type = TRACE_UPROBE_MULTI,
-		.path = (uint64_t)(uintptr_t)path,
-		.offsets = (uint64_t)(uintptr_t)&offset,
-		.count = 1,
-		.pid = (uint32_t)pid,
-	};
-	int prog_fd, fd;
-
-	prog_fd = bpf_prog_load(BPF_PROG_TYPE_KPROBE, NULL, "GPL", nothing, 2, &options);
-	if (prog_fd < 0) {
-		fd = prog_fd;
-	} else {
-		attr.prog_fd = (uint32_t)prog_fd;
-		fd = multi_link(&attr);
-		close(prog_fd);
-	}
-	/* What a kernel says that knows no such program or link. */
-	return fd == -EINVAL ? -ENOTSUP : fd == -EACCES ? -EPERM : fd;
-}
-
-/* A link on a directory is refused as no regular file by kernels that have them. */
-static bool has_multi(void)
-{
-	int fd = attach_try_multi("/", 0, 0);
-
-	if (fd >= 0)
-		close(fd);
-	return fd == -EBADF;
-}
-
 static bool has_tracepoint(const struct btf *btf, const char *name)
 {
 	return btf__find_by_name_kind(btf, name, BTF_KIND_TYPEDEF) > 0;
+}
+
+static int not_loaded(int err, char *why)
+{
+	if (err == -EPERM || err == -EACCES) {
+		snprintf(why, ATTACH_WHY_SIZE,
+			 "not allowed to load BPF programs: run as root, or with CAP_BPF and "
+			 "CAP_PERFMON");
+		return -EPERM;
+	}
+	snprintf(why, ATTACH_WHY_SIZE,
+		 "the kernel does not take our BPF programs (%s): --verbose shows its reason",
+		 strerror(-err));
+	return -ENOTSUP;
+}
+
+static int refuse_pin(const struct attach_options *options, char *why)
+{
+	if (!options->no_multi && attach_try_multi("/", 0, 0) == -EPERM)
+		return not_loaded(-EPERM, why);
+	snprintf(why, ATTACH_WHY_SIZE,
+		 "--pin needs uprobe_multi links, which %s: run without --pin",
+		 options->no_multi ? "--no-multi does without"
+				   : "this kernel does not have (Linux 6.6)");
+	return -ENOTSUP;
 }
 
 /* Settings before load: which programs this kernel can have. */
@@ -156,9 +100,12 @@ static int configure(struct attach *a, const struct attach_options *options, cha
 	bpf_program__set_autoload(s->progs.pushback_prepare_exec, prepare);
 	bpf_program__set_autoload(s->progs.pushback_exec, !prepare);
 	bpf_program__set_autoload(s->progs.pushback_new_image, options->tell_execs);
+	bpf_program__set_autoattach(s->progs.pushback_new_image, !options->pin_dir);
 	bpf_map__set_autocreate(s->maps.execs, options->tell_execs);
 	s->rodata->filter_processes = options->filter_processes;
-	a->multi = !options->no_multi && has_multi();
+	a->multi = !options->no_multi && multi_link_exists();
+	if (options->pin_dir && !a->multi)
+		return refuse_pin(options, why);
 	if (!a->multi && access(PMU_PATH, F_OK)) {
 		snprintf(why, ATTACH_WHY_SIZE,
 			 "this kernel has no uprobes (%s): use one built with CONFIG_UPROBE_EVENTS",
@@ -167,22 +114,8 @@ static int configure(struct attach *a, const struct attach_options *options, cha
 	}
 	if (a->multi)
 		bpf_program__set_expected_attach_type(s->progs.pushback_event,
-						      (enum bpf_attach_type)TRACE_UPROBE_MULTI);
+						      (enum bpf_attach_type)MULTI_LINK_TYPE);
 	return 0;
-}
-
-static int not_loaded(int err, char *why)
-{
-	if (err == -EPERM || err == -EACCES) {
-		snprintf(why, ATTACH_WHY_SIZE,
-			 "not allowed to load BPF programs: run as root, or with CAP_BPF and "
-			 "CAP_PERFMON");
-		return -EPERM;
-	}
-	snprintf(why, ATTACH_WHY_SIZE,
-		 "the kernel does not take our BPF programs (%s): --verbose shows its reason",
-		 strerror(-err));
-	return -ENOTSUP;
 }
 
 /* Exits and execs. The event program is attached per file. */
@@ -192,6 +125,31 @@ static int follow_processes(struct attach *a)
 
 	bpf_program__set_autoattach(s->progs.pushback_event, false);
 	return pushback_bpf__attach(s);
+}
+
+/* What stands for the code of all programs. */
+static int open_state(struct attach *a, const char *dir, char *why)
+{
+	size_t size;
+	const void *code = pushback_bpf__elf_bytes(&size);
+
+	return attach_open_state(a, dir, code, size, why);
+}
+
+static int event_fd(const struct attach *a)
+{
+	int fd = a->pinned ? pinned_event(a->pinned) : -1;
+
+	return fd < 0 ? bpf_program__fd(a->skeleton->progs.pushback_event) : fd;
+}
+
+/* News for this agent only, so it ends with it where all else stays. */
+static int follow_execs(struct attach *a, char *why)
+{
+	struct pushback_bpf *s = a->skeleton;
+
+	s->links.pushback_new_image = bpf_program__attach(s->progs.pushback_new_image);
+	return s->links.pushback_new_image ? 0 : not_loaded(-errno, why);
 }
 
 int attach_new(struct attach **out, const struct attach_options *options, char *why)
@@ -204,16 +162,25 @@ int attach_new(struct attach **out, const struct attach_options *options, char *
 	a->skeleton = pushback_bpf__open();
 	if (!a->skeleton)
 		goto no_memory;
+	a->object = a->skeleton->obj;
 	err = configure(a, options, why);
+	if (!err && options->pin_dir)
+		err = open_state(a, options->pin_dir, why);
 	if (err)
 		goto fail;
 	err = pushback_bpf__load(a->skeleton);
-	if (!err)
+	if (!err && !a->pinned)
 		err = follow_processes(a);
 	if (err) {
 		err = not_loaded(err, why);
 		goto fail;
 	}
+	if (a->pinned)
+		err = attach_take_over(a, why);
+	if (!err && a->pinned && options->tell_execs)
+		err = follow_execs(a, why);
+	if (err)
+		goto fail;
 	*out = a;
 	return 0;
 
@@ -225,12 +192,10 @@ fail:
 	return err;
 }
 
-static void detach(struct attached *file)
+void attach_detach(struct attached *file)
 {
 	size_t i;
 
-	if (!file->used)
-		return;
 	if (file->link_fd >= 0)
 		close(file->link_fd);
 	for (i = 0; i < file->links_count; i++)
@@ -247,8 +212,8 @@ static void *detach_some(void *arg)
 	struct detaching *d = arg;
 	size_t i;
 
-	while ((i = __atomic_fetch_add(&d->next, 1, __ATOMIC_RELAXED)) < d->attach->numbers)
-		detach(&d->attach->files[i]);
+	while ((i = __atomic_fetch_add(&d->next, 1, __ATOMIC_RELAXED)) < d->attach->files_count)
+		attach_detach(&d->attach->files[i]);
 	return NULL;
 }
 
@@ -259,7 +224,7 @@ static void detach_all(struct attach *a)
 	pthread_t threads[DETACH_THREADS];
 	size_t i, count = 0;
 
-	while (count < DETACH_THREADS && count + 1 < a->numbers &&
+	while (count < DETACH_THREADS && count + 1 < a->files_count &&
 	       !pthread_create(&threads[count], NULL, detach_some, &d))
 		count++;
 	detach_some(&d);
@@ -273,26 +238,34 @@ void attach_free(struct attach *a)
 		return;
 	detach_all(a);
 	free(a->files);
+	pinned_close(a->pinned);
 	pushback_bpf__destroy(a->skeleton);
 	free(a);
 }
 
-int attach_number(const struct attach *a, const struct file_id *id)
+static struct attached *find(const struct attach *a, const struct file_id *id)
 {
 	size_t i;
 
-	for (i = 0; i < a->numbers; i++) {
-		const struct attached *file = &a->files[i];
+	for (i = 0; i < a->files_count; i++) {
+		struct attached *file = &a->files[i];
 
-		if (file->used && file->id.dev == id->dev && file->id.inode == id->inode)
-			return (int)i;
+		if (file->sites && file->id.dev == id->dev && file->id.inode == id->inode)
+			return file;
 	}
-	return -ENOENT;
+	return NULL;
 }
 
 bool attach_has(const struct attach *a, const struct file_id *id)
 {
-	return attach_number(a, id) >= 0;
+	return find(a, id);
+}
+
+int attach_number(const struct attach *a, const struct file_id *id)
+{
+	const struct attached *file = find(a, id);
+
+	return file ? (int)(file - a->files) : -ENOENT;
 }
 
 void attach_disown(struct attach *a, int number)
@@ -304,41 +277,21 @@ void attach_drop(struct attach *a, int number)
 {
 	struct attached *file = &a->files[number];
 
-	detach(file);
-	a->files_count--;
+	if (a->pinned)
+		pinned_drop_file(a->pinned, (uint32_t)number);
+	attach_detach(file);
 	a->sites_count -= file->sites;
-	*file = (struct attached){ 0 };
-}
-
-/* One that is free, or a new one. -ENOSPC, -ENOMEM. */
-static int take_number(struct attach *a)
-{
-	struct attached *files;
-	size_t i;
-
-	for (i = 0; i < a->numbers; i++) {
-		if (!a->files[i].used)
-			return (int)i;
-	}
-	if (i == PB_MAX_OBJECTS)
-		return -ENOSPC;
-	files = realloc(a->files, (i + 1) * sizeof(*files));
-	if (!files)
-		return -ENOMEM;
-	files[i] = (struct attached){ 0 };
-	a->files = files;
-	a->numbers++;
-	return (int)i;
+	*file = (struct attached){ .link_fd = -1 };
 }
 
 static int attach_multi(struct attach *a, const char *path, const struct elfnote *note,
-			uint32_t number, struct attached *file)
+			size_t number, struct attached *file)
 {
 	uint64_t offsets[ELFNOTE_SITES_MAX], semaphores[ELFNOTE_SITES_MAX];
 	uint64_t cookies[ELFNOTE_SITES_MAX];
 	struct multi_link_attr attr = {
-		.prog_fd = (uint32_t)bpf_program__fd(a->skeleton->progs.pushback_event),
-		.attach_type = TRACE_UPROBE_MULTI,
+		.prog_fd = (uint32_t)event_fd(a),
+		.attach_type = MULTI_LINK_TYPE,
 		.path = (uint64_t)(uintptr_t)path,
 		.offsets = (uint64_t)(uintptr_t)offsets,
 		.ref_ctr_offsets = (uint64_t)(uintptr_t)semaphores,
@@ -353,7 +306,7 @@ static int attach_multi(struct attach *a, const char *path, const struct elfnote
 		semaphores[i] = note->sites[i].semaphore;
 		cookies[i] = PB_COOKIE(number, note->sites[i].probe);
 	}
-	fd = multi_link(&attr);
+	fd = multi_link_new(&attr);
 	if (fd < 0)
 		return fd;
 	file->link_fd = fd;
@@ -361,7 +314,7 @@ static int attach_multi(struct attach *a, const char *path, const struct elfnote
 }
 
 static int attach_each(struct attach *a, const char *path, const struct elfnote *note,
-		       uint32_t number, struct attached *file)
+		       size_t number, struct attached *file)
 {
 	size_t i;
 
@@ -398,46 +351,68 @@ static int not_attached(int err, char *why)
 }
 
 /* A watch that begins after this instant is ours from its beginning. */
-static int mark_attach_time(struct attach *a, uint32_t number)
+static int mark_attach_time(struct attach *a, size_t at)
 {
+	uint32_t number = (uint32_t)at;
 	struct pb_object object = { .attached_ns = now_ns() };
 
 	return bpf_map_update_elem(bpf_map__fd(a->skeleton->maps.objects), &number, &object,
 				   BPF_ANY);
 }
 
+/* The open file, not its path: the path may lead elsewhere by now. */
+int attach_make_link(struct attach *a, int fd, const struct elfnote *note, size_t number,
+		     struct attached *file)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	return a->multi ? attach_multi(a, path, note, number, file)
+			: attach_each(a, path, note, number, file);
+}
+
+static int attach_at(struct attach *a, size_t number, int fd, const struct file_id *id,
+		     const struct elfnote *note, char *why)
+{
+	struct attached file = { .id = *id, .link_fd = -1, .sites = note->sites_count };
+	struct attached *slot = attach_slot(a, number);
+	int err = 0;
+
+	if (!slot) {
+		snprintf(why, ATTACH_WHY_SIZE, "out of memory");
+		return -ENOMEM;
+	}
+	file.hash = attach_hash(note);
+	if (!slot->sites || slot->hash != file.hash)
+		err = mark_attach_time(a, number);
+	if (!err)
+		err = a->pinned ? attach_make_pinned_link(a, fd, note, number, slot->sites, &file)
+				: attach_make_link(a, fd, note, number, &file);
+	if (err) {
+		attach_detach(&file);
+		return not_attached(err, why);
+	}
+	a->sites_count += file.sites - slot->sites;
+	attach_detach(slot);
+	*slot = file;
+	return 0;
+}
+
 int attach_file(struct attach *a, int fd, const struct file_id *id, const struct elfnote *note,
 		char *why)
 {
-	struct attached file = {
-		.used = true, .id = *id, .link_fd = -1, .sites = note->sites_count
-	};
-	char path[64];
-	int err, number;
+	struct attached *known = find(a, id);
+	size_t number = known ? (size_t)(known - a->files) : attach_free_number(a);
 
-	if (attach_has(a, id))
+	if (known)
+		known->unasked = false;
+	if (known && attach_is_right(a, known, note))
 		return -EEXIST;
-	number = take_number(a);
-	if (number == -ENOSPC)
+	if (number >= PB_MAX_OBJECTS) {
 		snprintf(why, ATTACH_WHY_SIZE, "more than %d files: not attached", PB_MAX_OBJECTS);
-	else if (number < 0)
-		snprintf(why, ATTACH_WHY_SIZE, "out of memory");
-	if (number < 0)
-		return number;
-	/* The open file, not its path: the path may lead elsewhere by now. */
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	err = mark_attach_time(a, (uint32_t)number);
-	if (!err)
-		err = a->multi ? attach_multi(a, path, note, (uint32_t)number, &file)
-			       : attach_each(a, path, note, (uint32_t)number, &file);
-	if (err) {
-		detach(&file);
-		return not_attached(err, why);
+		return -ENOSPC;
 	}
-	a->files[number] = file;
-	a->files_count++;
-	a->sites_count += file.sites;
-	return 0;
+	return attach_at(a, number, fd, id, note, why);
 }
 
 int attach_process(struct attach *a, pid_t pid, char *why)
@@ -460,7 +435,11 @@ void attach_drop_process(struct attach *a, pid_t pid)
 
 size_t attach_files(const struct attach *a)
 {
-	return a->files_count;
+	size_t count = 0;
+
+	for (size_t i = 0; i < a->files_count; i++)
+		count += a->files[i].sites != 0;
+	return count;
 }
 
 size_t attach_sites(const struct attach *a)

@@ -20,11 +20,14 @@
 #define ATTACH_WHY_SIZE 512
 
 struct attach;
+struct pinned;
 
 struct attach_options {
 	bool filter_processes; /* only those given to attach_process() */
 	bool tell_execs;       /* into attach_maps.execs */
 	bool no_multi;         /* one perf uprobe a site, as on kernels before 6.6 */
+	const char
+		*pin_dir; /* maps and links stay there, and are taken from there; NULL: they go */
 };
 
 /* For the drain. Valid as long as the attach is. */
@@ -83,6 +86,14 @@ void attach_drop_process(struct attach *a, pid_t pid);
 size_t attach_files(const struct attach *a);
 size_t attach_sites(const struct attach *a);
 bool attach_is_multi(const struct attach *a);
+/*
+ * Of the files that a former agent has left: how many nobody has asked for. Where everything that any
+ * process maps has been, those of them that have no name any more can be let go.
+ */
+size_t attach_unasked(const struct attach *a);
+void attach_let_go(struct attach *a);
+/* The state that outlives the attach, which owns it; NULL: none. */
+struct pinned *attach_pinned(const struct attach *a);
 void attach_get_maps(const struct attach *a, struct attach_maps *maps);
 
 #endif /* ATTACH_H */

@@ -7,6 +7,7 @@
 #include "opts.h"
 
 extern const struct verb verb_run;
+extern const struct verb verb_unpin;
 extern const struct verb verb_list;
 extern const struct verb verb_top;
 extern const struct verb verb_graph;

@@ -9,6 +9,7 @@
 #include "cmd.h"
 #include "msg.h"
 #include "notify.h"
+#include "pin_dir.h"
 #include "sink_openmetrics.h"
 #include "sink_statsd.h"
 #include "status_socket.h"
@@ -23,6 +24,8 @@ struct settings {
 	struct option_list tags;
 	struct option_list tag_from;
 	const char *socket;
+	bool pin;
+	const char *pin_dir;
 	int format;
 	int histogram;
 	int origin;
@@ -66,6 +69,12 @@ static const struct option options[] = {
 	{ .name = "socket", .value = "PATH", .kind = OPTION_TEXT, .offset = AT(socket),
 	  .help = "where pushback status asks this agent, none: nowhere\n"
 		  "(" STATUS_SOCKET ")" },
+	{ .name = "pin", .kind = OPTION_FLAG, .offset = AT(pin),
+	  .help = "keep probes and counts when this ends, for the next run\n"
+		  "with --pin: a restart loses nothing" },
+	{ .name = "pin-dir", .value = "DIR", .kind = OPTION_TEXT, .offset = AT(pin_dir),
+	  .help = "the same in this bpf file system (/sys/fs/bpf), which is\n"
+		  "mounted where it is not" },
 	AGENT_OPTIONS_REST,
 	{ .name = NULL },
 };
@@ -89,6 +98,12 @@ static int check(const void *settings, char *why, size_t why_size)
 	}
 	if (s->origin != ORIGIN_NONE && s->format != STATSD_DOGSTATSD) {
 		snprintf(why, why_size, "--origin is for --format dogstatsd only");
+		return -EINVAL;
+	}
+	if ((s->pin || s->pin_dir) && s->agent.pids.count) {
+		snprintf(why, why_size,
+			 "--pin is for a run that goes on in another one, --pid for processes that "
+			 "end: give --path, or neither");
 		return -EINVAL;
 	}
 	return agent_settings_check(&s->agent, why, why_size);
@@ -163,7 +178,7 @@ static enum exit_status watch_and_send(struct agent *agent, const struct outlets
 {
 	struct status_socket *socket = listen_for_status(s);
 	enum exit_status status;
-	char what[128];
+	char what[192];
 
 	agent_answer(agent, socket);
 	agent_describe(agent, what, sizeof(what));
@@ -188,6 +203,7 @@ static int start(const void *settings)
 	options.tag_from = s->tag_from.items;
 	options.origin = s->origin == ORIGIN_CONTAINER;
 	options.find_silent = options.say_silent = true;
+	options.pin_dir = s->pin_dir ? s->pin_dir : s->pin ? PIN_DIR_DEFAULT : NULL;
 	agent_settings_prepare(false);
 	status = add_statsd(&out, s, why);
 	if (!status)
@@ -226,7 +242,8 @@ const struct verb verb_run = {
 		"  pushback run --pid 4711 --interval 1s     one process, every second\n"
 		"  pushback run --path /usr/bin/consumer --tag env:prod\n"
 		"  pushback run --all --tag-from service=env:DD_SERVICE\n"
-		"  pushback run --openmetrics 9464           for Prometheus to scrape\n",
+		"  pushback run --openmetrics 9464           for Prometheus to scrape\n"
+		"  pushback run --pin                        as a service that may be restarted\n",
 	.options = options,
 	.run = run,
 };

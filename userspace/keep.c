@@ -6,7 +6,8 @@
 #include <string.h>
 #include <zlib.h>
 
-#define NAME_MOST 31
+#define NAME_MOST   31
+#define NUMBER_MOST 10 /* bytes */
 
 /* Before all sections. Native byte order: it does not leave the machine. */
 struct header {
@@ -39,13 +40,21 @@ static bool reserve(struct keep_writer *w, size_t more)
 	return true;
 }
 
+/* Room for `more` bytes, behind the header's own. */
+static bool make_room(struct keep_writer *w, size_t more)
+{
+	if (w->size)
+		return reserve(w, more);
+	if (!reserve(w, sizeof(struct header) + more))
+		return false;
+	memset(w->data, 0, sizeof(struct header));
+	w->size = sizeof(struct header);
+	return true;
+}
+
 void keep_bytes(struct keep_writer *w, const void *bytes, size_t size)
 {
-	if (!w->size && reserve(w, sizeof(struct header))) {
-		memset(w->data, 0, sizeof(struct header));
-		w->size = sizeof(struct header);
-	}
-	if (!size || !reserve(w, size))
+	if (!make_room(w, size) || !size)
 		return;
 	memcpy(w->data + w->size, bytes, size);
 	w->size += size;
@@ -54,13 +63,15 @@ void keep_bytes(struct keep_writer *w, const void *bytes, size_t size)
 /* Seven bits a byte, the lowest first; the last byte has no high bit. */
 void keep_number(struct keep_writer *w, uint64_t number)
 {
-	unsigned char bytes[10];
-	size_t size = 0;
+	unsigned char *at;
 
+	if (!make_room(w, NUMBER_MOST))
+		return;
+	at = w->data + w->size;
 	for (; number >= 0x80; number >>= 7)
-		bytes[size++] = (unsigned char)(number | 0x80);
-	bytes[size++] = (unsigned char)number;
-	keep_bytes(w, bytes, size);
+		*at++ = (unsigned char)(number | 0x80);
+	*at++ = (unsigned char)number;
+	w->size = (size_t)(at - w->data);
 }
 
 void keep_numbers(struct keep_writer *w, const uint64_t *numbers, size_t count)

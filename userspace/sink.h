@@ -104,7 +104,8 @@ struct sink_ops {
 	void (*report)(const struct sink *sink, struct sink_report *out);
 	/*
 	 * May be NULL, both of them: what it has handed over is remembered for the next agent, whose sink
-	 * of the same name loads it before its first flush; the model has its series then. 0, -ENOMEM,
+	 * of the same name loads it before its first flush; the model has its series then. With NULL the
+	 * former agent had no such sink: what the model has counted by then was told to others. 0, -ENOMEM,
 	 * -EBADMSG or -EPROTO.
 	 */
 	void (*save)(const struct sink *sink, struct keep_writer *w);

@@ -306,8 +306,13 @@ static void save(const struct sink *sink, struct keep_writer *w)
 static int load(struct sink *sink, const struct model *m, struct keep_reader *r)
 {
 	struct sink_statsd *ss = statsd_of(sink);
-	int err = statsd_table_load(&ss->table, m, r);
+	int err;
 
+	if (!r) {
+		statsd_table_begin(&ss->table, m);
+		return 0;
+	}
+	err = statsd_table_load(&ss->table, m, r);
 	return err ? err : statsd_agent_load(&ss->agent, &ss->out, r);
 }
 

@@ -125,6 +125,17 @@ int statsd_table_load(struct statsd_table *t, const struct model *m, struct keep
 	return err;
 }
 
+void statsd_table_begin(struct statsd_table *t, const struct model *m)
+{
+	size_t count;
+	const struct series *const *series = model_series(m, &count);
+
+	statsd_table_update(t, series, count);
+	for (size_t i = 0; i < t->count; i++)
+		for (unsigned int slot = 0; slot < STATSD_SLOTS; slot++)
+			t->at[i]->tally[slot].sent += statsd_slot_due(t->at[i], slot);
+}
+
 /* ---- The agent's own ---- */
 
 void statsd_agent_save(const struct statsd_agent *agent, const struct statsd_outbox *out,

@@ -69,6 +69,8 @@ bool statsd_has_gauge(const struct series *series, enum gauge g);
 /* statsd_keep.c: for the next agent, and into an empty table. 0, -ENOMEM, -EBADMSG or -EPROTO. */
 void statsd_table_save(const struct statsd_table *t, struct keep_writer *w);
 int statsd_table_load(struct statsd_table *t, const struct model *m, struct keep_reader *r);
+/* Of the model's series nothing is due that they have counted so far. */
+void statsd_table_begin(struct statsd_table *t, const struct model *m);
 /* "k:v,k2:v2", sane, with the table's global ones; NULL when out of memory. */
 char *statsd_tags(const struct statsd_table *t, const struct series *series);
 

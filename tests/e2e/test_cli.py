@@ -108,6 +108,9 @@ USAGES = [
     (["run", "--format", "statsd", "--origin", "container"], "for --format dogstatsd only"),
     (["top", "--match-name"], "--match-name needs a value"),
     (["list", "--match-name", "x", "/bin/true"], "files or which processes"),
+    (["run", "--pin", "--pid", "1"], "--path"),
+    (["run", "--pin-dir"], "--pin-dir needs a value"),
+    (["unpin", "stray"], "'stray' is not understood"),
 ]
 
 
@@ -125,7 +128,7 @@ def test_no_verb_shows_help():
 def test_help_and_version():
     assert "pushback run - " in run("run", "--help").stdout
     assert run("--help").returncode == DONE
-    for verb in ("list", "top", "graph", "run", "status", "doctor"):
+    for verb in ("list", "top", "graph", "run", "status", "unpin", "doctor"):
         assert run("help", verb).stdout == run(verb, "--help").stdout
     for word in ("--help", "-h", "help"):
         assert run("help", word).stdout == run("--help").stdout

@@ -130,7 +130,7 @@ def test_metric_names():
 
 def test_options():
     """Every option that the README names exists."""
-    verbs = ("run", "list", "top", "graph", "status", "doctor")
+    verbs = ("run", "list", "top", "graph", "status", "unpin", "doctor")
     shown = "".join(shell(f"pushback {verb} --help").stdout for verb in verbs)
     for option in set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", README)) - {"--consumer-group"}:
         assert option in shown, option

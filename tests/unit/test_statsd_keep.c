@@ -136,6 +136,23 @@ static void test_another_format(void **state)
 	stand_free(&after);
 }
 
+/* The former agent had another sink. */
+static void test_what_others_were_told(void **state)
+{
+	struct stand s = stand_new();
+
+	(void)state;
+	tell(&s, 10, 0);
+	statsd_table_free(&s.table);
+	statsd_table_begin(&s.table, s.m);
+	assert_int_equal(s.table.count, 2);
+	for (unsigned int slot = 0; slot < STATSD_SLOTS; slot++)
+		assert_int_equal(statsd_slot_due(s.table.at[0], slot), 0);
+	s.table.at[0]->tally[COUNTER_ACCEPTED].total++;
+	assert_int_equal(statsd_slot_due(s.table.at[0], COUNTER_ACCEPTED), 1);
+	stand_free(&s);
+}
+
 /* Its last differences are still to be handed over, under the tags that it had. */
 static void test_a_series_that_the_model_has_forgotten(void **state)
 {
@@ -225,6 +242,7 @@ int main(void)
 		cmocka_unit_test(test_what_was_handed_over_is_not_due),
 		cmocka_unit_test(test_a_series_that_the_model_has_forgotten),
 		cmocka_unit_test(test_another_format),
+		cmocka_unit_test(test_what_others_were_told),
 		cmocka_unit_test(test_what_the_agent_has_lost),
 		cmocka_unit_test(test_what_is_spoilt_does_no_harm),
 	};

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * attach_internal.h - what the parts of attach share
+ *
+ *	attach.c        programs, links
+ *	attach_state.c  those of a former agent, and for the next one
+ */
+#ifndef ATTACH_INTERNAL_H
+#define ATTACH_INTERNAL_H
+
+#include "attach.h"
+#include "pinned.h"
+
+struct bpf_link;
+struct bpf_object;
+struct pushback_bpf;
+
+struct attached {
+	struct file_id id;
+	int link_fd; /* multi, or -1 */
+	struct bpf_link *links[ELFNOTE_SITES_MAX];
+	size_t links_count;
+	size_t sites; /* 0: nothing is attached */
+	/* Of a pinned one: what was attached, and whether the link runs another version's code. */
+	uint64_t hash;
+	bool outdated;
+	bool unasked; /* of the state, and nobody has asked for it yet */
+};
+
+struct attach {
+	struct pushback_bpf *skeleton; /* attach.c's */
+	struct bpf_object *object;
+	struct pinned *pinned; /* NULL: all goes with the agent */
+	bool multi;
+	struct attached *files;
+	size_t files_count;
+	size_t sites_count;
+};
+
+/* ---- attach.c ---- */
+
+/* The link for all sites of `note`, with this number in its cookies. */
+int attach_make_link(struct attach *a, int fd, const struct elfnote *note, size_t number,
+		     struct attached *file);
+void attach_detach(struct attached *file);
+
+/* ---- attach_state.c ---- */
+
+/* `code` is that of all programs. */
+int attach_open_state(struct attach *a, const char *dir, const void *code, size_t size, char *why);
+/* The files of the state, then the programs; these are loaded by now. */
+int attach_take_over(struct attach *a, char *why);
+/*
+ * attach_make_link() for one that stays. In place of one of another version's code (`instead`) it is
+ * there before that one goes: what both see counts once.
+ */
+int attach_make_pinned_link(struct attach *a, int fd, const struct elfnote *note, size_t number,
+			    bool instead, struct attached *file);
+/* The file of this number; NULL when out of memory. Moves the others. */
+struct attached *attach_slot(struct attach *a, size_t number);
+/* The first that no file has: those of a state may have gone. */
+size_t attach_free_number(const struct attach *a);
+/* What of a file an attach depends on. */
+uint64_t attach_hash(const struct elfnote *note);
+/* Whether its link is as it would be made now. */
+bool attach_is_right(const struct attach *a, const struct attached *file,
+		     const struct elfnote *note);
+
+#endif /* ATTACH_INTERNAL_H */
