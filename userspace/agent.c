@@ -362,7 +362,7 @@ static bool wait_until(struct agent *a, struct sink *const *sinks, size_t count,
 
 	while ((now = now_ns()) < until) {
 		struct timespec timeout;
-		nfds_t used = 1 + FINDER_FDS;
+		nfds_t used = 1 + FINDER_FDS, asked;
 		bool woken;
 
 		next = earlier(until, earlier(next_poll, sampler_due(a->sampler)));
@@ -370,7 +370,8 @@ static bool wait_until(struct agent *a, struct sink *const *sinks, size_t count,
 		finder_fds(a->finder, now, &fds[1]);
 		used += sinks_gather(&wakers, sinks, count, &fds[used]);
 		timeout = (struct timespec){ .tv_nsec = next > now ? (long)(next - now) : 0 };
-		used += status_socket_fds(a->socket, now, &fds[used]);
+		asked = used;
+		used += status_socket_fds(a->socket, now, &fds[asked]);
 		woken = ppoll(fds, used, &timeout, NULL) > 0;
 		if (woken && fds[0].revents && take_signal(a))
 			return true;
@@ -380,7 +381,8 @@ static bool wait_until(struct agent *a, struct sink *const *sinks, size_t count,
 			finder_news(a->finder, why);
 			warn(why);
 		}
-		agent_ask_poll(a->socket, now, status_now, a);
+		if (woken && asked < used && fds[asked].revents)
+			agent_ask_poll(a->socket, now, status_now, a);
 		if (now >= sampler_due(a->sampler))
 			sampler_run(a->sampler, a->model, now);
 		if (woken)

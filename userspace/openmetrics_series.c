@@ -4,24 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define HASH_NONFATAL_OOM 1
-#include <uthash.h>
-
+#include "openmetrics_internal.h"
 #include "pushback_abi.h"
 #include "statsd_series.h"
-
-struct openmetrics_source {
-	uint64_t id;
-	struct openmetrics_entry *entry;
-	uint64_t seen[COUNTERS]; /* of its counters, in the line already */
-};
-
-/* A line as it is found by its labels. */
-struct openmetrics_entry {
-	struct openmetrics_line line;
-	UT_hash_handle hh;
-	char labels[];
-};
 
 /* ---- Lines ---- */
 
@@ -78,15 +63,26 @@ static bool reserve(struct openmetrics_table *t)
 	return true;
 }
 
-static struct openmetrics_entry *new_entry(struct openmetrics_table *t, const struct buffer *labels)
+struct openmetrics_entry *openmetrics_entry_find(const struct openmetrics_table *t,
+						 const char *labels, size_t length)
 {
-	struct openmetrics_entry *entry = calloc(1, sizeof(*entry) + labels->length + 1);
+	struct openmetrics_entry *entry;
+
+	HASH_FIND(hh, t->by_labels, labels, length, entry);
+	return entry;
+}
+
+struct openmetrics_entry *openmetrics_entry_new(struct openmetrics_table *t, const char *labels,
+						size_t length)
+{
+	struct openmetrics_entry *entry =
+		reserve(t) ? calloc(1, sizeof(*entry) + length + 1) : NULL;
 
 	if (!entry)
 		return NULL;
-	memcpy(entry->labels, labels->data, labels->length);
+	memcpy(entry->labels, labels, length);
 	entry->line.labels = entry->labels;
-	HASH_ADD_KEYPTR(hh, t->by_labels, entry->labels, labels->length, entry);
+	HASH_ADD_KEYPTR(hh, t->by_labels, entry->labels, length, entry);
 	if (!entry->hh.tbl) {
 		free(entry);
 		return NULL;
@@ -100,16 +96,15 @@ static struct openmetrics_entry *new_entry(struct openmetrics_table *t, const st
 static struct openmetrics_entry *entry_of(struct openmetrics_table *t, const struct buffer *labels,
 					  uint64_t now, bool interval)
 {
-	struct openmetrics_entry *entry;
+	struct openmetrics_entry *entry = openmetrics_entry_find(t, labels->data, labels->length);
 
-	HASH_FIND(hh, t->by_labels, labels->data, labels->length, entry);
 	if (entry)
 		return entry;
 	if (!make_room(t, now)) {
 		t->lost_full += interval;
 		return NULL;
 	}
-	entry = reserve(t) ? new_entry(t, labels) : NULL;
+	entry = openmetrics_entry_new(t, labels->data, labels->length);
 	t->lost_no_memory += !entry && interval;
 	return entry;
 }

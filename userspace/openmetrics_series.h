@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * openmetrics_series.h - what a scrape shows: totals since the agent's start, by labels
+ * openmetrics_series.h - what a scrape shows: totals by labels
  *
  * A *source* is a series of the model, a *line* what stands in a scrape: series whose labels are the
  * same, at one time or one after the other, are one line, so that no scrape has a line twice and a
@@ -11,6 +11,7 @@
 #ifndef OPENMETRICS_SERIES_H
 #define OPENMETRICS_SERIES_H
 
+#include "keep.h"
 #include "model.h"
 #include "openmetrics_text.h"
 
@@ -59,5 +60,15 @@ void openmetrics_table_update(struct openmetrics_table *t, const struct series *
 /* The first line with a number above `number`, as an index; `count` where there is none. */
 size_t openmetrics_table_after(const struct openmetrics_table *t, uint64_t number);
 void openmetrics_table_free(struct openmetrics_table *t);
+
+/* ---- openmetrics_keep.c ---- */
+
+/* For the next agent, whose scrapes go on from there. */
+void openmetrics_table_save(const struct openmetrics_table *t, struct keep_writer *w);
+/*
+ * Into an empty table. With other tags it stays empty: its counters then are the model's, its histograms
+ * begin. 0, -ENOMEM, -EBADMSG or -EPROTO.
+ */
+int openmetrics_table_load(struct openmetrics_table *t, struct keep_reader *r);
 
 #endif /* OPENMETRICS_SERIES_H */

@@ -156,6 +156,18 @@ static void report(const struct sink *sink, struct sink_report *out)
 		sink_report_add(out, "connections_dropped", http_drop_reasons[i], stats->drops[i]);
 }
 
+static void save(const struct sink *sink, struct keep_writer *w)
+{
+	openmetrics_table_save(&((const struct sink_openmetrics *)sink)->table, w);
+}
+
+/* Without, its counters are the model's; what durations there were is not known. */
+static int load(struct sink *sink, const struct model *m, struct keep_reader *r)
+{
+	(void)m;
+	return r ? openmetrics_table_load(&openmetrics_of(sink)->table, r) : 0;
+}
+
 static void free_sink(struct sink *sink)
 {
 	struct sink_openmetrics *so = openmetrics_of(sink);
@@ -174,6 +186,8 @@ static const struct sink_ops ops = {
 	.poll = poll_sink,
 	.fds = fds,
 	.report = report,
+	.save = save,
+	.load = load,
 	.free = free_sink,
 };
 

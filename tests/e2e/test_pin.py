@@ -22,6 +22,7 @@ from driver import ACCEPTED, REJECTED, Driver, copy_new
 from load import COUNTS, LONG, TIMES, Consumer, count_errors, sample_errors, time_errors, value_of
 from pinning import BPFTOOL, Relay, bpf_file_system, in_a_namespace, pin_of, unpin
 from program import DEMO, PROGS, PUSHBACK, now, run, wait_until
+from scrape import ScrapedAgent
 from scene import expect, one, pause, refuse, refused
 
 SEED = int(os.environ.get("PUSHBACK_SEED", random.randrange(1 << 32)))
@@ -394,3 +395,39 @@ def test_files_without_a_name_are_let_go(tmp_path, bpffs):
     copy_new(DEMO, files[1])
     assert run(*left, files[1]).returncode == 0
     assert run(*left).stdout == "3 files, 12 sites\n" * 2
+
+
+# ---- Scrapes ----
+
+
+def scraped(agent, episodes):
+    """Waits until it shows so many, and as many durations."""
+
+    def has_them(numbers):
+        step = numbers.by_step.get("step", {})
+        count = step.get("send_backpressure_duration_seconds_count")
+        return count == episodes == step.get("send_backpressure_episodes")
+
+    agent.wait_for(has_them, f"{episodes} episodes")
+
+
+def episode(driver):
+    driver.submit(0, REJECTED)
+    driver.submit(0, ACCEPTED)
+
+
+def test_scrapes_go_on(bpffs, driven):
+    """Counters and histograms of one agent are those of the next, and what was between is in them."""
+    options = ("--pin-dir", bpffs, "--path", driven.file)
+    driven.init(0, "step")
+    for before in (0, 3):
+        with ScrapedAgent(*options, interval="100ms") as agent:
+            episode(driven)
+            scraped(agent, before + 1)
+            agent.signal(signal.SIGTERM)
+            assert agent.wait() == 0, agent.lines
+        episode(driven)
+        episode(driven)
+    with ScrapedAgent(*options, interval="100ms") as agent:
+        scraped(agent, 6)
+    unpin(bpffs)
