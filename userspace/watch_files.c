@@ -268,6 +268,15 @@ static void note_stamp(struct known *known, int fd, const struct file_stamp *bef
 	}
 }
 
+/* A former agent's probes, where now there are none: the file was written to while no agent ran. */
+static void drop_left(struct watch *w, const struct known *known)
+{
+	int number = known->held ? -ENOENT : attach_number(w->attach, &known->id);
+
+	if (number >= 0)
+		attach_drop(w->attach, number);
+}
+
 static int examine(struct watch *w, struct known *known, int fd, const char *path,
 		   struct elfnote *note, char *why)
 {
@@ -276,6 +285,8 @@ static int examine(struct watch *w, struct known *known, int fd, const char *pat
 	bool changed = known->held && let_go_if_changed(w, known, fd, note);
 
 	known->left = false;
+	if (err == -ENOEXEC || err == -EBADMSG || (!err && !note->sites_count))
+		drop_left(w, known);
 	/* It may still be written to: the next look sees what has become of it. */
 	if (err || changed)
 		return err ? err : -EAGAIN;

@@ -8,6 +8,7 @@ the moments.
 
 import collections
 import os
+import pathlib
 import random
 import re
 import shutil
@@ -395,6 +396,23 @@ def test_files_without_a_name_are_let_go(tmp_path, bpffs):
     copy_new(DEMO, files[1])
     assert run(*left, files[1]).returncode == 0
     assert run(*left).stdout == "3 files, 12 sites\n" * 2
+
+
+@pytest.mark.parametrize("now_there", ["/bin/true", "/etc/passwd"])
+def test_probes_do_not_stay_on_other_code(tmp_path, bpffs, now_there):
+    """A file that was written to in place while no agent ran, and has none any more, or is no program."""
+    file = tmp_path / "consumer"
+    copy_new(DEMO, file)
+    with Relay(bpffs, "--path", file) as relay:
+        pin = relay.state / "file_0"
+        assert pin.exists()
+        relay.stop()
+        assert pin.exists()
+        file.write_bytes(pathlib.Path(now_there).read_bytes())
+        done = run(PUSHBACK, "run", "--pin-dir", bpffs, "--path", file, "--once")
+        assert done.returncode == 1 and done.stderr.count("\n") == 1, done.stderr
+        assert not pin.exists()
+        unpin(bpffs)
 
 
 # ---- Scrapes ----
