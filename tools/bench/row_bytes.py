@@ -139,7 +139,7 @@ def measure(bench):
         "Bytes to the statsd server a step and interval",
         ["the step", "interval", "pushback", *(cell for name in CLIENTS for cell in (name, "times"))],
         [row(state, interval, whole[state, interval]) for state in STATES for interval in intervals],
-        f"In so many datagrams of up to {PAYLOAD} bytes. pushback's as received, and beside them {own:,.0f} bytes an "
+        f"The others' datagrams are of up to {PAYLOAD} bytes. pushback's as received, and beside them {own:,.0f} bytes an "
         "interval about itself,\nfor all steps together. It also tells times, self time, spells and instances. The "
         f"others' from the counts of the same\nintervals, with {len(DURATION)} characters for a duration. Calm: 1,000 "
         "messages a second; stuck: its caller spins;\nsaturated: 10,000 episodes a second, its caller spins in between.",
