@@ -17,6 +17,7 @@ import truth
 from agent import PREFIX, Agent
 from flaky import Server
 from load import LONG, Consumer, count_errors
+from program import now, wait_until
 from receiver import Receiver
 from sink_driver import AGENT, P, Driver, lost, seeded, unused, weight
 
@@ -159,6 +160,11 @@ def test_memory_while_it_is_away_for_minutes(how, tmp_path):
     assert weight(server, "send_backpressure_duration") + lost(server, "durations_unsent") == closed
 
 
+def between_flushes(receiver):
+    """What comes while a server closes its socket was sent, and nobody can know that it was not read."""
+    wait_until(lambda: 100_000_000 < now() - receiver.last_at < 250_000_000, "no flush is under way")
+
+
 def test_an_agent_whose_server_is_away(tmp_path):
     """The whole of it, under load: what it had to say in the meantime comes when the server does."""
     with Consumer(tmp_path / "log", "--source", "memory", "--slow", "sink:refuse:2ms") as consumer:
@@ -167,6 +173,7 @@ def test_an_agent_whose_server_is_away(tmp_path):
         with Agent("--pid", consumer.pid, interval="500ms") as agent:
             consumer.resume()
             time.sleep(2)
+            between_flushes(agent.receiver)
             port = next(iter(agent.receiver._selector.get_map().values())).fileobj.getsockname()[1]
             agent.receiver.stop()
             before, cpu, began = resident(agent.pid), cpu_seconds(agent.pid), time.monotonic()
