@@ -102,7 +102,7 @@ struct labels *labels_new(const char *const *specs, bool origin, char *why, size
 	}
 	if (origin)
 		l->specs[l->specs_count++] =
-			(struct spec){ .key = LABELS_ORIGIN, .source = FROM_CONTAINER };
+			(struct spec){ .key = LABELS_ORIGIN, .source = FROM_CONTAINER, .name = "" };
 	for (i = 0; specs && specs[i]; i++) {
 		if (i == SPECS_MAX) {
 			snprintf(why, why_size, "more than %d --tag-from", SPECS_MAX);

@@ -187,6 +187,19 @@ def test_an_open_episode_and_its_spell_go_on(bpffs, driven):
         expect(one(relay), refused(begin, end), submit_accepted=1)
 
 
+def test_origins_go_on(bpffs, driven):
+    """Where the container is asked for that is nobody's tag, as where it is a tag too."""
+    driven.init(0, "step")
+    for more in ((), ("--tag-from", "container_id")):
+        with relay_of(bpffs, driven, "--origin", "container", *more) as relay:
+            told = refuse(driven)
+            relay.restart()
+            relay.restart()
+            relay.end()
+            expect(one(relay, "step", driven.pid), refused(*told), submit_accepted=1)
+        unpin(bpffs)
+
+
 def states(bpffs):
     """The kernel has some files of its own there."""
     return list(bpffs.glob("pushback-*"))
