@@ -127,15 +127,23 @@ static void drained(struct sink *sink, const struct model *m, uint64_t now)
 	so->is_fresh = false;
 }
 
+/*
+ * Who comes before the first drain waits for it. What a former agent left to be loaded is as old as
+ * its last interval: counters that a scrape has seen since would fall, and count as begun anew.
+ */
 static void poll_sink(struct sink *sink, uint64_t now)
 {
+	struct sink_openmetrics *so = openmetrics_of(sink);
+
 	(void)now;
-	http_server_run(openmetrics_of(sink)->server);
+	if (so->model)
+		http_server_run(so->server);
 }
 
 static size_t fds(const struct sink *sink, struct pollfd *fds)
 {
-	int fd = http_server_fd(((const struct sink_openmetrics *)sink)->server);
+	const struct sink_openmetrics *so = (const struct sink_openmetrics *)sink;
+	int fd = so->model ? http_server_fd(so->server) : -1;
 
 	fds[0] = (struct pollfd){ .fd = fd, .events = POLLIN };
 	return fd >= 0;

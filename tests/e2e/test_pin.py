@@ -462,3 +462,22 @@ def test_scrapes_go_on(bpffs, driven):
     with ScrapedAgent(*options, interval="100ms") as agent:
         scraped(agent, 6)
     unpin(bpffs)
+
+
+def test_scrapes_do_not_go_back(bpffs, driven):
+    """Not even the first after a kill: to Prometheus a counter that falls began anew, at all it has."""
+
+    def accepted(numbers):
+        return numbers.by_step["step"]["submit_accepted"]
+
+    options = ("--pin-dir", bpffs, "--path", driven.file)
+    driven.init(0, "step")
+    for before, interval in enumerate(("100ms", "1h", "1h")):
+        with ScrapedAgent(*options, interval=interval) as agent:
+            assert accepted(agent.scrape()) == before
+            episode(driven)
+            agent.wait_for(lambda numbers, want=before + 1: accepted(numbers) == want, "it is counted")
+            if not before:
+                agent.signal(signal.SIGTERM)
+                assert agent.wait() == 0, agent.lines
+    unpin(bpffs)
