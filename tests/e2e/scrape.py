@@ -117,7 +117,9 @@ class ScrapedAgent(Program):
     """`pushback run --openmetrics` that listens at `url` and has attached."""
 
     def __init__(self, *options, address="0", interval="1s"):
-        argv = [PUSHBACK, "run", "--openmetrics", address, "--interval", interval, *options]
+        # The host may have an agent of its own, which has the usual one.
+        asked = [] if "--socket" in options else ["--socket", "none"]
+        argv = [PUSHBACK, "run", "--openmetrics", address, "--interval", interval, *asked, *options]
         super().__init__(argv, stdin=subprocess.DEVNULL)
         try:
             self.url = self.wait_line(r"^pushback: watching .*, at (http://\S+/metrics)$")[1]
