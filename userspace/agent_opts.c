@@ -47,16 +47,16 @@ static bool is_ignored(int number)
 
 static sigset_t before;
 
-static void block_signals(bool hangup)
+static void block_signals(bool terminal)
 {
 	sigset_t set;
 
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
-	if (hangup && !is_ignored(SIGHUP))
+	if (!is_ignored(SIGHUP))
 		sigaddset(&set, SIGHUP);
-	if (hangup)
+	if (terminal)
 		sigaddset(&set, SIGQUIT);
 	else
 		sigaddset(&set, SIGUSR1);
@@ -74,9 +74,9 @@ static void allow_many_files(void)
 	setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-void agent_settings_prepare(bool hangup)
+void agent_settings_prepare(bool terminal)
 {
-	block_signals(hangup);
+	block_signals(terminal);
 	allow_many_files();
 }
 

@@ -72,10 +72,10 @@ struct agent_options agent_settings_options(const struct agent_settings *s);
 
 /*
  * What a process needs that runs the agent, before it starts a thread: the signals that end it
- * blocked (SIGHUP only with `hangup`, and not if it is ignored; without it SIGUSR1), and room for many
- * files.
+ * blocked (SIGHUP not if it is ignored, SIGQUIT only with `terminal`; without it SIGUSR1, that is no
+ * end), and room for many files.
  */
-void agent_settings_prepare(bool hangup);
+void agent_settings_prepare(bool terminal);
 /* Once nothing is attached any more: signals end the process again, as they do any other. */
 void agent_settings_release(void);
 

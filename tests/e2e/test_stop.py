@@ -9,6 +9,8 @@ many and take 20 s, with PUSHBACK_TEST_LONG=1; else ten do.
 import signal
 import time
 
+import pytest
+
 from driver import ACCEPTED, Driver, copy_new
 from load import LONG
 from program import PROGS
@@ -42,3 +44,28 @@ def test_stop_with_a_hundred_binaries(scene):
     print(f"\nSIGTERM with {files} binaries attached: {took:.2f} s")
     expect(one(agent), refused(*episode), submit_accepted=11)
     nothing_lost(agent)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP], ids=lambda number: number.name)
+def test_what_a_terminal_sends_ends_it_too(scene, number):
+    d = scene.step()
+    agent = scene.attach(interval="1h")
+    episode = refuse(d)
+    agent.signal(number)
+    assert agent.wait() == 0
+    agent.receiver.stop()
+    expect(one(agent), refused(*episode), submit_accepted=1)
+
+
+def test_a_hangup_that_is_ignored(scene):
+    """As under nohup(1)."""
+    d = scene.step()
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        agent = scene.attach()
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    agent.signal(signal.SIGHUP)
+    episode = refuse(d)
+    agent.end()
+    expect(one(agent), refused(*episode), submit_accepted=1)
