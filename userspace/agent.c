@@ -25,6 +25,7 @@
 #include "sinks.h"
 #include "status.h"
 #include "status_socket.h"
+#include "unreached.h"
 
 #define SECOND_NS 1000000000ull
 #define POLL_NS   100000000ull /* how often sinks may retry */
@@ -49,6 +50,7 @@ struct agent {
 	struct agent_keep *keep;   /* NULL: nothing outlives us */
 	struct sink *const *sinks; /* while it runs */
 	size_t sinks_count;
+	struct unreached unreached;
 	struct agent_stats stats;
 	int signals;
 	bool stopped;                 /* by one of them */
@@ -267,6 +269,8 @@ static void flush(struct agent *a, struct sink *const *sinks, size_t count, uint
 	silent_get(a->silent, now, &a->stats.silent);
 	for (i = 0; i < count; i++)
 		sinks[i]->ops->flush(sinks[i], a->model, &a->stats, now, last);
+	if (!last)
+		unreached_say(&a->unreached, sinks, count, now);
 	model_next_interval(a->model);
 }
 

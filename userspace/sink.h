@@ -100,6 +100,11 @@ struct sink_ops {
 	size_t (*fds)(const struct sink *sink, struct pollfd *fds);
 	/* May be NULL. Whether the run is to end; asked after each flush and poll. */
 	bool (*done)(const struct sink *sink);
+	/*
+	 * May be NULL; where it is not, nor is report. Why nothing gets to where it sends, with what
+	 * helps; NULL: it does. Asked after flushes.
+	 */
+	const char *(*unreached)(const struct sink *sink);
 	/* May be NULL. Fills what is zeroed. */
 	void (*report)(const struct sink *sink, struct sink_report *out);
 	/*

@@ -295,6 +295,11 @@ static void report(const struct sink *sink, struct sink_report *out)
 	statsd_report(&ss->out, ss->address, out);
 }
 
+static const char *unreached(const struct sink *sink)
+{
+	return statsd_unreached(&((const struct sink_statsd *)sink)->out);
+}
+
 static void save(const struct sink *sink, struct keep_writer *w)
 {
 	const struct sink_statsd *ss = (const struct sink_statsd *)sink;
@@ -321,6 +326,7 @@ static const struct sink_ops ops = {
 	.flush = flush,
 	.poll = poll_sink,
 	.report = report,
+	.unreached = unreached,
 	.save = save,
 	.load = load,
 	.free = free_sink,

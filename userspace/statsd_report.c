@@ -26,3 +26,20 @@ void statsd_report(const struct statsd_outbox *out, const char *address, struct 
 				out->stats.lines_dropped[r]);
 	sink_report_add(report, "durations_unsent", NULL, out->stats.durations_dropped);
 }
+
+/* One that is busy, or has just closed its connection, is there. */
+const char *statsd_unreached(const struct statsd_outbox *out)
+{
+	static const char *const whys[STATSD_REASONS] = {
+		[STATSD_REFUSED] = "nobody listens there",
+		[STATSD_NO_SOCKET] = "nothing is at that path",
+		[STATSD_WRONG_TYPE] =
+			"that socket is of the other kind, unixgram:// is for datagrams "
+			"and unix:// for a stream",
+		[STATSD_UNRESOLVED] = "the name has no address",
+		[STATSD_UNREACHABLE] = "there is no route to it",
+		[STATSD_NOT_PERMITTED] = "not allowed to send there",
+	};
+
+	return whys[out->stats.last];
+}

@@ -8,5 +8,7 @@
 
 void statsd_report(const struct statsd_outbox *out, const char *address,
 		   struct sink_report *report);
+/* As sink_ops.unreached. */
+const char *statsd_unreached(const struct statsd_outbox *out);
 
 #endif /* STATSD_REPORT_H */
