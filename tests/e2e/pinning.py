@@ -91,6 +91,7 @@ class Relay(Agent):
     def start(self, *more):
         """The next one, attached."""
         argv = [PUSHBACK, "run", "--pin-dir", self.directory, "--statsd", self.address]
+        argv += ["--socket", "none"]  # the host may have an agent of its own, which has the usual one
         Program.__init__(self, [*argv, *self.options, *more], stdin=subprocess.DEVNULL)
         try:
             self.wait_line(r"^pushback: watching")
