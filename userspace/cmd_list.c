@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* cmd_list.c - `pushback list`: which processes have our probes, and who is watched */
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -172,7 +173,10 @@ static void say_what_was_passed_over(const struct inventory *inventory)
 /* An empty list is an answer, an incomplete one must not look complete. */
 static void say_what_is_missing(const struct inventory *inventory, const struct settings *s)
 {
-	if (!inventory->count && !s->pids.count)
+	if (!inventory->count && !s->pids.count && inventory->matcher)
+		msg_info("no process with pushback probes is left by --match-name, --match-cgroup "
+			 "and --exclude: leave them out to see all");
+	else if (!inventory->count && !s->pids.count)
 		msg_info("no process with pushback probes%s: start a consumer that is built with "
 			 "include/pushback.h",
 			 inventory->denied ? " that we may look into" : "");
@@ -188,6 +192,18 @@ static bool is_first(const struct option_pids *pids, size_t index)
 			return false;
 	}
 	return true;
+}
+
+/* Of a process that has given no row. */
+static int explain_none(struct inventory *inventory, pid_t pid, char *why, size_t why_size)
+{
+	bool is_there = !kill(pid, 0) || errno != ESRCH;
+
+	if (!is_there || matcher_admits(inventory->matcher, pid))
+		return target_explain_process(pid, is_there ? -ENODATA : -ESRCH, why, why_size);
+	snprintf(why, why_size,
+		 "process %d is left out by --match-name, --match-cgroup or --exclude", (int)pid);
+	return -ENODATA;
 }
 
 /* What the worst of them comes to; those that can be looked into are. */
@@ -206,9 +222,8 @@ static enum exit_status look_into(struct inventory *inventory, const struct opti
 		err = inventory_add_process(inventory, pids->items[i]);
 		if (!err && inventory->count > before)
 			continue;
-		if (!err)
-			err = -ENODATA;
-		err = target_explain_process(pids->items[i], err, why, sizeof(why));
+		err = err ? target_explain_process(pids->items[i], err, why, sizeof(why))
+			  : explain_none(inventory, pids->items[i], why, sizeof(why));
 		complain(why);
 		if (status != EXIT_HOST)
 			status = err == -EPERM ? EXIT_HOST : EXIT_FAILED;

@@ -287,6 +287,16 @@ def test_pid_without_probes():
         assert re.search(r"process \d+ maps no file with pushback probes: .*pushback.h", done.stderr)
 
 
+def test_left_out(tmp_path):
+    """A consumer that was not asked for is not said to be none."""
+    with Driver(tmp_path) as driver:
+        done = run("--pid", str(driver.pid), "--exclude", str(driver.file))
+        assert (done.returncode, done.stdout) == (FAILED, ""), done
+        assert "is left out by" in done.stderr, done
+        done = run("--match-name", "nobody's")
+        assert done.returncode == DONE and "is left by --match-name" in done.stderr, done
+
+
 def test_empty_host():
     """In a pid namespace of its own there is nobody but the list itself, which has probes too."""
     alone = ["unshare", "-pf", "--mount-proc"]
