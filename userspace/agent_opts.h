@@ -42,11 +42,14 @@ struct agent_settings {
 /* Of verbs that do not run the agent, too. */
 #define AGENT_OPTIONS_MATCH(names, cgroups, exclude) \
 	{ .name = "match-name", .value = "GLOB", .kind = OPTION_LIST, .offset = names, \
+	  .filled = true, \
 	  .help = "only processes of such a name; may be given again" }, \
 	{ .name = "match-cgroup", .value = "GLOB", .kind = OPTION_LIST, .offset = cgroups, \
+	  .filled = true, \
 	  .help = "only those in such a cgroup, as '*/docker-*'; may be\n" \
 		  "given again" }, \
 	{ .name = "exclude", .value = "GLOB", .kind = OPTION_LIST, .offset = exclude, \
+	  .filled = true, \
 	  .help = "none of such a name or, with a / in it, of such an\n" \
 		  "executable; may be given again" }
 

@@ -67,6 +67,7 @@ static const struct option options[] = {
 	  .help = "container: send the watched process's container as\n"
 		  "the origin (c:ID, dogstatsd); each costs a series" },
 	{ .name = "socket", .value = "PATH", .kind = OPTION_TEXT, .offset = AT(socket),
+	  .filled = true,
 	  .help = "where pushback status asks this agent, none: nowhere\n"
 		  "(" STATUS_SOCKET ")" },
 	{ .name = "pin", .kind = OPTION_FLAG, .offset = AT(pin),

@@ -25,6 +25,7 @@ struct settings {
 /* clang-format off */
 static const struct option options[] = {
 	{ .name = "socket", .value = "PATH", .kind = OPTION_TEXT, .offset = AT(socket),
+	  .filled = true,
 	  .help = "ask the agent that was given this one\n"
 		  "(all that have one in " STATUS_FOLDER ")" },
 	{ .name = "json", .kind = OPTION_FLAG, .offset = AT(json),
