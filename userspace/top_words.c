@@ -120,25 +120,37 @@ static void typed(const char *filter, size_t width, bool utf8, char *out, size_t
 	} while (true);
 }
 
-void top_words_keys(const struct top_keys *k, size_t width, bool utf8, char *out, size_t size)
+/* As with the title. */
+enum keys { KEYS_WHOLE, KEYS_NO_SIDE, KEYS_SHORT, KEYS_LEAST };
+
+static void add_keys(struct words *w, const struct top_keys *k, enum keys form)
 {
 	const char *pause = k->paused ? "go on" : "pause",
 		   *merge = k->view.merge ? "split" : "merge";
-	const char *side = k->view.side == PUSHBACK_SEND ? "blocked" : "refusing";
+	const char *side = k->view.side == PUSHBACK_SEND ? "blocked " : "refusing ";
 
+	if (form <= KEYS_NO_SIDE)
+		add(w, "q quit  s sort  / filter  p %s  d %sside  m %s  h help", pause,
+		    form == KEYS_WHOLE ? side : "", merge);
+	else if (form == KEYS_SHORT)
+		add(w, "q quit  h help  p %s  m %s  s / d", pause, merge);
+	else
+		add(w, "q quit  h help");
+}
+
+void top_words_keys(const struct top_keys *k, size_t width, bool utf8, char *out, size_t size)
+{
 	if (k->editing) {
 		typed(k->view.filter, width, utf8, out, size);
 		return;
 	}
-	snprintf(out, size, "q quit  s sort  / filter  p %s  d %s side  m %s  h help", pause, side,
-		 merge);
-	if (strlen(out) > width)
-		snprintf(out, size, "q quit  s sort  / filter  p %s  d side  m %s  h help", pause,
-			 merge);
-	if (strlen(out) > width)
-		snprintf(out, size, "q quit  h help  p %s  m %s  s / d", pause, merge);
-	if (strlen(out) > width)
-		snprintf(out, size, "q quit  h help");
+	for (enum keys form = KEYS_WHOLE; form <= KEYS_LEAST; form++) {
+		struct words w = { .out = out, .size = size };
+
+		add_keys(&w, k, form);
+		if (strlen(out) <= width)
+			return;
+	}
 }
 
 /* ---- What is missing ---- */
