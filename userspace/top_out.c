@@ -171,7 +171,10 @@ int top_out_put(struct top_out *o, const void *data, size_t size)
 {
 	size_t need;
 
-	memmove(o->data, o->data + o->done, o->size - o->done);
+	if (!size)
+		return 0;
+	if (o->done)
+		memmove(o->data, o->data + o->done, o->size - o->done);
 	o->size -= o->done;
 	o->done = 0;
 	need = o->size + size;
