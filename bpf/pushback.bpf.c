@@ -180,13 +180,14 @@ static __always_inline void bury(struct pb_step *e, struct pb_process *process, 
 		process->list[slot].instance = 0;
 }
 
-/* A new instance lives where this one did: its owner never said that it ended. */
+/* A new instance lives where this one did, and nobody said that it ended: its memory was written over. */
 static __always_inline void replace(struct pb_step_key *key, struct pb_process *process, __u64 now)
 {
 	struct pb_step *e = bpf_map_lookup_elem(&steps, key);
 
 	if (!e || e->flags & PB_STEP_DEAD)
 		return;
+	lose(PB_LOSS_REPLACED, 1);
 	write_begin(e);
 	pushback_abandon(&e->now, now);
 	bury(e, process, PB_STEP_REPLACED, now);

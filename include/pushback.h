@@ -53,7 +53,9 @@
  *   pushback_poll_return      this step's poll returns. ready: it could accept a message now, which
  *                             closes the send episode. Not knowing, do not call it.
  *   pushback_step_end         the step is destroyed; what is open is abandoned. Needed where steps
- *                             come and go; at process exit it may be left out on Linux 6.16 and later.
+ *                             come and go, unless the next one is made in the same place by
+ *                             pushback_step_init: what lives there ends then. At process exit it may
+ *                             be left out on Linux 6.16 and later.
  *   pushback_submit_enter,
  *   pushback_poll_enter       optional: this thread is inside the step now (finds steps that block
  *                             instead of refusing, and makes sure of the order of steps).
@@ -212,7 +214,8 @@ struct pushback_step {
 	struct pushback_pick pick[2];
 	uint64_t nexts; /* which steps its forwards were told with, see pushback_next_bit() */
 	uint32_t known; /* one of them: its address, cut; or 0 */
-	uint32_t reserved;
+	uint32_t
+		at; /* this one's own, cut likewise, from the instance number on: a copy is no step */
 
 	char name[PUSHBACK_NAME_SIZE]; /* NUL-terminated */
 } __attribute__((aligned(64)));
@@ -699,6 +702,7 @@ PUSHBACK_COLD void pushback_begin(struct pushback_step *s)
 		number = __atomic_add_fetch(&pushback_instances, 1, __ATOMIC_RELAXED);
 		s->instance = (uint64_t)(uintptr_t)page >> 12 << 28 | (number & 0xfffffff);
 	}
+	s->at = (uint32_t)((uintptr_t)s >> 6);
 	s->watch_since = now;
 	s->watch_accepted = s->accepted;
 	s->watch_rejected = s->rejected;
@@ -951,6 +955,36 @@ PUSHBACK_COLD void pushback_end(struct pushback_step *s)
 	pushback_tell(s, (enum pushback_site)site, 0, 0, now);
 }
 
+/* In assembler: whoever checks what is read was written (compilers, the memory sanitizer) has no say in it. */
+PUSHBACK_INLINE uint64_t pushback_word(const void *at)
+{
+	uint64_t word;
+
+#if defined(__x86_64__)
+	__asm__ volatile("movq (%1), %0" : "=r"(word) : "r"(at) : "memory");
+#else
+	__asm__ volatile("ldr %0, [%1]" : "=r"(word) : "r"(at) : "memory");
+#endif
+	return word;
+}
+
+/*
+ * A step is made where one may live that was not ended: it has its last word. The memory may be anything.
+ * One of ours lies there if it has this watch's epoch, a number of ours, and that it lies there and is no copy.
+ */
+PUSHBACK_COLD void pushback_end_former(struct pushback_step *s)
+{
+	const uint64_t head = PUSHBACK_STEP_MAGIC | (uint64_t)PUSHBACK_STEP_VERSION << 32 |
+			      (uint64_t)sizeof(*s) << 48;
+	const uint64_t *page = __atomic_load_n(&pushback_epoch, __ATOMIC_ACQUIRE);
+	uint64_t epoch = __atomic_load_n(page, __ATOMIC_RELAXED);
+
+	if (epoch && pushback_word(&s->epoch) == epoch && pushback_word(s) == head &&
+	    pushback_word(&s->instance) >> 28 << 28 == (uint64_t)(uintptr_t)page >> 12 << 28 &&
+	    pushback_word(&s->known) >> 32 == (uint32_t)((uintptr_t)s >> 6))
+		pushback_end(s);
+}
+
 /* ---- The hot path ---- */
 
 PUSHBACK_INLINE int pushback_watched(void)
@@ -1019,13 +1053,15 @@ PUSHBACK_INLINE void pushback_inside(struct pushback_step *s, uint64_t what)
 
 /*
  * Makes a step at run time. `name` is copied; 127 bytes of it are kept. The memory need not have
- * been a step before; if it was one that has not ended, that one counts as abandoned.
+ * been a step before; if it still is one that has not ended, that one ends now.
  */
 static inline __attribute__((unused)) void pushback_step_init(struct pushback_step *s,
 							      const char *name)
 {
 	size_t i = 0;
 
+	if (pushback_watched())
+		pushback_end_former(s);
 	pushback_clear(s);
 	while (name && name[i] && i < PUSHBACK_NAME_SIZE - 1) {
 		s->name[i] = name[i];

@@ -51,7 +51,7 @@ PB_OFFSET(direction, 176);
 PB_OFFSET(pick, 336);
 PB_OFFSET(nexts, 368);
 PB_OFFSET(known, 376);
-PB_OFFSET(reserved, 380);
+PB_OFFSET(at, 380);
 PB_OFFSET(name, 384);
 
 /* Of all that follows. A state that outlives its agent is for agents of the same version only. */
@@ -231,7 +231,8 @@ enum pb_loss {
 	PB_LOSS_PLACE_FULL = 7,  /* no room in `places`: a reuse of the address may go unseen */
 	PB_LOSS_NEXT_FULL = 8,   /* a step hands on to more than PB_MAX_NEXT: fires to the others */
 	PB_LOSS_EXEC_UNTOLD = 9, /* no room in `execs`: found by the next look at all processes */
-	PB_LOSSES = 10,
+	PB_LOSS_REPLACED = 10,   /* written over by a new one: its last counts are missing */
+	PB_LOSSES = 11,
 };
 
 #endif /* PUSHBACK_ABI_H */

@@ -37,14 +37,23 @@ struct call {
 };
 
 static const char *const loss_names[DRAIN_LOSSES] = {
-	[PB_LOSS_READ] = "step_unreadable",          [PB_LOSS_INVALID] = "step_invalid",
-	[PB_LOSS_STEPS_FULL] = "steps_full",         [PB_LOSS_PROCESS_FULL] = "process_full",
-	[PB_LOSS_PROCESSES_FULL] = "processes_full", [PB_LOSS_HISTS_FULL] = "histograms_full",
-	[PB_LOSS_EXIT_UNREAD] = "exit_unread",       [PB_LOSS_PLACE_FULL] = "places_full",
-	[PB_LOSS_NEXT_FULL] = "nexts_full",          [DRAIN_LOSS_TORN] = "torn",
-	[DRAIN_LOSS_SILENT] = "silent_unreadable",   [DRAIN_LOSS_GONE] = "gone",
-	[DRAIN_LOSS_NAME_CUT] = "name_cut",          [DRAIN_LOSS_MEMORY] = "drain_no_memory",
-	[DRAIN_LOSS_LIE] = "step_implausible",       [PB_LOSS_EXEC_UNTOLD] = "exec_untold",
+	[PB_LOSS_READ] = "step_unreadable",
+	[PB_LOSS_INVALID] = "step_invalid",
+	[PB_LOSS_STEPS_FULL] = "steps_full",
+	[PB_LOSS_PROCESS_FULL] = "process_full",
+	[PB_LOSS_PROCESSES_FULL] = "processes_full",
+	[PB_LOSS_HISTS_FULL] = "histograms_full",
+	[PB_LOSS_EXIT_UNREAD] = "exit_unread",
+	[PB_LOSS_PLACE_FULL] = "places_full",
+	[PB_LOSS_NEXT_FULL] = "nexts_full",
+	[DRAIN_LOSS_TORN] = "torn",
+	[DRAIN_LOSS_SILENT] = "silent_unreadable",
+	[DRAIN_LOSS_GONE] = "gone",
+	[DRAIN_LOSS_NAME_CUT] = "name_cut",
+	[DRAIN_LOSS_MEMORY] = "drain_no_memory",
+	[DRAIN_LOSS_LIE] = "step_implausible",
+	[PB_LOSS_EXEC_UNTOLD] = "exec_untold",
+	[PB_LOSS_REPLACED] = "replaced",
 };
 
 const char *drain_loss_name(unsigned int reason)

@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 import time
 
-from program import PROGS
+from program import PROGS, now
 
 PLACES = 1024  # from there on: in the library
 ACCEPTED, REJECTED, PROPAGATED, INVALID = range(4)
@@ -79,6 +79,12 @@ class Driver:
     def init(self, place, name):
         name = name if isinstance(name, bytes) else name.encode()
         self.ask("init", place, name.hex() or "-")
+
+    def renew(self, place, name):
+        """A new step where one lives: (before, after). In C and C++."""
+        before = now()
+        self.ask("renew", place, name.encode().hex())
+        return before, now()
 
     def overwrite_name(self, place, name):
         self.ask("name", place, name.hex())

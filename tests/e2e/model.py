@@ -95,6 +95,7 @@ class Observer:
     def __init__(self, things):
         self.things = things
         self.tallies = []  # (pid, step name, Tally)
+        self.replaced = 0  # steps that it knew and that were written over
 
 
 class Model:
@@ -187,6 +188,8 @@ class Model:
                 self._meet(pid, step, observer, now, late=False)
             before = self.replaced.pop((pid, call.place), None)
             if before:
+                for observer in before.tallies:
+                    observer.replaced += 1
                 self._abandon(before, now)
         joining = []
         if call.fired:

@@ -21,7 +21,7 @@ METRICS = (
     "receive_backpressure_abandoned",
 )
 COUNTS = len(METRICS)
-SIZE = 8 * ((COUNTS + 6) * (len(STEPS) + 2) + 1 + COUNTS * len(STEPS) + 2)  # of the file
+SIZE = 8 * ((COUNTS + 6) * (len(STEPS) + 2) + 1 + 2 * COUNTS * len(STEPS) + 3)  # of the file
 
 
 class Counts:
@@ -47,7 +47,7 @@ class Truth:
         steps = [Counts(numbers[i * size : (i + 1) * size]) for i in range(len(STEPS))]
         rest = numbers[len(STEPS) * size :]
         before, after, calling = Counts(rest[:size]), Counts(rest[size : 2 * size]), rest[2 * size]
-        unsure, self.fresh = rest[2 * size + 1 : -2], rest[-2]
+        doubts, (self.hidden, self.found) = rest[2 * size + 1 : -3], rest[-3:-1]
         self.in_call = calling > 0
         self.steps = {}  # {step: {metric: (least, most)}}
         for i, (name, counts) in enumerate(zip(STEPS, steps)):
@@ -55,9 +55,9 @@ class Truth:
             if calling == i + 1:
                 low = [min(pair) for pair in zip(before.n, after.n)]
                 high = [max(pair) for pair in zip(before.n, after.n)]
-            doubt = unsure[i * COUNTS : (i + 1) * COUNTS]
+            less, more = doubts[i * COUNTS :], doubts[(len(STEPS) + i) * COUNTS :]
             self.steps[name] = {
-                metric: (max(0, low[k] - doubt[k]), high[k] + doubt[k]) for k, metric in enumerate(METRICS)
+                metric: (max(0, low[k] - less[k]), high[k] + more[k]) for k, metric in enumerate(METRICS)
             }
 
     def is_exact(self):
@@ -73,7 +73,8 @@ class Truth:
 
 
 class Consumer:
-    def __init__(self, program, directory, number, seed):
+    def __init__(self, program, directory, number, seed, careless):
+        self.careless = careless  # it may write over steps
         self.file = directory / f"truth{number}"
         self.process = subprocess.Popen(
             [program, self.file, str(seed)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0

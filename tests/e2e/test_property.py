@@ -240,7 +240,8 @@ class Schedule:
         told, after = agent.end()
         tallies = self.model.detach(observer, told, after)
         wrong = model.differences(tallies, agent.series())
-        wrong += [f"lost: {agent.lost()}"] if agent.lost() else []
+        lost = {"replaced": observer.replaced} if observer.replaced else {}
+        wrong += [f"lost: {agent.lost()}, not {lost}"] if agent.lost() != lost else []
         for _, _, tally in tallies:
             self.count(tally)
         if wrong:

@@ -276,6 +276,24 @@ def test_a_new_instance_at_the_same_address_abandons_the_old_one(scene):
     agent.end()
     expect(one(agent), refused(first, second, "abandoned"), instances=0)
     expect(one(agent, "other"), blocked(second, closed), submit_forwarded=1)
+    # Its memory was written over: nobody knows what it may have done since.
+    assert agent.lost() == {"replaced": 1}
+
+
+def test_a_step_that_is_made_anew_ends_the_old_one(scene):
+    """Without step_end, at the same address, and all that it did is counted."""
+    d = scene.step()
+    agent = scene.attach()
+    first = d.submit(0, REJECTED)
+    pause()
+    d.calls([("submit", 0, REJECTED)], 100)
+    end = d.renew(0, "other")
+    second = d.forward(0, REJECTED)
+    pause()
+    closed = d.forward(0, ACCEPTED)
+    agent.end()
+    expect(one(agent), refused(first, end, "abandoned", attempts=101), instances=0)
+    expect(one(agent, "other"), blocked(second, closed), submit_forwarded=1)
     nothing_lost(agent)
 
 

@@ -9,7 +9,9 @@
  * observer in a moment without calls. Times are ns of CLOCK_MONOTONIC. A PLACE is where a step
  * lives: 0 to 1023 here, from 1024 on in the library. Threads are 0 (the main one) to 7.
  *
- *	init PLACE NAME	    pushback_step_init; the name in hex digits, "-" for an empty one
+ *	init PLACE NAME	    pushback_step_init of memory that holds no step any more; the name in hex digits, "-"
+ *			    for an empty one
+ *	renew PLACE NAME    pushback_step_init where one may live
  *	name PLACE BYTES    writes the bytes over the name, which may leave it unterminated
  *	call THREAD TIMES OP,PLACE,VALUE ...
  *			    the sequence, TIMES times over. OP is submit, forward, poll, end,
@@ -128,7 +130,7 @@ static const struct scripted *where_is(unsigned int *place)
 	return dlsym(library, "scripted_library");
 }
 
-static void do_init(char *words, bool raw)
+static void do_init(char *words, char how)
 {
 	static char bytes[LINE_SIZE];
 	char *hex = NULL;
@@ -142,7 +144,9 @@ static void do_init(char *words, bool raw)
 		return;
 	}
 	length = decode(bytes, sizeof(bytes), hex + 1);
-	if (!raw)
+	if (how == 'i')
+		memset(&where->places[place], 0xee, sizeof(where->places[place]));
+	if (how != 'n')
 		where->init(place, bytes);
 	else
 		memcpy(where->places[place].name, bytes,
@@ -376,8 +380,8 @@ static void obey(char *line)
 		do_call(rest, verb[0] == 'c');
 	else if (!strcmp(verb, "finish"))
 		finish_job(&workers[strtoul(rest, NULL, 10) % THREADS]);
-	else if (!strcmp(verb, "init") || !strcmp(verb, "name"))
-		do_init(rest, verb[0] == 'n');
+	else if (!strcmp(verb, "init") || !strcmp(verb, "renew") || !strcmp(verb, "name"))
+		do_init(rest, verb[0]);
 	else if (!strcmp(verb, "semaphore"))
 		do_semaphore(rest);
 	else if (!strcmp(verb, "fork"))

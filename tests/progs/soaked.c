@@ -4,9 +4,9 @@
  *
  *	soaked TRUTH SEED
  *
- * On stdin, a letter each: p pause, m a return of each step while nobody watches, r resume, b new steps at the same addresses, without step_end, once
- * every old one has told all, s the same at once, e step_end of all and exit, q exit. Answers with the
- * letter when it is done. What it did stands in the file TRUTH at any moment, also at that of SIGKILL:
+ * On stdin, a letter each: p pause, m a return of each step while nobody watches, r resume, n new steps
+ * where the old ones are, without step_end, w the same where memory was written over, e step_end of all and
+ * exit, q exit. Answers with the letter when it is done. What it did stands in the file TRUTH at any moment, also at that of SIGKILL:
  * of the call that was under way both what was before it and what is after it.
  */
 #include <fcntl.h>
@@ -21,8 +21,7 @@
 
 #include <pushback.h>
 
-#define STEPS      5
-#define TELL_TRIES 3000 /* of a ms: a driven step tells within 1.5 s */
+#define STEPS 5
 
 enum {
 	ACCEPTED,
@@ -45,11 +44,13 @@ struct counts {
 
 struct truth {
 	struct counts step[STEPS];
-	struct counts before, after;    /* of the step that is being called */
-	uint64_t calling;               /* its number from 1 on, or 0 */
-	uint64_t unsure[STEPS][COUNTS]; /* of it, what replaced ones may not have told */
+	struct counts before, after; /* of the step that is being called */
+	uint64_t calling;            /* its number from 1 on, or 0 */
+	/* So much less or more than that may have been told of those that were written over. */
+	uint64_t less[STEPS][COUNTS], more[STEPS][COUNTS];
 	uint64_t
-		fresh; /* instances that have told nothing: the kernel side has their forerunners */
+		hidden; /* written over, and the kernel side does not know: the new one has told nothing */
+	uint64_t found; /* written over, and the new one has told */
 	uint64_t ended; /* by itself: nothing is open any more */
 };
 
@@ -57,9 +58,9 @@ enum op { SUBMIT, FORWARD, POLL, OPS };
 
 static const char *const names[STEPS] = { "decode", "filter", "transform", "batch", "sink" };
 static struct pushback_step steps[STEPS];
-static struct counts told[STEPS]; /* as of its last fire */
-static bool fresh[STEPS];
-static uint64_t replaced_open[STEPS][2]; /* what its forerunner left open */
+static struct counts told[STEPS];      /* as of its last fire */
+static bool hides[STEPS];              /* it is where one was written over, and has told nothing */
+static uint64_t hidden_open[STEPS][2]; /* what that one left open */
 static volatile struct truth *truth;
 static uint64_t random_state;
 static int pressure; /* of 100 submits so many are refused */
@@ -158,15 +159,14 @@ static void probe(struct pushback_step *s, enum op op, uint32_t value)
 	}
 }
 
-static void set_fresh(int i, bool is)
+static void set_hides(int i, bool does)
 {
-	truth->fresh += (uint64_t)is - (uint64_t)fresh[i];
-	fresh[i] = is;
+	truth->hidden += (uint64_t)does - (uint64_t)hides[i];
+	hides[i] = does;
 	BARRIER();
 }
 
-/* True if a probe has fired. */
-static bool call(int i, enum op op, uint32_t value)
+static void call(int i, enum op op, uint32_t value)
 {
 	uint64_t fired = steps[i].fired;
 	struct counts after = truth->step[i];
@@ -176,10 +176,10 @@ static bool call(int i, enum op op, uint32_t value)
 	probe(&steps[i], op, value);
 	end(i);
 	if (!steps[i].fired || steps[i].fired == fired)
-		return false;
+		return;
 	told[i] = after;
-	set_fresh(i, false);
-	return true;
+	truth->found += hides[i];
+	set_hides(i, false);
 }
 
 static void call_any(void)
@@ -202,23 +202,6 @@ static void call_any(void)
 
 /* ---- New steps ---- */
 
-/* Of those that it has told all of nothing can be missed. */
-static void tell_all(void)
-{
-	bool done[STEPS] = { false };
-	int left = STEPS;
-
-	for (int try = 0; left && try < TELL_TRIES; try++) {
-		for (int i = 0; i < STEPS; i++) {
-			if (!done[i] && call(i, SUBMIT, PUSHBACK_INVALID)) {
-				done[i] = true;
-				left--;
-			}
-		}
-		rest(1000);
-	}
-}
-
 /* What is not told was seen or not, and what is open may be so only here or only there. */
 static void doubt(int i)
 {
@@ -226,23 +209,34 @@ static void doubt(int i)
 
 	abandon(&seen);
 	abandon(&all);
-	for (int n = 0; n < COUNTS; n++)
-		truth->unsure[i][n] +=
-			all.n[n] > seen.n[n] ? all.n[n] - seen.n[n] : seen.n[n] - all.n[n];
+	for (int n = 0; n < COUNTS; n++) {
+		if (all.n[n] > seen.n[n])
+			truth->less[i][n] += all.n[n] - seen.n[n];
+		else
+			truth->more[i][n] += seen.n[n] - all.n[n];
+	}
 }
 
-static void renew(void)
+static void write_over(int i)
+{
+	doubt(i);
+	for (int direction = 0; !hides[i] && direction < 2; direction++)
+		hidden_open[i][direction] = truth->step[i].open[direction];
+	if (steps[i].fired)
+		set_hides(i, true);
+	memset(&steps[i], 0xee, sizeof(steps[i]));
+}
+
+static void renew(bool over)
 {
 	for (int i = 0; i < STEPS; i++) {
 		struct counts after = truth->step[i];
 
-		doubt(i);
 		abandon(&after);
 		after.missed[0] = after.missed[1] = 0;
-		for (int direction = 0; direction < 2; direction++)
-			replaced_open[i][direction] = truth->step[i].open[direction];
-		set_fresh(i, true);
 		begin(i, &after);
+		if (over)
+			write_over(i);
 		pushback_step_init(&steps[i], names[i]);
 		end(i);
 		told[i] = after;
@@ -258,11 +252,11 @@ static void miss(void)
 		for (int direction = 0; direction < 2; direction++) {
 			after.open[direction] = 0;
 			after.missed[direction] = 1;
-			/* Who watched was not told that there is a new one. */
-			if (fresh[i])
-				truth->unsure[i][ABANDONED + direction] +=
-					replaced_open[i][direction];
+			/* Who watched was not told that there is a new one, and is gone. */
+			if (hides[i])
+				truth->less[i][ABANDONED + direction] += hidden_open[i][direction];
 		}
+		set_hides(i, false);
 		begin(i, &after);
 		probe(&steps[i], SUBMIT, PUSHBACK_INVALID);
 		end(i);
@@ -306,10 +300,8 @@ static void answer(char letter)
 
 static void obey(char letter)
 {
-	if (letter == 'b')
-		tell_all();
-	if (letter == 'b' || letter == 's')
-		renew();
+	if (letter == 'n' || letter == 'w')
+		renew(letter == 'w');
 	if (letter == 'm')
 		miss();
 	if (letter == 'e')

@@ -54,7 +54,7 @@ static void the_others(void)
 	FIELD(pick);
 	FIELD(nexts);
 	FIELD(known);
-	FIELD(reserved);
+	FIELD(at);
 	FIELD(name);
 }
 

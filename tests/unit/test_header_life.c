@@ -69,6 +69,63 @@ static void an_end_is_told_at_any_armed_site(void **state)
 	fired(0);
 }
 
+/* As a rebalance makes them; nobody has said that the old one ends. */
+static void one_that_is_made_anew_has_its_last_word(void **state)
+{
+	const struct observer_fire *fire;
+	uint64_t instance;
+
+	(void)state;
+	observer_attach();
+	pushback_submit_return(&a, REJECTED);
+	instance = a.instance;
+	for (int i = 0; i < 5; i++)
+		pushback_submit_return(&a, REJECTED);
+	fired(1);
+	pushback_step_init(&a, "new");
+	fire = fired(1);
+	assert_int_equal(fire->site, PUSHBACK_STEP_END);
+	assert_true(fire->step.instance == instance);
+	assert_int_equal(fire->step.rejected, 6);
+	assert_int_equal(fire->step.direction[SEND].abandoned, 1);
+	assert_string_equal(fire->step.name, "a");
+	assert_string_equal(a.name, "new");
+	assert_int_equal(a.instance, 0);
+	assert_int_equal(a.rejected, 0);
+	/* It has not returned yet. */
+	pushback_step_init(&a, "newer");
+	fired(0);
+}
+
+/* Whatever the memory was, nobody else's step ends by it. */
+static void what_is_no_step_of_this_watch_has_no_last_word(void **state)
+{
+	static _Alignas(64) unsigned char memory[8192]; /* on two pages at the least */
+	struct pushback_step *copy = (void *)memory, *ran = (void *)(memory + 4096);
+
+	(void)state;
+	observer_attach();
+	pushback_submit_return(&a, REJECTED);
+	fired(1);
+	memcpy(copy, &a, sizeof(a));
+	pushback_step_init(copy, "copied before it was made");
+	memset(copy, 0xff, sizeof(*copy));
+	pushback_step_init(copy, "anything");
+	memcpy(copy, &a, sizeof(a));
+	copy->magic++;
+	pushback_step_init(copy, "almost");
+	fired(0);
+	pushback_step_init(ran, "ran");
+	pushback_submit_return(ran, REJECTED);
+	fired(1);
+	observer_detach();
+	pushback_submit_return(ran, REJECTED);
+	pushback_step_init(&a, "unwatched");
+	observer_attach();
+	pushback_step_init(ran, "unwatched since");
+	fired(0);
+}
+
 static void an_end_keeps_the_cut_flag_and_unwatched_tells_nothing(void **state)
 {
 	char name[200] = { 0 };
@@ -271,6 +328,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(an_end_abandons_and_the_struct_can_be_used_again),
 		TEST(an_end_is_told_at_any_armed_site),
+		TEST(one_that_is_made_anew_has_its_last_word),
+		TEST(what_is_no_step_of_this_watch_has_no_last_word),
 		TEST(an_end_keeps_the_cut_flag_and_unwatched_tells_nothing),
 		TEST(a_forked_child_starts_clean),
 		TEST(a_forked_child_ends_nothing_it_inherited),

@@ -356,18 +356,17 @@ static void one_return(struct world *w, struct live *l)
 
 static void one_end(struct world *w, struct live *l)
 {
-	if (seed_chance(&w->seed, 50)) {
+	if (w->semaphore && l->seen)
+		note(&l->h, ABANDON, 0, ++w->clock);
+	if (seed_chance(&w->seed, 50))
 		pushback_step_init(&l->step, "again"); /* at the same place, without an end */
-	} else {
-		if (w->semaphore && l->seen)
-			note(&l->h, ABANDON, 0, ++w->clock);
+	else
 		pushback_step_end(&l->step);
-		if (!w->semaphore || !l->seen || !w->armed)
-			assert_int_equal(observer_count, 0);
-		else
-			assert_int_equal(observer_count, 1);
-		check_fires(w, l, 1);
-	}
+	if (!w->semaphore || !l->seen || !w->armed)
+		assert_int_equal(observer_count, 0);
+	else
+		assert_int_equal(observer_count, 1);
+	check_fires(w, l, 1);
 	assert_int_equal(l->step.epoch, PUSHBACK_EPOCH_FRESH);
 	new_instance(l);
 }

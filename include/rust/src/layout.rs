@@ -223,7 +223,8 @@ layout! {
         nexts: Word64 = 368,
         /// One of them: its address, cut; or 0.
         known: Word32 = 376,
-        reserved: Word32 = 380,
+        /// Its own, cut likewise, from the instance number on: a copy is no step.
+        at: Word32 = 380,
         /// NUL-terminated.
         name: [u8; NAME_SIZE] = 384,
     }

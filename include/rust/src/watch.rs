@@ -120,6 +120,7 @@ pub(crate) fn begin(s: &Record) {
         let at = page as *const AtomicU64 as u64;
         s.instance.set(at >> 12 << 28 | (number & 0xfff_ffff));
     }
+    s.at.set((s as *const Record as u64 >> 6) as u32);
     s.watch_since.set(now);
     s.watch_accepted.set(s.accepted.get());
     s.watch_rejected.set(s.rejected.get());

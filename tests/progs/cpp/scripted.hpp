@@ -2,8 +2,7 @@
 /*
  * scripted.hpp - executes probe calls as told, through pushback.hpp: scripted.h's work in C++
  *
- * Included by the driver's C++ half and by the library. A struct made where another one lives does not
- * end that one, as with the driver in C: the storage is used again without its destructor.
+ * Included by the driver's C++ half and by the library.
  */
 #ifndef SCRIPTED_HPP
 #define SCRIPTED_HPP
