@@ -271,6 +271,8 @@ int attach_number(const struct attach *a, const struct file_id *id)
 void attach_disown(struct attach *a, int number)
 {
 	a->files[number].id = (struct file_id){ 0 };
+	if (a->pinned)
+		pinned_disown_file(a->pinned, (uint32_t)number);
 }
 
 void attach_drop(struct attach *a, int number)
@@ -402,8 +404,14 @@ int attach_file(struct attach *a, int fd, const struct file_id *id, const struct
 		char *why)
 {
 	struct attached *known = find(a, id);
-	size_t number = known ? (size_t)(known - a->files) : attach_free_number(a);
+	size_t number;
 
+	/* Who maps the other inode goes on with the link that is there. */
+	if (known && !attach_is_there(known, fd, note)) {
+		attach_disown(a, (int)(known - a->files));
+		known = NULL;
+	}
+	number = known ? (size_t)(known - a->files) : attach_free_number(a);
 	if (known)
 		known->unasked = false;
 	if (known && attach_is_right(a, known, note))

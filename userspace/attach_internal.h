@@ -24,7 +24,8 @@ struct attached {
 	/* Of a pinned one: what was attached, and whether the link runs another version's code. */
 	uint64_t hash;
 	bool outdated;
-	bool unasked; /* of the state, and nobody has asked for it yet */
+	bool unasked;       /* of the state, and nobody has asked for it yet */
+	int64_t changed_ns; /* see struct pinned_file */
 };
 
 struct attach {
@@ -65,5 +66,7 @@ uint64_t attach_hash(const struct elfnote *note);
 /* Whether its link is as it would be made now. */
 bool attach_is_right(const struct attach *a, const struct attached *file,
 		     const struct elfnote *note);
+/* Whether the link of a former agent is surely to the inode that this file has now. */
+bool attach_is_there(const struct attached *file, int fd, const struct elfnote *note);
 
 #endif /* ATTACH_INTERNAL_H */

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "attach_internal.h"
+#include "identity.h"
 #include "multi_link.h"
 
 #define EVENT "pushback_event"
@@ -73,6 +74,7 @@ static int take_file(uint32_t number, const struct pinned_file *file, int link, 
 		.link_fd = link,
 		.sites = file->sites_count,
 		.hash = file->sites,
+		.changed_ns = file->changed_ns,
 		.outdated = pinned_event(a->pinned) < 0,
 		.unasked = true,
 	};
@@ -105,9 +107,12 @@ int attach_make_pinned_link(struct attach *a, int fd, const struct elfnote *note
 		.sites_count = (uint32_t)note->sites_count,
 		.build_id_size = (uint32_t)note->build_id_size,
 	};
+	struct file_stamp stamp;
 	char path[64];
 	int err = 0;
 
+	if (!identity_stamp(fd, &stamp))
+		pin.changed_ns = stamp.changed_ns;
 	memcpy(pin.build_id, note->build_id, note->build_id_size);
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	if (readlink(path, pin.path, sizeof(pin.path) - 1) < 0)
@@ -136,6 +141,22 @@ bool attach_is_right(const struct attach *a, const struct attached *file,
 		     const struct elfnote *note)
 {
 	return !a->pinned || (!file->outdated && file->hash == attach_hash(note));
+}
+
+/*
+ * One that was copied up while no agent ran has its number and is another inode, of a later change. Without
+ * our probes it surely is. Probes there may also be somebody else's: in doubt both are attached to, which
+ * counts once.
+ */
+bool attach_is_there(const struct attached *file, int fd, const struct elfnote *note)
+{
+	struct file_stamp stamp;
+
+	if (!file->unasked || !identity_is_overlay(fd) || !note->sites_count)
+		return true;
+	if (!identity_is_probed(fd, note->sites[0].offset))
+		return false;
+	return !identity_stamp(fd, &stamp) && stamp.changed_ns == file->changed_ns;
 }
 
 void attach_let_go(struct attach *a)

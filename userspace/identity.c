@@ -9,8 +9,10 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
+#include <linux/magic.h>
 
 #define SECOND_NS 1000000000ll
 #define FRESH_NS  (2 * SECOND_NS) /* FAT has the coarsest clock */
@@ -140,4 +142,30 @@ bool identity_view_is_same(const struct inode_view *a, const struct inode_view *
 	same = frame && frame_of(pagemap, b) == frame && frame_of(pagemap, a) == frame;
 	close(pagemap);
 	return same;
+}
+
+bool identity_is_overlay(int fd)
+{
+	struct statfs fs;
+
+	return !fstatfs(fd, &fs) && fs.f_type == OVERLAYFS_SUPER_MAGIC;
+}
+
+/* A breakpoint is put into pages that are mapped as code, one by one; the file stays as it is. */
+int identity_is_probed(int fd, uint64_t offset)
+{
+	size_t size = (size_t)sysconf(_SC_PAGESIZE), at = offset % size;
+	unsigned char *page, there;
+	int probed = -EIO;
+
+	if (pread(fd, &there, 1, (off_t)offset) != 1)
+		return -EIO;
+	page = mmap(NULL, size, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, (off_t)(offset - at));
+	if (page == MAP_FAILED)
+		return -errno;
+	/* As above: of a file that was cut short it would kill to touch it. */
+	if (!madvise(page, size, MADV_POPULATE_READ))
+		probed = page[at] != there;
+	munmap(page, size);
+	return probed;
 }

@@ -53,4 +53,12 @@ void identity_view_free(struct inode_view *view);
  */
 bool identity_view_is_same(const struct inode_view *a, const struct inode_view *b);
 
+/* Here an inode may change beneath a file that stays the same one, by being copied up. */
+bool identity_is_overlay(int fd);
+/*
+ * Whether a uprobe is at this place of the inode that is behind `fd` now, whoever's: it shows in a mapping
+ * of our own. 1, 0, or -errno where that cannot be told.
+ */
+int identity_is_probed(int fd, uint64_t offset);
+
 #endif /* IDENTITY_H */

@@ -455,6 +455,16 @@ void pinned_drop_file(struct pinned *p, uint32_t number)
 	pin_dir_remove(&p->dir, file_name(name, number));
 }
 
+void pinned_disown_file(struct pinned *p, uint32_t number)
+{
+	struct pinned_file file;
+
+	if (bpf_map_lookup_elem(p->files_fd, &number, &file))
+		return;
+	file.dev = file.inode = 0;
+	bpf_map_update_elem(p->files_fd, &number, &file, BPF_EXIST);
+}
+
 /* ---- Memory ---- */
 
 /* One page an entry. */

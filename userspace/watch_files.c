@@ -7,9 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
-#include <sys/vfs.h>
 #include <unistd.h>
-#include <linux/magic.h>
 
 #include "msg.h"
 #include "own_note.h"
@@ -88,13 +86,6 @@ static int watch_writes(const struct watch *w, int fd)
 	return w->inotify < 0 ? -1 : inotify_add_watch(w->inotify, link, IN_MODIFY);
 }
 
-static bool is_overlay(int fd)
-{
-	struct statfs fs;
-
-	return !fstatfs(fd, &fs) && fs.f_type == OVERLAYFS_SUPER_MAGIC;
-}
-
 /* NULL when out of memory. Without a view or descriptor less is noticed. */
 static struct held *hold(struct watch *w, int fd, const struct file_id *id, const char *path,
 			 const struct elfnote *note)
@@ -110,7 +101,7 @@ static struct held *hold(struct watch *w, int fd, const struct file_id *id, cons
 	held->id = *id;
 	held->there = identity_where(fd);
 	held->note = *note;
-	held->overlay = is_overlay(fd);
+	held->overlay = identity_is_overlay(fd);
 	held->observer = own_note_is(w->own, note);
 	held->path = strdup(path);
 	held->next = w->held;
@@ -146,7 +137,7 @@ static bool is_same_inode(const struct held *held, int fd)
 	struct inode_view *view;
 	bool same;
 
-	if (!is_overlay(fd))
+	if (!identity_is_overlay(fd))
 		return true;
 	view = identity_view(fd);
 	same = identity_view_is_same(held->view, view);

@@ -15,6 +15,7 @@ import pytest
 
 from container import remove_group
 from driver import ACCEPTED, REJECTED, Driver, copy_new
+from overlay import disk, overlays  # noqa: F401
 from program import PROGS, wait_until
 from scene import Scene, expect, one, refuse, refused
 
@@ -199,42 +200,9 @@ def end_with_a_word(agent):
 # ---- Overlays ----
 
 
-@contextlib.contextmanager
-def overlays(directory, count):
-    """So many mounts over one lower directory, as of containers of one image."""
-    lower = directory / "lower"
-    lower.mkdir()
-    mounts = []
-    try:
-        for number in range(count):
-            parts = {part: directory / f"{part}{number}" for part in ("upper", "work", "merged")}
-            for path in parts.values():
-                path.mkdir()
-            options = f"lowerdir={lower},upperdir={parts['upper']},workdir={parts['work']}"
-            mount = ["mount", "-t", "overlay", "overlay", "-o", options, parts["merged"]]
-            subprocess.run(mount, check=True)
-            mounts.append(parts["merged"])
-        copy_new(PROGS / "driver", lower / NAME)
-        copy_new(PROGS / "driver_library.so", lower / "driver_library.so")
-        yield mounts
-    finally:
-        for path in mounts:
-            subprocess.run(["umount", "-l", path], check=True)
-
-
-@pytest.fixture
-def disk(tmp_path):
-    """Uppers must lie on a file system that can be one."""
-    subprocess.run(["mount", "-t", "tmpfs", "none", tmp_path], check=True)
-    try:
-        yield tmp_path
-    finally:
-        subprocess.run(["umount", "-l", tmp_path], check=True)
-
-
 def test_copied_up(hunt, disk):
     """Who started before it maps another inode than who starts after it; maps calls both the same."""
-    with overlays(disk, 1) as [merged], contextlib.ExitStack() as stack:
+    with overlays(disk, 1, NAME) as [merged], contextlib.ExitStack() as stack:
         agent = hunt.watch()
         old = hunt.found(stack.enter_context(Driver(merged, name=NAME)))
         told = {old.pid: refuse_some(old)}
@@ -248,7 +216,7 @@ def test_copied_up(hunt, disk):
 
 def test_seen_through_two_mounts(hunt, disk):
     """One inode is attached once."""
-    with overlays(disk, 2) as mounts, contextlib.ExitStack() as stack:
+    with overlays(disk, 2, NAME) as mounts, contextlib.ExitStack() as stack:
         agent = hunt.watch()
         told = {}
         for merged in mounts:

@@ -113,12 +113,25 @@ static void where_it_lies(void **state)
 	close(again);
 }
 
+static void nobody_has_probed_it(void **state)
+{
+	int fd = open_new("not a program");
+
+	(void)state;
+	assert_int_equal(identity_is_probed(fd, 4), 0);
+	assert_true(identity_is_probed(fd, 100) < 0);
+	assert_true(identity_is_probed(-1, 0) < 0);
+	assert_false(identity_is_overlay(fd));
+	close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_stamp_shows_writes),
 		cmocka_unit_test(a_view_tells_inodes_apart),
 		cmocka_unit_test(where_it_lies),
+		cmocka_unit_test(nobody_has_probed_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
