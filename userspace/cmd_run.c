@@ -72,7 +72,9 @@ static const struct option options[] = {
 		  "(" STATUS_SOCKET ")" },
 	{ .name = "pin", .kind = OPTION_FLAG, .offset = AT(pin),
 	  .help = "keep probes and counts when this ends, for the next run\n"
-		  "with --pin: a restart loses nothing" },
+		  "with --pin: a restart loses nothing, after a SIGKILL at\n"
+		  "most one interval's differences are sent again; not\n"
+		  "with --pid or --no-multi" },
 	{ .name = "pin-dir", .value = "DIR", .kind = OPTION_TEXT, .offset = AT(pin_dir),
 	  .help = "the same in this bpf file system (/sys/fs/bpf), which is\n"
 		  "mounted where it is not" },
