@@ -2,41 +2,20 @@
 """Bad input: one line that says what is wrong and what would help, the documented exit status, and
 nothing left attached."""
 
-import glob
-import json
 import os
-import pathlib
 import re
 import shutil
 import struct
 import subprocess
-import time
 
 import pytest
 
+import left_behind
 import program
 from program import DEMO, PROGS, PUSHBACK
 from receiver import Receiver
 
 DONE, FAILED, USAGE, HOST = 0, 1, 2, 3
-
-
-def held():
-    """Ids of the BPF programs that some process holds, itself or through a link."""
-    ids = set()
-    for info in glob.glob("/proc/[0-9]*/fdinfo/*"):
-        try:
-            ids |= {int(i) for i in re.findall(r"^prog_id:\s*(\d+)", pathlib.Path(info).read_text(), re.M)}
-        except OSError:
-            pass  # it has just been closed
-    return ids
-
-
-def orphans():
-    """Our programs that the kernel holds for no process: something was left behind."""
-    shown = program.run("bpftool", "-j", "prog", "list")
-    ours = {p["id"] for p in json.loads(shown.stdout) if p.get("name", "").startswith("pushback_")}
-    return ours - held()
 
 
 def run(*options, before=()):
@@ -270,11 +249,6 @@ def test_no_uprobes():
 
 @pytest.fixture(autouse=True)
 def nothing_left_attached():
+    since = left_behind.newest()
     yield
-    # The kernel lets go of a program a moment after its last user: what stays is left behind.
-    left = orphans()
-    end = time.monotonic() + 10
-    while left and time.monotonic() < end:
-        time.sleep(0.05)
-        left &= orphans()
-    assert not left
+    left_behind.assert_nothing(since)

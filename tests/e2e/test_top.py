@@ -17,14 +17,15 @@ import time
 
 import pytest
 
+import left_behind
 import truth
 from agent import COUNTERS, Agent
 from driver import ACCEPTED, REJECTED, Driver
 from load import Consumer, chain_errors, count_errors, sample_errors, time_errors
 from program import DEMO, PROGS, PUSHBACK, Program, now, run, wait_until
 from terminal import Terminal
-from test_cli import orphans
 
+BEFORE = left_behind.newest()
 STEPS = ["decode", "filter", "transform", "batch", "sink"]
 CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
 
@@ -47,11 +48,8 @@ def top(tmp_path, *options, **more):
 
 
 def assert_let_go():
-    """No program of ours without an owner; other tests' may be on their way out."""
-    end = time.monotonic() + 10
-    while left := orphans():
-        assert time.monotonic() < end, left
-        time.sleep(0.1)
+    """No program of ours without an owner."""
+    left_behind.assert_nothing(BEFORE)
 
 
 def selected(terminal):
