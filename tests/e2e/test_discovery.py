@@ -7,6 +7,7 @@ their consumers to themselves.
 
 import contextlib
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -187,6 +188,66 @@ def test_written_to_but_the_same(hunt, tmp_path):
     told[new.pid] = refuse_some(new)
     assert links(agent) == 1
     check(agent, told)
+
+
+LIBRARYS = 1024  # places from there on are the library's
+
+
+def library_step(driver):
+    driver.init(LIBRARYS, "its")
+    return driver
+
+
+def change_build_id(path):
+    """One bit in place: other notes than were read, and nothing that anybody runs."""
+    shown = subprocess.run(["readelf", "-n", path], capture_output=True, text=True, check=True).stdout
+    build_id = bytes.fromhex(re.search(r"Build ID: (\w+)", shown)[1])
+    with open(path, "r+b") as file:
+        at = file.read().index(build_id)
+        file.seek(at)
+        file.write(bytes([build_id[0] ^ 1]))
+
+
+def test_a_library_changed_in_place_while_it_is_mapped(hunt, tmp_path):
+    """It may be written to, unlike an executable that runs. Who maps it is counted on."""
+    agent = hunt.watch()
+    driver = hunt.found(hunt.consumer(library=True))
+    hunt.found(library_step(driver), "library")
+    told = [refuse(driver, LIBRARYS) for _ in range(3)]
+    mine = refuse_some(driver)
+    change_build_id(driver.library_file)
+    agent.wait_line("driver_library.so was written to while it was attached")
+    # Let go, and attached anew; the executable's is none of it.
+    wait_until(lambda: links(agent) == 2, "it is not attached anew", 20)
+    hunt.found(driver, "library")
+    told += [refuse(driver, LIBRARYS) for _ in range(2)]
+    mine += [refuse(driver)]
+    end_with_a_word(agent)
+    expect(one(agent), *[refused(*e) for e in mine], submit_accepted=len(mine))
+    expect(one(agent, "its"), *[refused(*e) for e in told], submit_accepted=len(told))
+    assert agent.lost() == {"file_changed": 1}
+
+
+def test_a_library_upgraded_in_place_while_it_is_mapped(hunt, tmp_path):
+    """As cp does it: the old code has gone from under who maps it, and who opens it now has the new one."""
+    agent = hunt.watch()
+    old = hunt.found(hunt.consumer(library=True))
+    hunt.found(library_step(old), "library")
+    told = {old.pid: [refuse(old, LIBRARYS) for _ in range(3)]}
+    old.step_end(LIBRARYS)
+    in_place(PROGS / "driver_cpp_library.so", old.library_file)
+    agent.wait_line("driver_library.so was written to while it was attached")
+    mine = refuse_some(old)  # its executable is what it was
+    new = hunt.consumer(library=True)
+    hunt.found(library_step(new), "library")
+    told[new.pid] = [refuse(new, LIBRARYS) for _ in range(2)]
+    end_with_a_word(agent)
+    expect(one(agent, pid=old.pid), *[refused(*e) for e in mine], submit_accepted=len(mine))
+    for pid, episodes in told.items():
+        instances = int(pid == new.pid)
+        parts = [refused(*e) for e in episodes]
+        expect(one(agent, "its", pid), *parts, instances=instances, submit_accepted=len(episodes))
+    assert agent.lost() == {"file_changed": 1}
 
 
 def end_with_a_word(agent):

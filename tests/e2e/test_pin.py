@@ -361,7 +361,7 @@ def test_what_cannot_be_pinned(tmp_path, bpffs, driven):
 
 def test_it_is_mounted_where_it_is_not(driven):
     """/sys/fs/bpf of a mount namespace that has none."""
-    options = f"--path {driven.file} --interval 100ms --once"
+    options = f"--path {driven.file} --interval 100ms --once --socket none"
     script = f"{PUSHBACK} run --pin {options}; {PUSHBACK} run --pin {options}; {PUSHBACK} unpin; ls /sys/fs/bpf | grep pushback"
     done = in_a_namespace(script)
     mounted, first, second, removed = done.stderr.splitlines()

@@ -145,7 +145,7 @@ static void do_init(char *words, char how)
 	}
 	length = decode(bytes, sizeof(bytes), hex + 1);
 	if (how == 'i')
-		memset(&where->places[place], 0xee, sizeof(where->places[place]));
+		where->forget(place);
 	if (how != 'n')
 		where->init(place, bytes);
 	else

@@ -61,6 +61,7 @@ struct scripted {
 	volatile uint16_t *semaphore;
 	void (*run)(struct scripted_job *job);
 	void (*init)(unsigned int place, const char *name);
+	void (*forget)(unsigned int place); /* its memory is written over */
 };
 
 static inline uint64_t scripted_now(void)
@@ -83,6 +84,11 @@ static struct pushback_step scripted_places[SCRIPTED_PLACES];
 static void scripted_init(unsigned int place, const char *name)
 {
 	pushback_step_init(&scripted_places[place], name);
+}
+
+static void scripted_forget(unsigned int place)
+{
+	memset(&scripted_places[place], 0xee, sizeof(scripted_places[place]));
 }
 
 static void scripted_spin(int us)
@@ -158,6 +164,7 @@ static const struct scripted scripted_here = {
 	.semaphore = &pushback_semaphore,
 	.run = scripted_run,
 	.init = scripted_init,
+	.forget = scripted_forget,
 };
 
 #endif /* SCRIPTED_ELSEWHERE */

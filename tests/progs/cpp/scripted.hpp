@@ -8,6 +8,8 @@
 #define SCRIPTED_HPP
 
 #define SCRIPTED_ELSEWHERE
+#include <cstring>
+
 #include "../scripted.h"
 #include "pushback.hpp"
 
@@ -25,6 +27,11 @@ inline pushback::step &at(unsigned int place)
 void init(unsigned int place, const char *name)
 {
 	::new (places[place]) pushback::step(name);
+}
+
+void forget(unsigned int place)
+{
+	std::memset(places[place], 0xee, sizeof(places[place]));
 }
 
 void spin(int us)
@@ -119,9 +126,9 @@ void run(scripted_job *job)
 } /* namespace */
 
 /* For driver.c's `name`, which these places do not serve, there is no array of structs. */
-#define SCRIPTED_CPP                                    \
-	{                                               \
-		nullptr, &pushback_semaphore, run, init \
+#define SCRIPTED_CPP                                            \
+	{                                                       \
+		nullptr, &pushback_semaphore, run, init, forget \
 	}
 
 #endif /* SCRIPTED_HPP */

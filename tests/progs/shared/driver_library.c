@@ -8,4 +8,5 @@ const struct scripted scripted_library = {
 	.semaphore = &pushback_semaphore,
 	.run = scripted_run,
 	.init = scripted_init,
+	.forget = scripted_forget,
 };
