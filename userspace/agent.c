@@ -116,7 +116,8 @@ static int recall(struct agent *a, char *why)
 	struct agent_keep_parts parts = { .pinned = attach_pinned(a->attach),
 					  .drain = a->drain,
 					  .model = a->model,
-					  .labels = a->labels };
+					  .labels = a->labels,
+					  .matcher = a->matcher };
 
 	return parts.pinned ? agent_keep_new(&a->keep, &parts, why) : 0;
 }
@@ -226,7 +227,7 @@ static int take(const struct record *record, void *context)
 	size_t i;
 
 	if (!matcher_wants(a->matcher, record))
-		return 0;
+		return 1;
 	for (i = 0; record->dead && i < a->sinks_count; i++) {
 		if (a->sinks[i]->ops->ended)
 			a->sinks[i]->ops->ended(a->sinks[i], record);

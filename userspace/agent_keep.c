@@ -44,6 +44,11 @@ static int load_labels(struct agent_keep *k, struct keep_reader *r)
 	return labels_load(k->parts.labels, r);
 }
 
+static int load_matcher(struct agent_keep *k, struct keep_reader *r)
+{
+	return matcher_load(k->parts.matcher, r);
+}
+
 static int load_time(struct agent_keep *k, struct keep_reader *r)
 {
 	k->stored_at = keep_read(r);
@@ -60,6 +65,7 @@ static int load_parts(struct agent_keep *k)
 		{ "drain", load_drain },
 		{ "model", load_model },
 		{ "labels", load_labels },
+		{ "matcher", load_matcher },
 	};
 	int err = 0;
 
@@ -160,6 +166,9 @@ static void save(struct agent_keep *k, struct sink *const *sinks, size_t count, 
 	keep_end(w);
 	keep_begin(w, "labels");
 	labels_save(k->parts.labels, w);
+	keep_end(w);
+	keep_begin(w, "matcher");
+	matcher_save(k->parts.matcher, w);
 	keep_end(w);
 	for (size_t i = 0; i < count; i++) {
 		if (!sinks[i]->ops->save)

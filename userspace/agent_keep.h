@@ -9,6 +9,7 @@
 
 #include "drain.h"
 #include "labels.h"
+#include "matcher.h"
 #include "model.h"
 #include "sink.h"
 
@@ -21,6 +22,7 @@ struct agent_keep_parts {
 	struct drain *drain;
 	struct model *model;
 	struct labels *labels;
+	struct matcher *matcher; /* NULL: all are meant */
 };
 
 /* Loads what a former agent has left into the parts, which are new. 0, or -errno with `why`. */

@@ -262,9 +262,10 @@ static int read_step(struct drain *d, struct item *item, const struct call *call
 		seen->lie_counted = true;
 	}
 	err = call->fn(&r, call->context);
+	seen->left_out = err > 0;
 	if (r.dead)
 		end_step(d, seen, e);
-	return err;
+	return err < 0 ? err : 0;
 }
 
 /* By itself, when the map as a whole is not read. */

@@ -14,7 +14,10 @@
 
 struct drain;
 
-/* Non-zero stops the drain and is handed on. The record is the drain's; copy what is kept. */
+/*
+ * Negative stops the drain and is handed on; 1: nobody wants it, and to the next agent it is as if it had
+ * not been told. The record is the drain's; copy what is kept.
+ */
 typedef int (*drain_fn)(const struct record *record, void *context);
 
 /* `maps` stay the attach's. NULL when out of memory. */

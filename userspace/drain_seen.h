@@ -27,6 +27,7 @@ struct seen {
 	bool name_counted;
 	bool unreadable_counted;
 	bool lie_counted;
+	bool left_out;  /* nobody wanted its records: none of its durations were handed on */
 	uint32_t ended; /* its last record was handed on: PB_STEP_DEAD of it; 0 while it lives */
 };
 

@@ -15,13 +15,15 @@ static uint64_t flags_of(const struct seen *seen)
 
 void seen_save(const struct seen_table *t, struct keep_writer *w)
 {
+	static const struct samples none;
+
 	keep_number(w, HASH_COUNT(t->steps));
 	for (const struct seen *seen = t->steps; seen; seen = seen->hh.next) {
 		keep_bytes(w, &seen->key, sizeof(seen->key));
 		keep_number(w, flags_of(seen));
 		keep_number(w, seen->ended);
 		for (int d = 0; d < 2; d++)
-			samples_save(&seen->durations.samples[d], w);
+			samples_save(seen->left_out ? &none : &seen->durations.samples[d], w);
 	}
 }
 

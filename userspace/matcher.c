@@ -161,6 +161,21 @@ bool matcher_admits(struct matcher *m, pid_t pid)
 	return !discover_name(pid, name, sizeof(name)) && judge(m, pid, name, 0) == WANTED;
 }
 
+/* Without memory it is decided again the next time. */
+static bool remember(struct matcher *m, const struct pb_process_key *process, bool wanted)
+{
+	struct decided *d = calloc(1, sizeof(*d));
+
+	if (!d)
+		return false;
+	*d = (struct decided){ .process = *process, .wanted = wanted, .asked = true };
+	HASH_ADD(hh, m->decided, process, sizeof(d->process), d);
+	if (d->hh.tbl)
+		return true;
+	free(d);
+	return false;
+}
+
 bool matcher_wants(struct matcher *m, const struct record *record)
 {
 	const struct pb_process_key *process = &record->key.process;
@@ -176,13 +191,7 @@ bool matcher_wants(struct matcher *m, const struct record *record)
 	}
 	verdict = judge(m, (pid_t)process->tgid, record->process, record->cgroup_id);
 	m->undecided += verdict == UNDECIDED;
-	d = calloc(1, sizeof(*d));
-	if (!d)
-		return verdict == WANTED;
-	*d = (struct decided){ .process = *process, .wanted = verdict == WANTED, .asked = true };
-	HASH_ADD(hh, m->decided, process, sizeof(d->process), d);
-	if (!d->hh.tbl)
-		free(d);
+	remember(m, process, verdict == WANTED);
 	return verdict == WANTED;
 }
 
@@ -203,4 +212,70 @@ void matcher_sweep(struct matcher *m)
 uint64_t matcher_undecided(const struct matcher *m)
 {
 	return m ? m->undecided : 0;
+}
+
+/* ---- From one agent to the next ---- */
+
+static size_t count(const char *const *patterns)
+{
+	size_t n = 0;
+
+	while (patterns && patterns[n])
+		n++;
+	return n;
+}
+
+static void save_patterns(struct keep_writer *w, const char *const *patterns)
+{
+	keep_number(w, count(patterns));
+	for (; patterns && *patterns; patterns++)
+		keep_text(w, *patterns);
+}
+
+void matcher_save(const struct matcher *m, struct keep_writer *w)
+{
+	if (!m)
+		return;
+	save_patterns(w, m->options.names);
+	save_patterns(w, m->options.cgroups);
+	save_patterns(w, m->options.excludes);
+	keep_number(w, HASH_COUNT(m->decided));
+	for (const struct decided *d = m->decided; d; d = d->hh.next) {
+		keep_bytes(w, &d->process, sizeof(d->process));
+		keep_number(w, d->wanted);
+	}
+}
+
+static bool has_same(struct keep_reader *r, const char *const *patterns)
+{
+	bool same = keep_read(r) == count(patterns);
+
+	for (; same && patterns && *patterns; patterns++)
+		same = !strcmp(keep_read_text(r), *patterns);
+	return same && !r->failed;
+}
+
+int matcher_load(struct matcher *m, struct keep_reader *r)
+{
+	size_t decided;
+
+	/* Of an agent for which all were meant there is nothing here. */
+	if (!m || !r->size)
+		return 0;
+	if (!has_same(r, m->options.names) || !has_same(r, m->options.cgroups) ||
+	    !has_same(r, m->options.excludes))
+		return keep_result(r);
+	decided = keep_read_count(r);
+	for (size_t i = 0; i < decided; i++) {
+		struct pb_process_key process;
+		bool wanted;
+
+		keep_read_bytes(r, &process, sizeof(process));
+		wanted = keep_read(r);
+		if (r->failed)
+			break;
+		if (!remember(m, &process, wanted))
+			return -ENOMEM;
+	}
+	return keep_result(r);
 }

@@ -14,6 +14,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "keep.h"
 #include "record.h"
 
 struct matcher;
@@ -42,5 +43,12 @@ bool matcher_wants(struct matcher *m, const struct record *record);
 void matcher_sweep(struct matcher *m);
 /* Processes that had ended before they could be decided about: left out. */
 uint64_t matcher_undecided(const struct matcher *m);
+
+/*
+ * What was decided, for the next agent: with the same patterns it stays decided, of those too that have
+ * ended meanwhile; with others all are decided about anew. NULL is fine. 0 or -errno, as keep_result().
+ */
+void matcher_save(const struct matcher *m, struct keep_writer *w);
+int matcher_load(struct matcher *m, struct keep_reader *r);
 
 #endif /* MATCHER_H */

@@ -25,6 +25,24 @@ def container(directory):
         subprocess.run(["umount", root], check=True)
 
 
+@contextlib.contextmanager
+def groups(directory, *names):
+    """A function that puts a process into one of these cgroups, which have a hierarchy's own root."""
+    root = directory / "cgroup"
+    root.mkdir()
+    subprocess.run(["mount", "-t", "cgroup2", "none", root], check=True)
+    made = []
+    try:
+        for name in names:
+            (root / name).mkdir()
+            made.append(root / name)
+        yield lambda pid, name: (root / name / "cgroup.procs").write_text(str(pid))
+    finally:
+        for path in made:
+            remove_group(path)
+        subprocess.run(["umount", root], check=True)
+
+
 def remove_group(path):
     """The kernel may still be busy with the process that was in it."""
     end = time.monotonic() + 10

@@ -14,7 +14,7 @@ import subprocess
 
 import pytest
 
-from container import remove_group
+from container import groups
 from driver import ACCEPTED, REJECTED, Driver, copy_new
 from overlay import disk, overlays  # noqa: F401
 from program import PROGS, wait_until
@@ -322,24 +322,6 @@ def test_a_file_that_is_mapped_is_kept(tmp_path):
 
 
 # ---- Who is meant ----
-
-
-@contextlib.contextmanager
-def groups(directory, *names):
-    """A function that puts a process into one of these cgroups, which have a hierarchy's own root."""
-    root = directory / "cgroup"
-    root.mkdir()
-    subprocess.run(["mount", "-t", "cgroup2", "none", root], check=True)
-    made = []
-    try:
-        for name in names:
-            (root / name).mkdir()
-            made.append(root / name)
-        yield lambda pid, name: (root / name / "cgroup.procs").write_text(str(pid))
-    finally:
-        for path in made:
-            remove_group(path)
-        subprocess.run(["umount", root], check=True)
 
 
 IDS = [digit * 64 for digit in "ab"]

@@ -7,9 +7,11 @@ import os
 import pytest
 
 from agent import Agent
+from container import CONTAINER, groups
 from driver import Driver
 from overlay import disk, overlays  # noqa: F401
 from pinning import Relay, bpf_file_system
+from program import wait_until
 from scene import expect, one, refuse, refused
 
 
@@ -34,8 +36,8 @@ def check(relay, told):
     assert not relay.lost(), relay.lost()
 
 
-def consumer(stack, directory):
-    driver = stack.enter_context(Driver(directory))
+def consumer(stack, directory, name="driver"):
+    driver = stack.enter_context(Driver(directory, name=name))
     driver.init(0, "step")
     return driver
 
@@ -105,3 +107,109 @@ def test_in_doubt_both_are_watched_and_nothing_counts_twice(bpffs, disk):
         told[driver] += refuse_some(driver)
         relay.end()
         check(relay, told)
+
+
+# ---- Who is meant ----
+
+
+@contextlib.contextmanager
+def two_consumers(directory):
+    """Of the same kind, from files of their own."""
+    with contextlib.ExitStack() as stack:
+        for name in ("mine", "other"):
+            (directory / name).mkdir()
+        yield [consumer(stack, directory / name, name) for name in ("mine", "other")]
+
+
+@pytest.fixture
+def two(tmp_path):
+    with two_consumers(tmp_path) as drivers:
+        yield drivers
+
+
+def relay_of(bpffs, drivers, *options):
+    files = [word for driver in drivers for word in ("--path", driver.file)]
+    return Relay(bpffs, *files, "--tag-from", "pid=pid", *options)
+
+
+def told_of(relay, driver):
+    wait_until(lambda: ("step", str(driver.pid)) in relay.series(), "it is told of")
+
+
+@pytest.mark.parametrize("kind", ["name", "cgroup", "path"])
+def test_who_is_meant_stays_so(tmp_path, bpffs, kind):
+    """Also one that has ended meanwhile, and cannot be asked any more."""
+    group = f"pushback-{os.getpid()}-{kind}"
+    with groups(tmp_path, group) as put, two_consumers(tmp_path) as two, contextlib.ExitStack() as stack:
+        mine, other = two
+        put(mine.pid, group)
+        options = {
+            "name": ("--match-name", "mine"),
+            "cgroup": ("--match-cgroup", f"*/{group}"),
+            "path": ("--exclude", f"{other.directory}/*"),
+        }[kind]
+        relay = stack.enter_context(relay_of(bpffs, two, *options))
+        told = {mine: refuse_some(mine)}
+        refuse_some(other)
+        told_of(relay, mine)
+        relay.stop()
+        told[mine] += refuse_some(mine)
+        refuse_some(other)
+        mine.kill()
+        relay.start()
+        refuse_some(other)
+        relay.end()
+        check(relay, told)
+
+
+def test_others_are_meant_from_a_restart_on(bpffs, two):
+    """Of them all is told since they were watched; what was told of the others is, and no more."""
+    a, b = two
+    with relay_of(bpffs, two, "--exclude", f"{b.directory}/*") as relay:
+        told = {a: refuse_some(a), b: refuse_some(b)}
+        told_of(relay, a)
+        relay.stop()
+        refuse_some(a)
+        told[b] += refuse_some(b)
+        relay.options[-1] = f"{a.directory}/*"
+        relay.start()
+        refuse_some(a)
+        told[b] += refuse_some(b)
+        relay.end()
+        check(relay, told)
+
+
+def test_none_is_left_out_any_more(bpffs, two):
+    a, b = two
+    with relay_of(bpffs, two, "--exclude", f"{b.directory}/*") as relay:
+        told = {a: refuse_some(a), b: refuse_some(b)}
+        told_of(relay, a)
+        relay.stop()
+        for driver in two:
+            told[driver] += refuse_some(driver)
+        del relay.options[-2:]
+        relay.start()
+        relay.end()
+        check(relay, told)
+
+
+def test_the_origin_is_whose_it_was(tmp_path, bpffs):
+    """Its container's id is sent on when the process has gone."""
+    group = f"docker-{CONTAINER}.scope"
+    with groups(tmp_path, group) as put, contextlib.ExitStack() as stack:
+        mine = consumer(stack, tmp_path)
+        put(mine.pid, group)
+        relay = stack.enter_context(relay_of(bpffs, [mine], "--origin", "container"))
+        refuse_some(mine)
+        told_of(relay, mine)
+        relay.stop()
+        refuse_some(mine, 3)
+        mine.kill()
+        relay.start()
+        relay.end()
+        assert accepted(relay) == {frozenset({"step:step", "process:driver", f"pid:{mine.pid}", f"|c:{CONTAINER}"}): 5}
+
+
+def accepted(relay):
+    counters = relay.receiver.counters
+    return {frozenset(tags): n for (name, tags), n in counters.items() if name.endswith(".submit_accepted")}

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "discover.h"
+#include "kept.h"
 #include "matcher.h"
 
 #define LIST(...) ((const char *const[]){ __VA_ARGS__, NULL })
@@ -177,6 +178,46 @@ static void as_things_are_now(void **state)
 	matcher_free(m);
 }
 
+static void load(struct keep_reader *r, void *context)
+{
+	struct matcher *m = matcher_new(context);
+
+	matcher_load(m, r);
+	matcher_free(m);
+}
+
+/* By the first one, while it ran; asked of another one, when it has ended. */
+static void what_was_decided_stays_so(void **state)
+{
+	const struct matcher_options same = { .names = LIST("a", "b"), .excludes = LIST("/none") },
+				     other = { .names = LIST("a", "c"), .excludes = LIST("/none") };
+	struct record running = record_of(getpid(), "a"), gone = record_of(getpid(), "a");
+	struct matcher *first = matcher_new(&same), *next = matcher_new(&same);
+	struct keep_writer w = { 0 };
+	struct keep_reader r;
+
+	(void)state;
+	assert_true(matcher_wants(first, &running));
+	keep_begin(&w, "test");
+	matcher_save(first, &w);
+	keep_end(&w);
+	r = kept(&w);
+	assert_int_equal(matcher_load(next, &r), 0);
+	gone.process[0] = 'z'; /* what it is called now is not asked */
+	assert_true(matcher_wants(next, &gone));
+	matcher_free(next);
+	/* Other patterns: anew. */
+	next = matcher_new(&other);
+	r = kept(&w);
+	assert_int_equal(matcher_load(next, &r), 0);
+	assert_false(matcher_wants(next, &gone));
+	r = kept(&w);
+	load_spoilt(&r, load, (void *)&same);
+	matcher_free(next);
+	matcher_free(first);
+	keep_free(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -186,6 +227,7 @@ int main(void)
 		cmocka_unit_test(cgroups),
 		cmocka_unit_test(each_image_is_decided_about),
 		cmocka_unit_test(as_things_are_now),
+		cmocka_unit_test(what_was_decided_stays_so),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
