@@ -154,8 +154,6 @@ static enum exit_status build(struct agent *a, char *why)
 	err = recall(a, why);
 	if (!err)
 		err = finder_start(a->finder, why);
-	if (!err && !o->paths)
-		attach_let_go(a->attach);
 	return err ? exit_of(err) : EXIT_DONE;
 }
 

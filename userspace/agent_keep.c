@@ -61,11 +61,8 @@ static int load_parts(struct agent_keep *k)
 		const char *name;
 		int (*load)(struct agent_keep *k, struct keep_reader *r);
 	} parts[] = {
-		{ "agent", load_time },
-		{ "drain", load_drain },
-		{ "model", load_model },
-		{ "labels", load_labels },
-		{ "matcher", load_matcher },
+		{ "agent", load_time },    { "drain", load_drain },     { "model", load_model },
+		{ "labels", load_labels }, { "matcher", load_matcher },
 	};
 	int err = 0;
 

@@ -250,7 +250,8 @@ static struct attached *find(const struct attach *a, const struct file_id *id)
 	for (i = 0; i < a->files_count; i++) {
 		struct attached *file = &a->files[i];
 
-		if (file->sites && file->id.dev == id->dev && file->id.inode == id->inode)
+		if (file->sites && !file->disowned && file->id.dev == id->dev &&
+		    file->id.inode == id->inode)
 			return file;
 	}
 	return NULL;
@@ -270,7 +271,7 @@ int attach_number(const struct attach *a, const struct file_id *id)
 
 void attach_disown(struct attach *a, int number)
 {
-	a->files[number].id = (struct file_id){ 0 };
+	a->files[number].disowned = true;
 	if (a->pinned)
 		pinned_disown_file(a->pinned, (uint32_t)number);
 }

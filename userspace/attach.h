@@ -88,10 +88,12 @@ size_t attach_sites(const struct attach *a);
 bool attach_is_multi(const struct attach *a);
 /*
  * Of the files that a former agent has left: how many nobody has asked for. Where everything that any
- * process maps has been, those of them that have no name any more can be let go.
+ * process maps has been, those of them can be let go that have no name any more, or all, a few at a time.
+ * Of one whose id has become another file's it is asked whether any process maps what has this id.
  */
+typedef bool attach_mapped_fn(const struct file_id *id, void *context);
 size_t attach_unasked(const struct attach *a);
-void attach_let_go(struct attach *a);
+void attach_let_go(struct attach *a, bool all, attach_mapped_fn *is_mapped, void *context);
 /* The state that outlives the attach, which owns it; NULL: none. */
 struct pinned *attach_pinned(const struct attach *a);
 void attach_get_maps(const struct attach *a, struct attach_maps *maps);

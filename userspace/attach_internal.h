@@ -25,6 +25,7 @@ struct attached {
 	uint64_t hash;
 	bool outdated;
 	bool unasked;       /* of the state, and nobody has asked for it yet */
+	bool disowned;      /* its id is another file's by now */
 	int64_t changed_ns; /* see struct pinned_file */
 };
 

@@ -11,6 +11,8 @@
 #include "multi_link.h"
 
 #define EVENT "pushback_event"
+/* At a time: each takes the kernel up to 50 ms. */
+#define LET_GO_MOST 4
 
 /* FNV-1a. Of what is ours or what a former agent has found good, so no enemy makes two alike. */
 static uint64_t hash(uint64_t h, const void *data, size_t size)
@@ -75,6 +77,7 @@ static int take_file(uint32_t number, const struct pinned_file *file, int link, 
 		.sites = file->sites_count,
 		.hash = file->sites,
 		.changed_ns = file->changed_ns,
+		.disowned = file->disowned,
 		.outdated = pinned_event(a->pinned) < 0,
 		.unasked = true,
 	};
@@ -159,17 +162,21 @@ bool attach_is_there(const struct attached *file, int fd, const struct elfnote *
 	return !identity_stamp(fd, &stamp) && stamp.changed_ns == file->changed_ns;
 }
 
-void attach_let_go(struct attach *a)
+void attach_let_go(struct attach *a, bool all, attach_mapped_fn *is_mapped, void *context)
 {
-	for (size_t i = 0; i < a->files_count; i++) {
-		struct attached *file = &a->files[i];
+	size_t gone = 0;
 
-		if (!file->sites || !file->unasked || !multi_link_is_deleted(file->link_fd))
+	for (size_t i = 0; i < a->files_count && gone < LET_GO_MOST; i++) {
+		const struct attached *file = &a->files[i];
+
+		if (!file->sites || !file->unasked)
 			continue;
-		pinned_drop_file(a->pinned, (uint32_t)i);
-		attach_detach(file);
-		a->sites_count -= file->sites;
-		*file = (struct attached){ .link_fd = -1 };
+		if (!all && !multi_link_is_deleted(file->link_fd))
+			continue;
+		if (file->disowned && is_mapped(&file->id, context))
+			continue;
+		attach_drop(a, (int)i);
+		gone++;
 	}
 }
 

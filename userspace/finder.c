@@ -37,6 +37,7 @@ struct finder {
 		uint64_t due;
 	} young[YOUNG_MOST];
 	size_t first_young, young_count;
+	uint64_t began;
 	/* Of the present call. */
 	char *why;
 	bool failed;
@@ -86,6 +87,7 @@ struct finder *finder_new(const struct finder_options *options, struct attach *a
 		return NULL;
 	f->options = *options;
 	f->attach = attach;
+	f->began = now_ns();
 	/* Of what is told of by name it is the files that were asked for. */
 	if (options->matcher && !options->pids_count && !options->paths)
 		watch.admits = admits;
@@ -227,6 +229,22 @@ static uint64_t later(uint64_t a, uint64_t b)
 	return a > b ? a : b;
 }
 
+static bool is_mapped(const struct file_id *id, void *context)
+{
+	const struct finder *f = context;
+
+	return watch_maps(f->watch, id);
+}
+
+/* What a former agent had attached and nobody maps: at once what nobody can start, the rest in its time. */
+static void let_go_of_left(struct finder *f, uint64_t now)
+{
+	uint64_t idle = f->options.idle_ns;
+
+	if (!f->options.paths && !f->options.pids_count)
+		attach_let_go(f->attach, idle && now - f->began >= idle, is_mapped, f);
+}
+
 static int look(struct finder *f, char *why)
 {
 	uint64_t began = now_ns(), cpu = cpu_ns(), took;
@@ -235,8 +253,10 @@ static int look(struct finder *f, char *why)
 
 	watch_begin(f->watch);
 	err = look_for_new(f, meeting, why);
-	if (!err)
+	if (!err) {
 		watch_end(f->watch, began);
+		let_go_of_left(f, began);
+	}
 	took = cpu_ns() - cpu;
 	if (meeting) {
 		silent_end_look(f->options.silent);

@@ -461,7 +461,7 @@ void pinned_disown_file(struct pinned *p, uint32_t number)
 
 	if (bpf_map_lookup_elem(p->files_fd, &number, &file))
 		return;
-	file.dev = file.inode = 0;
+	file.disowned = 1;
 	bpf_map_update_elem(p->files_fd, &number, &file, BPF_EXIST);
 }
 

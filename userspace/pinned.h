@@ -33,6 +33,7 @@ struct pinned_file {
 	uint64_t sites;   /* a hash of what was attached: sites, semaphores, build-id */
 	uint32_t sites_count;
 	uint32_t attached;  /* 0: its link was about to be made */
+	uint32_t disowned;  /* dev and inode are another file's by now */
 	int64_t changed_ns; /* when its inode was, as of then */
 	uint32_t build_id_size;
 	uint8_t build_id[ELFNOTE_BUILD_ID_MAX];
@@ -70,7 +71,7 @@ int pinned_each_file(struct pinned *p, pinned_file_fn *fn, void *context);
 int pinned_begin_file(struct pinned *p, uint32_t number, struct pinned_file *file);
 int pinned_end_file(struct pinned *p, uint32_t number, struct pinned_file *file, int link);
 void pinned_drop_file(struct pinned *p, uint32_t number);
-/* The link stays, and who looks for the file finds none. */
+/* The link stays. */
 void pinned_disown_file(struct pinned *p, uint32_t number);
 
 /*

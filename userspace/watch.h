@@ -69,6 +69,8 @@ bool watch_written(struct watch *w);
 
 /* Whether a file is attached that a path led to before and leads to no more: then see watch_meet(). */
 bool watch_has_replaced(const struct watch *w);
+/* Whether any process that was looked at maps it. */
+bool watch_maps(const struct watch *w, const struct file_id *id);
 
 void watch_get_skipped(const struct watch *w, struct watch_skipped *out);
 /* Files of which notes are known, and processes that are. */

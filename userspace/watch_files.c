@@ -27,6 +27,14 @@ struct known *watch_find(struct watch *w, const struct file_id *id)
 	return known;
 }
 
+bool watch_maps(const struct watch *w, const struct file_id *id)
+{
+	const struct known *known;
+
+	HASH_FIND(hh, w->known, id, sizeof(*id), known);
+	return known && known->users;
+}
+
 /* NULL when out of memory: its notes will be read again. */
 static struct known *remember(struct watch *w, const struct file_id *id)
 {

@@ -109,6 +109,67 @@ def test_in_doubt_both_are_watched_and_nothing_counts_twice(bpffs, disk):
         check(relay, told)
 
 
+# ---- Letting go ----
+
+
+NAME = f"pbp{os.getpid()}"
+ALL = ("--all", "--match-name", NAME, "--let-go", "2s", "--tag-from", "pid=pid")
+
+
+def named(stack, directory):
+    directory.mkdir(exist_ok=True)
+    driver = consumer(stack, directory, NAME)
+    wait_until(lambda: driver.semaphore() == 4, "it is never found")
+    return driver
+
+
+def test_a_file_that_nobody_maps_any_more_is_let_go(tmp_path, bpffs):
+    """Its name is there still. Until its time has come, who starts it is counted from the first call."""
+    with contextlib.ExitStack() as stack:
+        relay = stack.enter_context(Relay(bpffs, *ALL))
+        stays, goes = (named(stack, tmp_path / name) for name in ("stays", "goes"))
+        told = {driver: refuse_some(driver) for driver in (stays, goes)}
+        relay.stop()
+        told[goes] += refuse_some(goes)
+        goes.kill()
+        relay.start()
+        assert file_pins(relay) == 2
+        again = consumer(stack, tmp_path / "goes", NAME)
+        told[again] = refuse_some(again)
+        relay.stop()
+        again.kill()
+        relay.start()
+        wait_until(lambda: file_pins(relay) == 1, "it is kept for ever", 20)
+        told[stays] += refuse_some(stays)
+        relay.end()
+        check(relay, told)
+
+
+def test_an_inode_that_somebody_maps_is_kept(bpffs, disk):
+    """Its number is another one's by now."""
+    with overlays(disk, 1, NAME) as [merged], contextlib.ExitStack() as stack:
+        relay = stack.enter_context(Relay(bpffs, *ALL))
+        old = named(stack, merged)
+        told = {old: refuse_some(old)}
+        relay.stop()
+        os.utime(merged / NAME)
+        relay.start()
+        other = named(stack, disk / "other")  # by this it is seen that some are let go
+        told[other] = refuse_some(other)
+        assert file_pins(relay) == 3
+        relay.stop()
+        other.kill()
+        relay.start()
+        wait_until(lambda: file_pins(relay) == 2, "none is let go", 20)
+        told[old] += refuse_some(old)
+        relay.stop()
+        old.kill()
+        relay.start()
+        wait_until(lambda: file_pins(relay) == 0, "it is kept for ever", 20)
+        relay.end()
+        check(relay, told)
+
+
 # ---- Who is meant ----
 
 

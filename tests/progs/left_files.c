@@ -42,7 +42,7 @@ int main(int argc, char **argv)
 		err = attach(a, argv[i], why);
 	if (argc == 2) {
 		printf("%zu files, %zu sites\n", attach_unasked(a), attach_sites(a));
-		attach_let_go(a);
+		attach_let_go(a, false, NULL, NULL);
 		printf("%zu files, %zu sites\n", attach_unasked(a), attach_sites(a));
 	}
 	attach_free(a);
