@@ -968,6 +968,19 @@ PUSHBACK_INLINE uint64_t pushback_word(const void *at)
 	return word;
 }
 
+/* To them, all of it is written now: as it is. */
+PUSHBACK_COLD void pushback_claim(struct pushback_step *s)
+{
+	char *bytes = (char *)s;
+	size_t i;
+
+	for (i = 0; i < offsetof(struct pushback_step, name); i += sizeof(uint64_t)) {
+		uint64_t word = pushback_word(bytes + i);
+
+		__builtin_memcpy(bytes + i, &word, sizeof(word));
+	}
+}
+
 /*
  * A step is made where one may live that was not ended: it has its last word. The memory may be anything.
  * One of ours lies there if it has this watch's epoch, a number of ours, and that it lies there and is no copy.
@@ -981,8 +994,10 @@ PUSHBACK_COLD void pushback_end_former(struct pushback_step *s)
 
 	if (epoch && pushback_word(&s->epoch) == epoch && pushback_word(s) == head &&
 	    pushback_word(&s->instance) >> 28 << 28 == (uint64_t)(uintptr_t)page >> 12 << 28 &&
-	    pushback_word(&s->known) >> 32 == (uint32_t)((uintptr_t)s >> 6))
+	    pushback_word(&s->known) >> 32 == (uint32_t)((uintptr_t)s >> 6)) {
+		pushback_claim(s);
 		pushback_end(s);
+	}
 }
 
 /* ---- The hot path ---- */

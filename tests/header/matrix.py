@@ -220,6 +220,7 @@ def essential():
             if "-ftrivial-auto-var-init=zero" in extra and compiler != "gcc":
                 extra = extra[:1]
             yield Build(compiler, extra=extra, kind="dlopen")
+    yield Build("clang", extra=("-fsanitize=memory", "-fno-omit-frame-pointer"))
     for compiler in ["gcc", "g++"]:
         for level in ["-O0", "-O2", "-O3"]:
             yield Build(compiler, level, arm=True, kind="dlopen")

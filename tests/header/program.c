@@ -81,6 +81,30 @@ static void watched(void)
 	drive();
 }
 
+/* Not ended by its owner, whose memory it was; made anew in what may be the same. */
+static __attribute__((noinline)) void drive_on_stack(void)
+{
+	struct pushback_step s;
+
+	pushback_step_init(&s, "on the stack");
+	pushback_submit_return(&s, PUSHBACK_REJECTED);
+}
+
+static void made_anew(void)
+{
+	static struct pushback_step third;
+
+	pushback_step_init(&third, "third");
+	pushback_submit_return(&third, PUSHBACK_REJECTED);
+	observer_forget();
+	pushback_step_init(&third, "third");
+	expect(observer_count == 1 && observer_fires[0].site == PUSHBACK_STEP_END &&
+		       observer_fires[0].no == 1,
+	       "one that is made anew ends the former one");
+	drive_on_stack();
+	drive_on_stack();
+}
+
 /* The plugin's steps must be none of ours. */
 static void plugin(const char *path)
 {
@@ -105,6 +129,7 @@ int main(int argc, char **argv)
 {
 	unwatched();
 	watched();
+	made_anew();
 	if (argc > 1)
 		plugin(argv[1]);
 	puts("ok");
