@@ -197,8 +197,8 @@ $(B)/bench/hit: $(B)/bench/hit.skel.h
 $(B)/tests/driver_cpp: tests/progs/driver.c tests/progs/cpp/driver.cc | $(B)/need
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(ALL_CFLAGS) -DSCRIPTED_ELSEWHERE -c $< -o $@.main.o
-	$(Q)$(CXX) $(CXX_FLAGS) -c tests/progs/cpp/driver.cc -o $@.o
+	$(Q)$(CC) $(ALL_CFLAGS) -DSCRIPTED_ELSEWHERE -MT $@ -c $< -o $@.main.o
+	$(Q)$(CXX) $(CXX_FLAGS) -MT $@ -c tests/progs/cpp/driver.cc -o $@.o
 	$(Q)$(CXX) $(CFLAGS) $(SANITIZERS) $(LDFLAGS) $@.main.o $@.o -ldl -pthread -o $@
 
 $(B)/tests/driver_cpp_library.so: tests/progs/cpp/library.cc | $(B)/need
