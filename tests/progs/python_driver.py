@@ -122,6 +122,8 @@ class Driver:
         self.steps[int(place)] = pushback.Step(name)
         self.ok_now()
 
+    do_renew = do_init  # the one before ends when it is freed
+
     def start(self, thread, *words):
         job = Job(self.steps, words)
         if thread == "0":
