@@ -142,7 +142,11 @@ static enum exit_status build(struct agent *a, char *why)
 		return exit_of(err);
 	attach_get_maps(a->attach, &maps);
 	a->drain = drain_new(&maps);
+	if (a->drain)
+		drain_set_terse(a->drain);
 	a->model = model_new();
+	if (a->model && o->unseen)
+		model_set_unseen(a->model);
 	a->sampler = sampler_new();
 	if (o->find_silent)
 		a->silent = silent_new();

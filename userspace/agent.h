@@ -27,7 +27,8 @@ struct agent_options {
 	bool origin;      /* series are told apart by container: see labels.h */
 	uint64_t idle_ns; /* files that nobody has mapped for so long are let go; 0: never */
 	uint64_t interval_ns;
-	bool once; /* one interval, then the end */
+	bool once;   /* one interval, then the end */
+	bool unseen; /* no sink asks for steps or consumers: see model.h */
 	bool no_multi;
 	const char *pin_dir; /* the state stays there for the next agent; NULL: it goes with us */
 	bool find_silent;    /* for agent_stats.silent, which is empty otherwise; */

@@ -246,8 +246,19 @@ static int read_step(struct drain *d, struct item *item, const struct call *call
 	bool fresh = true;
 	int err;
 
+	if (d->terse && call->again && drain_is_same(item, call->kind)) {
+		drain_same_record(&d->same, item, e);
+		err = call->fn(&d->same, call->context);
+		/* Whoever does not want it any more, or could not take it, gets all the next time. */
+		if (err)
+			seen->told = seen->rested = false;
+		return err < 0 ? err : 0;
+	}
+	seen->told = seen->rested = false;
 	count_name(d, seen, e);
-	seen_count_parts(&d->seen, seen, e);
+	/* Else its entry is as it was. */
+	if (!call->again || item->read)
+		seen_count_parts(&d->seen, seen, e);
 	if (!(e->flags & PB_STEP_DEAD))
 		fresh = is_fresh(d, seen, e, item->peeked, call);
 	r.dead = e->flags & PB_STEP_DEAD;
@@ -263,6 +274,8 @@ static int read_step(struct drain *d, struct item *item, const struct call *call
 	}
 	err = call->fn(&r, call->context);
 	seen->left_out = err > 0;
+	if (!err && fresh)
+		drain_note_told(seen, e, r.settle);
 	if (r.dead)
 		end_step(d, seen, e);
 	return err < 0 ? err : 0;
@@ -299,6 +312,7 @@ static void renew(struct drain *d, struct item *item, const struct call *call)
 		item->read = durations;
 	} else if (!peeked && !has_next(e, e->now.next) &&
 		   read_entry(d, &item->seen->key, &d->entry)) {
+		item->same = false;
 		memcpy(e->next, d->entry.next, sizeof(e->next));
 	}
 }
@@ -323,8 +337,10 @@ static void look(struct drain *d, struct item *items, size_t count, bool read)
 	if (living)
 		peek_steps(d->peeker, (pid_t)items->seen->key.process.tgid, d->peeks, living);
 	for (i = living = 0; i < count; i++) {
-		if (is_living(d, &items[i]) && items[i].read >= read)
-			items[i].peeked = d->peeks[living++].result;
+		if (!is_living(d, &items[i]) || items[i].read < read)
+			continue;
+		items[i].peeked = d->peeks[living].result;
+		items[i].same = d->peeks[living++].same;
 	}
 }
 
@@ -337,6 +353,7 @@ static void look_up(struct drain *d, struct item *items, size_t count, const str
 
 		items[i].read = false;
 		items[i].peeked = 0;
+		items[i].same = false;
 		if (!call->again)
 			items[i].whole = read_whole(d, key, e) && e->events;
 		else if (!items[i].whole)

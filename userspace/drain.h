@@ -50,6 +50,9 @@ enum drain_loss {
 uint64_t drain_lost(struct drain *d, unsigned int reason);
 const char *drain_loss_name(unsigned int reason);
 
+/* From now on steps that are as they were get records that say only that (record.same). */
+void drain_set_terse(struct drain *d);
+
 /*
  * For a state that outlives the agent. Once set, a step that has ended stays in the maps, and is handed
  * on no more, until drain_bury(): until what was handed on of it has been stored (drain_save).

@@ -24,6 +24,17 @@ static uint64_t ahead(uint64_t sampled, const struct samples *samples)
 	return sampled > samples->total ? sampled - samples->total : 0;
 }
 
+static uint64_t sampled_of(const struct pb_step *e, int direction)
+{
+	return e->sampled[direction] - e->base.direction[direction].closed;
+}
+
+bool durations_are_told(const struct durations *seen, const struct pb_step *e)
+{
+	return !ahead(sampled_of(e, 0), &seen->samples[0]) &&
+	       !ahead(sampled_of(e, 1), &seen->samples[1]);
+}
+
 /*
  * The part where the last ones were comes first: mostly it has them all. Each was read after the step,
  * and together they must not be ahead of its episodes.
@@ -33,7 +44,7 @@ int drain_durations(struct durations *seen, int hists, const struct pb_step_key 
 {
 	struct pb_hist_key key = { .step = *step, .direction = (uint32_t)direction };
 	struct samples *samples = &seen->samples[direction];
-	uint64_t sampled = e->sampled[direction] - e->base.direction[direction].closed;
+	uint64_t sampled = sampled_of(e, direction);
 	unsigned int first = seen->part[direction];
 	struct pb_hist counts;
 	int err;

@@ -3,6 +3,8 @@
 #ifndef DRAIN_DURATIONS_H
 #define DRAIN_DURATIONS_H
 
+#include <stdbool.h>
+
 #include "drain_samples.h"
 #include "hist.h"
 #include "pushback_abi.h"
@@ -14,6 +16,8 @@ struct durations {
 };
 
 void durations_free(struct durations *seen);
+/* All that `e` has were handed on. */
+bool durations_are_told(const struct durations *seen, const struct pb_step *e);
 
 /* An entry of the map. -ENOMEM: it is to be read once more. */
 int durations_read(struct durations *seen, const struct pb_hist_key *key,

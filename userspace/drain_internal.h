@@ -3,6 +3,7 @@
  * drain_internal.h - what the drain has
  *
  *	drain.c       drains
+ *	drain_same.c  which steps have no news
  *	drain_keep.c  what of them outlives the agent
  */
 #ifndef DRAIN_INTERNAL_H
@@ -20,6 +21,7 @@ struct item {
 	bool whole; /* it could be read */
 	bool read;  /* by itself, where the others were not */
 	int peeked; /* peek_step.result */
+	bool same;  /* peek_step.same */
 };
 
 struct drain {
@@ -41,6 +43,7 @@ struct drain {
 	struct item *items;
 	size_t items_count;
 	size_t steps;            /* of them, those that live */
+	bool terse;              /* drain_set_terse() */
 	bool keeps;              /* drain_set_keeps() */
 	size_t ended;            /* that wait for drain_bury() */
 	size_t capacity;         /* of these arrays */
@@ -48,6 +51,12 @@ struct drain {
 	struct peeker *peeker;
 	struct hist samples[2];
 	struct pb_step entry;
+	struct record same;
 };
+
+/* drain_same.c: all that the step's last record said is so still, and there is nothing to add. */
+bool drain_is_same(const struct item *item, enum drain_kind kind);
+void drain_note_told(struct seen *seen, const struct pb_step *e, bool settled);
+void drain_same_record(struct record *r, const struct item *item, const struct pb_step *e);
 
 #endif /* DRAIN_INTERNAL_H */

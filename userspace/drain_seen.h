@@ -28,6 +28,8 @@ struct seen {
 	bool unreadable_counted;
 	bool lie_counted;
 	bool left_out;  /* nobody wanted its records: none of its durations were handed on */
+	bool told;      /* its last record was of its present state, but maybe for durations; */
+	bool rested;    /* ... for which there is nothing to add until its next event */
 	uint32_t ended; /* its last record was handed on: PB_STEP_DEAD of it; 0 while it lives */
 };
 

@@ -16,10 +16,16 @@ struct model *model_new(void)
 	return calloc(1, sizeof(struct model));
 }
 
+void model_set_unseen(struct model *m)
+{
+	m->unseen = true;
+}
+
 static void free_arrays(struct model *m)
 {
 	free(m->series);
 	free(m->living);
+	free(m->awake);
 	free(m->views);
 	free(m->by_place);
 	free(m->topological);
@@ -28,8 +34,8 @@ static void free_arrays(struct model *m)
 	free(m->edges);
 	free(m->consumers);
 	free(m->consumer_views);
-	free(m->recorded.steps);
-	free(m->seen.steps);
+	free(m->recorded.items);
+	free(m->seen.items);
 	free(m->sampled);
 	free(m->marked);
 }
@@ -71,6 +77,7 @@ static int reserve_steps(struct model *m)
 		size_t size;
 	} arrays[] = {
 		{ &m->living, sizeof(*m->living) },
+		{ &m->awake, sizeof(*m->awake) },
 		{ &m->views, sizeof(*m->views) },
 		{ &m->by_place, sizeof(*m->by_place) },
 		{ &m->topological, sizeof(*m->topological) },
@@ -79,8 +86,8 @@ static int reserve_steps(struct model *m)
 		{ &m->edges, sizeof(*m->edges) * PB_MAX_NEXT },
 		{ &m->consumers, sizeof(*m->consumers) },
 		{ &m->consumer_views, sizeof(*m->consumer_views) },
-		{ &m->recorded.steps, sizeof(*m->recorded.steps) },
-		{ &m->seen.steps, sizeof(*m->seen.steps) },
+		{ &m->recorded.items, sizeof(*m->recorded.items) },
+		{ &m->seen.items, sizeof(*m->seen.items) },
 		{ &m->sampled, sizeof(*m->sampled) },
 		{ &m->marked, sizeof(*m->marked) },
 	};
@@ -116,17 +123,53 @@ static void lose_trail(struct trail *trail)
 static void follow(const struct model *m, struct trail *trail, struct step *step)
 {
 	if (trail->at < m->capacity)
-		trail->steps[trail->at++] = step;
+		trail->items[trail->at++] = (struct trail_item){ step->record.key, step, m->notes,
+								 false, step->one_of_heads };
+}
+
+static bool is_key(const struct pb_step_key *a, const struct pb_step_key *b)
+{
+	return a->instance == b->instance && a->process.tgid == b->process.tgid &&
+	       a->process.start_time == b->process.start_time &&
+	       a->process.exec_id == b->process.exec_id;
+}
+
+/* The one that was the next one the last time, if it is this; NULL: it is not. */
+static struct trail_item *next_of(const struct trail *trail, const struct pb_step_key *key)
+{
+	struct trail_item *item = trail->at < trail->count ? &trail->items[trail->at] : NULL;
+
+	return item && is_key(&item->key, key) ? item : NULL;
 }
 
 struct step *model_find(struct model *m, struct trail *trail, const struct pb_step_key *key)
 {
-	struct step *step = trail->at < trail->count ? trail->steps[trail->at] : NULL;
+	const struct trail_item *item = next_of(trail, key);
+	struct step *step = item ? item->step : NULL;
 
-	if (!step || memcmp(&step->record.key, key, sizeof(*key)))
+	if (!step)
 		HASH_FIND(hh, m->steps, key, sizeof(*key), step);
 	if (step)
 		follow(m, trail, step);
+	return step;
+}
+
+struct step *model_find_unless(struct model *m, struct trail *trail, const struct pb_step_key *key,
+			       enum unless unless)
+{
+	const struct trail_item *item = next_of(trail, key);
+	size_t at = trail->at;
+	struct step *step;
+
+	if (item && item->noted == m->notes &&
+	    (unless == UNLESS_STILL ? item->still : !item->one_of_heads)) {
+		trail->at++;
+		return NULL;
+	}
+	step = model_find(m, trail, key);
+	/* One with news is woken after it was found, so that is not noted there. */
+	if (step && trail->at > at)
+		trail->items[at].still = step->still;
 	return step;
 }
 
@@ -140,7 +183,7 @@ static struct step *step_new(struct model *m, const struct record *record, const
 	if (!consumer || reserve_steps(m))
 		return NULL;
 	left = model_take_left(m, &record->key);
-	step = left ? left : calloc(1, sizeof(*step));
+	step = left ? left : model_step_new();
 	if (!step)
 		return NULL;
 	step->record.key = record->key;
@@ -214,6 +257,7 @@ void model_begin(struct model *m, uint64_t now)
 	m->drain++;
 	m->before = m->now;
 	m->now = now;
+	model_begin_stillness(m);
 }
 
 static bool has_moved(const struct record *last, const struct record *next)
@@ -284,6 +328,7 @@ static void take_record(struct model *m, struct step *step, const struct record 
 		if (record->counter[i] <= last->counter[i])
 			continue;
 		model_add(&series->counter[i], record->counter[i] - last->counter[i]);
+		series->moved = true;
 		last->counter[i] = record->counter[i];
 	}
 	keep(last, record);
@@ -296,15 +341,24 @@ static void take_record(struct model *m, struct step *step, const struct record 
 
 int model_record(struct model *m, const struct record *record, const char *tags)
 {
-	struct step *step = model_find(m, &m->recorded, &record->key);
+	struct step *step;
 	int err = 0;
 
+	if (record->same) {
+		step = model_find_unless(m, &m->recorded, &record->key, UNLESS_STILL);
+		if (step)
+			step->same = true;
+		return 0;
+	}
+	step = model_find(m, &m->recorded, &record->key);
 	if (!step)
 		step = step_new(m, record, tags);
 	if (!step)
 		return -ENOMEM;
 	if (!step->entry)
 		return 0;
+	step->same = false;
+	model_wake(m, step);
 	take_record(m, step, record);
 	for (int d = PUSHBACK_SEND; d <= PUSHBACK_RECEIVE; d++) {
 		int failed = model_take_durations(m, step, d, &record->samples[d]);
@@ -363,6 +417,8 @@ static void put_in_order(struct model *m)
 	if (m->added)
 		qsort(m->living, m->living_count, sizeof(*m->living), by_process);
 	m->added = false;
+	m->undecided |= m->changed;
+	m->notes += m->changed;
 	if (m->changed)
 		model_arrange(m);
 	m->changed = false;
@@ -372,15 +428,19 @@ void model_end(struct model *m)
 {
 	forget_dead(m);
 	put_in_order(m);
+	model_list_awake(m);
 	model_press(m);
-	m->view_count = m->living_count;
-	for (size_t i = 0; i < m->living_count; i++) {
-		model_take_spells(m, m->living[i]);
-		model_judge(m, m->living[i]);
-		model_propose_gauges(m->living[i], m->now);
+	m->view_count = m->unseen ? 0 : m->living_count;
+	for (size_t i = 0; i < m->awake_count; i++) {
+		model_take_spells(m, m->awake[i]);
+		model_judge(m, m->awake[i]);
+		model_propose_gauges(m->awake[i], m->now);
 	}
-	model_judge_consumers(m);
+	if (!m->unseen)
+		model_judge_consumers(m);
 	model_decide_gauges(m);
+	model_let_rest(m);
+	m->undecided = false;
 	m->laid_out = false;
 }
 

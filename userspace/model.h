@@ -33,6 +33,7 @@ struct model;
  */
 struct series {
 	uint64_t id;      /* never reused */
+	bool moved;       /* something of it is not as at the last model_next_interval() */
 	const char *step; /* as the consumer wrote it; sinks sanitise. NULL: of a consumer */
 	const char *process;
 	const char *tags;           /* ready-made, "k:v,k2:v2" or "" (from --tag-from) */
@@ -124,6 +125,11 @@ struct consumer_view {
 /* NULL when out of memory. */
 struct model *model_new(void);
 void model_free(struct model *m);
+/*
+ * For who has no screen and asks for series only: there are no steps and consumers to be seen, and what
+ * only these show is not kept up. To be called before the first drain.
+ */
+void model_set_unseen(struct model *m);
 
 /* A drain begins at `now`. Until its end there are no steps to be seen. */
 void model_begin(struct model *m, uint64_t now);

@@ -11,6 +11,7 @@
  *	model_sample.c    samples of the enter marks: who is busy
  *	model_keep.c      what of all this outlives the agent
  *	model_pressure.c  some and full of each consumer, and their averages
+ *	model_still.c     steps that nothing happens to, and who need not be looked at
  *
  * Two hash tables: step instances by their key, series by their names. All arrays that have an item
  * per step are of one capacity, reserved when a step is made, so the end of a drain cannot fail.
@@ -36,12 +37,12 @@ struct ended {
 };
 
 struct entry {
-	struct series series;
-	uint64_t living; /* steps; the gauge is as of the last drain */
-	/* The largest, while they are being looked for; of a consumer's, how many there are. */
+	struct series series; /* first: a series is its entry */
+	uint64_t living;      /* steps; the gauge is as of the last drain */
+	/* The largest, while they are being looked for. Of a consumer's, how many there are. */
 	uint64_t spell[2];
 	uint32_t depth, capacity;
-	uint64_t consumers;
+	uint64_t consumers, decided; /* by which drain it was */
 	/* What an instance that has ended leaves to the one that takes its place. */
 	struct ended ended;
 	UT_hash_handle hh;
@@ -81,9 +82,14 @@ struct pressure {
 
 enum visit { VISIT_NOT, VISIT_ON_PATH, VISIT_DONE };
 
+/* Its first cache line is all that is touched of one that is still. */
 struct step {
-	struct record record;   /* the last one; counters never shrink, samples are empty */
 	struct entry *entry;    /* NULL: dead, and only here so that late records are known */
+	struct step *root;      /* the oldest of its consumer; NULL before its first drain's end */
+	bool same;              /* its record of this drain said so */
+	bool still;             /* model_still.c */
+	bool one_of_heads;      /* its consumer has others */
+	struct record record;   /* the last one; counters never shrink, samples are empty */
 	struct entry *consumer; /* of its process: there is one while a step of it lives */
 	uint64_t recorded;      /* when the last record came */
 	uint64_t taken[2];      /* durations that went into the series */
@@ -107,9 +113,9 @@ struct step {
 	/* model_pipeline.c: as of the last drain's end */
 	struct step *to[PB_MAX_NEXT]; /* for record.next[]; NULL: not known, or not living */
 	size_t callers;               /* edges to it */
+	size_t consumer_at;           /* in model.consumers */
 	unsigned int back;            /* bit i: to[i] closes a cycle, and is no order */
 	size_t level;
-	struct step *root; /* the oldest of its consumer; NULL before its first drain's end */
 	struct step *over; /* on the way there, while it is being looked for */
 	enum visit visit;
 	struct step *came_from;
@@ -144,14 +150,22 @@ struct consumer {
 	struct step *root;
 	size_t first, count;
 	size_t first_edge, edge_count;
+	uint64_t stirred; /* the last drain for which there is something to add to its pressure */
 };
 
 /*
  * Steps in the order in which they were told of. It mostly is the same the next time: then the step is
- * known by its position, without a look into the table.
+ * known by its position, without a look into the table, and of one that is still without one at itself.
  */
+struct trail_item {
+	struct pb_step_key key;
+	struct step *step;
+	uint64_t noted; /* model.notes when the next two were; others may be wrong by now */
+	bool still, one_of_heads;
+};
+
 struct trail {
-	struct step **steps;
+	struct trail_item *items;
 	size_t count; /* the last time */
 	size_t at;    /* this time */
 };
@@ -172,13 +186,19 @@ struct model {
 	size_t ended_series;
 
 	struct trail recorded, seen; /* in a drain, in a sample */
+	bool unseen;                 /* model_set_unseen() */
+	bool has_still;              /* there may be some */
+	uint64_t notes;              /* counts up when what trails have noted is not so any more */
 
 	/* An item, or PB_MAX_NEXT edges, for each of `living`. */
 	size_t capacity;
 	struct step **living; /* by process and age, after model_end() */
 	size_t living_count;
+	struct step **awake; /* those of them that are not still */
+	size_t awake_count;
 	bool added, died; /* since `living` was put in order */
 	bool changed;     /* so the pipelines may have: steps, places, edges, memory */
+	bool undecided;   /* gauges of series without a step that is awake */
 
 	struct step_view *views; /* of `living` */
 	size_t view_count;       /* 0 during a drain */
@@ -214,10 +234,15 @@ struct model {
 
 /* ---- model.c ---- */
 
+enum unless { UNLESS_STILL, UNLESS_NOT_ONE_OF_HEADS };
+
 /* By process and age: the order of `living`. */
 int model_compare_steps(const struct step *a, const struct step *b);
 /* The step with this key, dead or alive, as the next one of `trail`; NULL: not known. */
 struct step *model_find(struct model *m, struct trail *trail, const struct pb_step_key *key);
+/* The same, but NULL also where it is at rest: it is still, or in a sample none of several heads. */
+struct step *model_find_unless(struct model *m, struct trail *trail, const struct pb_step_key *key,
+			       enum unless unless);
 void model_start_trail(struct trail *trail);
 
 /* Adds, but not beyond UINT64_MAX. */
@@ -247,6 +272,21 @@ int model_take_durations(struct model *m, struct step *step, int direction,
 void model_propose_gauges(const struct step *step, uint64_t now);
 /* Takes over what all have proposed. */
 void model_decide_gauges(struct model *m);
+/* How many consumers there are of each name, after model_arrange(). */
+void model_count_consumers(struct model *m);
+
+/* ---- model_still.c ---- */
+
+/* A step's memory, zeroed; free() frees it. NULL when out of memory. */
+struct step *model_step_new(void);
+/* A drain begins, `before` and `now` are set. */
+void model_begin_stillness(struct model *m);
+/* Something happens to the step: it is as if it had been looked at in each drain. */
+void model_wake(struct model *m, struct step *step);
+/* Lists those that are awake, where there are others than before. */
+void model_list_awake(struct model *m);
+/* Which of them are still from now on, after all else has been decided. */
+void model_let_rest(struct model *m);
 
 /* ---- model_judge.c ---- */
 

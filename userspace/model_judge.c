@@ -55,17 +55,19 @@ uint64_t model_send_time_at(const struct step *step, uint64_t now)
 	return step->record.since[PUSHBACK_SEND] ? time + since_record(step, now) : time;
 }
 
-static void take_counters(struct judged *judged, const struct step *step, uint64_t now)
+static void take_times(struct judged *judged, const struct step *step, uint64_t now)
 {
 	const struct record *record = &step->record;
+	const uint64_t *counter = record->counter;
 	uint64_t more = since_record(step, now);
 	bool refusing = record->since[PUSHBACK_SEND], blocked = record->since[PUSHBACK_RECEIVE];
 
 	judged->at = now;
-	memcpy(judged->counter, record->counter, sizeof(judged->counter));
 	judged->counter[COUNTER_SEND_TIME] = model_send_time_at(step, now);
-	judged->counter[COUNTER_RECEIVE_TIME] += blocked ? more : 0;
-	judged->counter[COUNTER_SEND_SELF_TIME] += refusing && !blocked ? more : 0;
+	judged->counter[COUNTER_RECEIVE_TIME] =
+		counter[COUNTER_RECEIVE_TIME] + (blocked ? more : 0);
+	judged->counter[COUNTER_SEND_SELF_TIME] =
+		counter[COUNTER_SEND_SELF_TIME] + (refusing && !blocked ? more : 0);
 }
 
 static uint64_t grown(uint64_t before, uint64_t now)
@@ -190,31 +192,45 @@ static void judge_states(struct step *step)
 	memset(step->state_ns, 0, sizeof(step->state_ns));
 }
 
+/* What only a screen shows. */
+static void judge_seen(struct step *step, const struct judged *at, uint64_t elapsed)
+{
+	const uint64_t *last = step->judged.counter;
+	double a_second = MODEL_SECOND / (double)elapsed;
+
+	step->self_share = share_of(last[COUNTER_SEND_SELF_TIME],
+				    at->counter[COUNTER_SEND_SELF_TIME], elapsed);
+	for (int c = 0; c < COUNTERS; c++)
+		step->rate[c] = (double)grown(last[c], at->counter[c]) * a_second;
+	judge_states(step);
+	judge_spell(step, MODEL_SPELL_SELF, step->self_share, at);
+	judge_spell(step, MODEL_SPELL_BUSY, step->state[MODEL_BUSY], at);
+}
+
 void model_judge(const struct model *m, struct step *step)
 {
 	const struct judged *last = &step->judged;
 	uint64_t elapsed = grown(last->at, m->now);
-	double a_second = MODEL_SECOND / (double)elapsed;
 	struct judged at;
 
 	if (elapsed < MODEL_JUDGED)
 		return;
-	take_counters(&at, step, m->now);
-	for (int d = PUSHBACK_SEND; d <= PUSHBACK_RECEIVE; d++)
+	if (!m->unseen)
+		memcpy(at.counter, step->record.counter, sizeof(at.counter));
+	take_times(&at, step, m->now);
+	for (int d = PUSHBACK_SEND; d <= PUSHBACK_RECEIVE; d++) {
 		step->share[d] = share_of(last->counter[time_counter[d]],
 					  at.counter[time_counter[d]], elapsed);
-	step->self_share = share_of(last->counter[COUNTER_SEND_SELF_TIME],
-				    at.counter[COUNTER_SEND_SELF_TIME], elapsed);
-	for (int c = 0; c < COUNTERS; c++)
-		step->rate[c] = (double)grown(last->counter[c], at.counter[c]) * a_second;
-	judge_states(step);
-	for (int d = PUSHBACK_SEND; d <= PUSHBACK_RECEIVE; d++)
 		judge_spell(step, d, step->share[d], &at);
-	judge_spell(step, MODEL_SPELL_SELF, step->self_share, &at);
-	judge_spell(step, MODEL_SPELL_BUSY, step->state[MODEL_BUSY], &at);
+	}
+	if (!m->unseen)
+		judge_seen(step, &at, elapsed);
 	step->second_began = last->at;
 	step->is_judged = true;
-	step->judged = at;
+	if (!m->unseen)
+		step->judged = at;
+	else
+		take_times(&step->judged, step, m->now);
 }
 
 /* ---- Consumers ---- */

@@ -100,7 +100,8 @@ static int load_entries(struct model *m, struct keep_reader *r)
 
 /* ---- Steps ---- */
 
-static void save_step(const struct step *step, struct keep_writer *w)
+/* One that is still has been judged at each drain, in effect. */
+static void save_step(const struct model *m, const struct step *step, struct keep_writer *w)
 {
 	keep_bytes(w, &step->record.key, sizeof(step->record.key));
 	keep_numbers(w, step->record.counter, COUNTERS);
@@ -112,7 +113,7 @@ static void save_step(const struct step *step, struct keep_writer *w)
 	keep_number(w, step->driven_at);
 	keep_number(w, step->was_there);
 	keep_number(w, step->is_judged);
-	keep_number(w, step->judged.at);
+	keep_number(w, step->still ? m->now : step->judged.at);
 	keep_numbers(w, step->judged.counter, COUNTERS);
 	keep_number(w, step->most_since);
 	for (int i = 0; i < MODEL_SPELLS; i++) {
@@ -144,7 +145,7 @@ static void read_step(struct step *step, struct keep_reader *r)
 
 static int load_step(struct model *m, struct keep_reader *r)
 {
-	struct step *step = calloc(1, sizeof(*step)), *known;
+	struct step *step = model_step_new(), *known;
 	int err = -ENOMEM;
 
 	if (!step)
@@ -200,10 +201,10 @@ void model_save(const struct model *m, struct keep_writer *w)
 		living += step->entry != NULL;
 	keep_number(w, living);
 	for (const struct step *step = m->left; step; step = step->hh.next)
-		save_step(step, w);
+		save_step(m, step, w);
 	for (const struct step *step = m->steps; step; step = step->hh.next)
 		if (step->entry)
-			save_step(step, w);
+			save_step(m, step, w);
 }
 
 int model_load(struct model *m, struct keep_reader *r)
@@ -214,6 +215,7 @@ int model_load(struct model *m, struct keep_reader *r)
 	for (size_t i = 0; i < COUNTS; i++)
 		if (keep_read(r) != counts[i])
 			return -EPROTO;
+	m->undecided = true;
 	err = load_entries(m, r);
 	count = err ? 0 : keep_read_count(r);
 	for (size_t i = 0; !err && i < count; i++)

@@ -214,6 +214,20 @@ static void list_consumers(struct model *m)
 			m->consumers[m->consumer_count++] =
 				(struct consumer){ .root = step->root, .first = i };
 		m->consumers[m->consumer_count - 1].count++;
+		step->consumer_at = m->consumer_count - 1;
+	}
+}
+
+/* They come first of a consumer's. */
+static void count_heads(struct model *m)
+{
+	for (size_t i = 0; i < m->consumer_count; i++) {
+		struct step **steps = &m->ordered[m->consumers[i].first];
+		size_t count = m->consumers[i].count;
+		bool several = count > 1 && !steps[1]->level;
+
+		for (size_t k = 0; k < count; k++)
+			steps[k]->one_of_heads = several && !steps[k]->level;
 	}
 }
 
@@ -224,5 +238,7 @@ void model_arrange(struct model *m)
 	find_levels(m);
 	model_inherit(m);
 	list_consumers(m);
+	count_heads(m);
+	model_count_consumers(m);
 	model_list_edges(m);
 }

@@ -39,13 +39,15 @@ struct pressure model_new_pressure(const struct step *step)
 
 /* ---- Samples ---- */
 
-static void see_step(const struct model *m, struct step *step)
+static void see_step(struct model *m, struct step *step)
 {
 	struct pressure *p = &step->root->pressure;
 	bool driven = step->marks ? step->mark.inside != 0 : step->driven;
 
-	if (step->mark.refusing)
+	if (step->mark.refusing) {
 		step->sampled_ns += m->sample_ns;
+		m->consumers[step->consumer_at].stirred = m->drain + 1;
+	}
 	if (step->mark.refusing && p->some_seen != m->sample) {
 		p->some_seen = m->sample;
 		p->sampled[SOME] += m->sample_ns;
@@ -234,6 +236,7 @@ static void press(struct pressure *p, struct entry *entry, const struct tally *t
 		model_add(&p->total[i], more[i]);
 		model_add(&p->second[i], more[i]);
 		model_add(&entry->series.counter[counter[i]], more[i]);
+		entry->series.moved |= more[i] > 0;
 		p->sampled[i] = 0;
 	}
 }
@@ -327,10 +330,18 @@ static void press_dead(struct model *m, uint64_t elapsed)
 	}
 }
 
+/* All but those of which no step has anything to add: what they were before has only where some died. */
+static void find_stirred(struct model *m)
+{
+	for (size_t i = 0; i < m->awake_count; i++)
+		m->consumers[m->awake[i]->consumer_at].stirred = m->drain;
+}
+
 void model_press(struct model *m)
 {
 	uint64_t elapsed = m->before && m->now > m->before ? m->now - m->before : 0;
 
+	find_stirred(m);
 	for (struct step *step = m->dead[0]; step; step = step->next_dead)
 		tally(&pressure_after(step)->dead, step, m->now);
 	for (size_t i = 0; i < m->consumer_count; i++) {
@@ -338,10 +349,13 @@ void model_press(struct model *m)
 		struct step *root = consumer->root;
 		struct tally t = { 0 };
 
+		if (!m->undecided && consumer->stirred != m->drain)
+			continue;
 		for (size_t k = 0; k < consumer->count; k++)
 			tally(&t, m->ordered[consumer->first + k], m->now);
 		press(&root->pressure, root->consumer, &t, elapsed);
-		judge(m, &root->pressure);
+		if (!m->unseen)
+			judge(m, &root->pressure);
 	}
 	press_dead(m, elapsed);
 }

@@ -27,8 +27,13 @@ void model_sample_begin(struct model *m, uint64_t now)
 
 void model_sample(struct model *m, const struct pb_step_key *key, const struct model_mark *mark)
 {
-	struct step *step = model_find(m, &m->seen, key);
+	/* Else nobody shows that it is idle, and for no time of others it counts. */
+	bool shows = !m->unseen || mark->inside || mark->refusing;
+	struct step *step = shows ? model_find(m, &m->seen, key)
+				  : model_find_unless(m, &m->seen, key, UNLESS_NOT_ONE_OF_HEADS);
 
+	if (!shows && step && !step->one_of_heads)
+		return;
 	/* Without a root it is as new as this drain, which has not ended. */
 	if (!step || !step->entry || !step->root || step->sample == m->sample)
 		return;
@@ -171,6 +176,7 @@ void model_sample_end(struct model *m)
 		if (state == MODEL_BUSY) {
 			model_add(&step->record.counter[COUNTER_BUSY_TIME], m->sample_ns);
 			model_add(&step->entry->series.counter[COUNTER_BUSY_TIME], m->sample_ns);
+			step->entry->series.moved = true;
 		}
 	}
 	model_press_sample(m);

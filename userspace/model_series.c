@@ -65,6 +65,7 @@ struct entry *model_entry(struct model *m, const char *step, const char *process
 		return NULL;
 	}
 	entry->series.id = ++m->last_id;
+	entry->series.moved = true;
 	m->series[m->series_count++] = &entry->series;
 	return entry;
 }
@@ -90,6 +91,7 @@ int model_take_durations(struct model *m, struct step *step, int direction,
 	err = hist_add_all(durations, samples);
 	if (err)
 		return err;
+	step->entry->series.moved |= samples->count || due;
 	*taken += samples->count;
 	due -= samples->count;
 	if (!step->record.settle || !due)
@@ -115,8 +117,14 @@ void model_propose_gauges(const struct step *step, uint64_t now)
 		entry->depth = step->record.depth;
 	if (step->record.capacity > entry->capacity)
 		entry->capacity = step->record.capacity;
-	if (step->root == step)
-		step->consumer->consumers++;
+}
+
+void model_count_consumers(struct model *m)
+{
+	for (struct entry *entry = m->entries; entry; entry = entry->hh.next)
+		entry->consumers = 0;
+	for (size_t i = 0; i < m->consumer_count; i++)
+		m->consumers[i].root->consumer->consumers++;
 }
 
 static bool is_needed(const struct entry *entry)
@@ -124,33 +132,52 @@ static bool is_needed(const struct entry *entry)
 	return entry->living || entry->series.gauge[GAUGE_INSTANCES];
 }
 
+static void set_gauge(struct series *series, enum gauge g, uint64_t value)
+{
+	series->moved |= series->gauge[g] != value;
+	series->gauge[g] = value;
+}
+
 static void decide(struct entry *entry)
 {
 	struct series *series = &entry->series;
 
 	for (int d = PUSHBACK_SEND; d <= PUSHBACK_RECEIVE; d++) {
-		uint64_t *gauge = &series->gauge[spell_gauge[d]];
-
 		if (entry->spell[d])
 			series->spell_ended[d] = false;
-		else if (*gauge)
+		else if (series->gauge[spell_gauge[d]])
 			series->spell_ended[d] = true;
-		*gauge = entry->spell[d];
+		set_gauge(series, spell_gauge[d], entry->spell[d]);
 		entry->spell[d] = 0;
 	}
-	series->gauge[GAUGE_INSTANCES] = series->step ? entry->living : entry->consumers;
-	series->gauge[GAUGE_QUEUE_DEPTH] = entry->depth;
-	series->gauge[GAUGE_QUEUE_CAPACITY] = entry->capacity;
+	set_gauge(series, GAUGE_INSTANCES, series->step ? entry->living : entry->consumers);
+	set_gauge(series, GAUGE_QUEUE_DEPTH, entry->depth);
+	set_gauge(series, GAUGE_QUEUE_CAPACITY, entry->capacity);
 	entry->depth = entry->capacity = 0;
-	entry->consumers = 0;
 }
 
-void model_decide_gauges(struct model *m)
+static void decide_all(struct model *m)
 {
 	m->ended_series = 0;
 	for (struct entry *entry = m->entries; entry; entry = entry->hh.next) {
 		decide(entry);
 		m->ended_series += !is_needed(entry);
+	}
+}
+
+/* Those of steps that are still are decided, and as long as there are the same steps so are the others. */
+void model_decide_gauges(struct model *m)
+{
+	if (m->undecided || !m->unseen) {
+		decide_all(m);
+		return;
+	}
+	for (size_t i = 0; i < m->awake_count; i++) {
+		struct entry *entry = m->awake[i]->entry;
+
+		if (entry->decided != m->drain)
+			decide(entry);
+		entry->decided = m->drain;
 	}
 }
 
@@ -165,32 +192,52 @@ const struct series *const *model_series(const struct model *m, size_t *count)
 	return m->series;
 }
 
-/* Keeps the memory of durations only where it was needed. */
-static void next_durations(struct hist *durations)
+/* Keeps the memory of durations only where it was needed: true, and in the next interval it is seen. */
+static bool next_durations(struct hist *durations)
 {
-	if (durations->size)
+	bool needed = durations->size;
+
+	if (needed)
 		hist_clear(durations);
 	else
 		hist_free(durations);
+	return needed;
 }
 
+static void next_interval(struct series *series)
+{
+	series->moved = false;
+	for (int d = PUSHBACK_SEND; d <= PUSHBACK_RECEIVE; d++) {
+		series->moved |= next_durations(&series->durations[d]);
+		series->spell_ended[d] = false;
+	}
+}
+
+static void forget(struct model *m, struct entry *entry)
+{
+	HASH_DEL(m->entries, entry);
+	hist_free(&entry->series.durations[PUSHBACK_SEND]);
+	hist_free(&entry->series.durations[PUSHBACK_RECEIVE]);
+	free(entry);
+}
+
+/* Of an idle series nothing but its first cache line is touched. */
 void model_next_interval(struct model *m)
 {
-	struct entry *entry, *next;
+	size_t count = 0;
 
-	m->series_count = 0;
-	HASH_ITER (hh, m->entries, entry, next) {
-		for (int d = PUSHBACK_SEND; d <= PUSHBACK_RECEIVE; d++) {
-			next_durations(&entry->series.durations[d]);
-			entry->series.spell_ended[d] = false;
-		}
-		if (is_needed(entry)) {
-			m->series[m->series_count++] = &entry->series;
-			continue;
-		}
-		HASH_DEL(m->entries, entry);
-		hist_free(&entry->series.durations[PUSHBACK_SEND]);
-		hist_free(&entry->series.durations[PUSHBACK_RECEIVE]);
-		free(entry);
+	for (size_t i = 0; i < m->series_count; i++) {
+		/* All of them are the model's own. */
+		struct entry *entry = (struct entry *)(uintptr_t)m->series[i];
+		bool needed = !entry->series.moved || is_needed(entry);
+
+		if (needed && entry->series.moved)
+			next_interval(&entry->series);
+		if (needed)
+			m->series[count++] = &entry->series;
+		else
+			forget(m, entry);
 	}
+	m->series_count = count;
+	m->ended_series = 0;
 }

@@ -8,6 +8,7 @@
 #ifndef PEEK_H
 #define PEEK_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -32,6 +33,7 @@ struct peek_step {
 	 * instance is gone.
 	 */
 	int result;
+	bool same; /* `step` was as it is */
 };
 
 /* Room to read into; one for any number of calls. */

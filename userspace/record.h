@@ -29,9 +29,10 @@ struct record {
 	uint64_t watched;     /* when the watch of it began that its state is of */
 	uint64_t self_since;  /* since when it refuses and is not blocked, 0 it does not */
 	bool dead;            /* this is the last record of this step */
-	bool marks;           /* it has enter marks */
-	uint32_t depth;       /* of its queue; */
-	uint32_t capacity;    /* both 0: never told, or empty and of unknown capacity */
+	bool same; /* all is as in the one before, nothing open: only key, place and process are set */
+	bool marks;        /* it has enter marks */
+	uint32_t depth;    /* of its queue; */
+	uint32_t capacity; /* both 0: never told, or empty and of unknown capacity */
 
 	/*
 	 * Durations. `samples` are those that came since the step's last record; owned by the drain.

@@ -36,7 +36,8 @@ static int set_up(void **state)
 		steps[i].epoch = 1;
 		known[i] = steps[i];
 		strcpy(known[i].name, "known");
-		asked[i] = (struct peek_step){ (uint64_t)(uintptr_t)&steps[i], &known[i], 1 };
+		asked[i] =
+			(struct peek_step){ (uint64_t)(uintptr_t)&steps[i], &known[i], 1, false };
 		steps[i].accepted = i + 100;
 	}
 	return 0;
@@ -95,6 +96,24 @@ static void test_news_are_read(void **state)
 	}
 }
 
+static void test_who_has_no_news(void **state)
+{
+	(void)state;
+	peek_steps(peeker, getpid(), asked, STEPS);
+	for (size_t i = 0; i < STEPS; i++)
+		assert_false(asked[i].same);
+	steps[3].depth = 1;
+	steps[4].accepted++;
+	steps[5].nexts = 1;
+	peek_steps(peeker, getpid(), asked, STEPS);
+	for (size_t i = 0; i < STEPS; i++) {
+		assert_int_equal(asked[i].result, 0);
+		assert_int_equal(asked[i].same, i < 3 || i > 5);
+	}
+	peek_steps(peeker, getpid(), asked, STEPS);
+	assert_true(asked[3].same && asked[4].same && asked[5].same);
+}
+
 static void test_what_is_not_as_it_was(void **state)
 {
 	(void)state;
@@ -131,9 +150,9 @@ static void test_a_page_is_gone(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_all_of_them),    TEST(test_wherever_they_lie),
-		TEST(test_news_are_read),  TEST(test_what_is_not_as_it_was),
-		TEST(test_a_page_is_gone),
+		TEST(test_all_of_them),     TEST(test_wherever_they_lie),
+		TEST(test_news_are_read),   TEST(test_what_is_not_as_it_was),
+		TEST(test_who_has_no_news), TEST(test_a_page_is_gone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
