@@ -127,10 +127,14 @@ static bool is_known(const struct sink_statsd *ss, const struct statsd_told *tol
 /* A 0 only where the server may know another value. */
 static void send_gauges(struct sink_statsd *ss, struct statsd_series *s)
 {
+	uint64_t known_at = UINT64_MAX;
+
 	for (unsigned int g = 0; g < GAUGES; g++) {
 		uint64_t value = gauge_value(s, g);
 		char text[STATSD_NUMBER_SIZE];
 
+		if (value && s->gauge[g].at < known_at)
+			known_at = s->gauge[g].at;
 		if (is_known(ss, &s->gauge[g], value))
 			continue;
 		if (!value && !s->gauge[g].value && !spell_has_ended(s, g))
@@ -138,7 +142,16 @@ static void send_gauges(struct sink_statsd *ss, struct statsd_series *s)
 		statsd_number(text, value);
 		statsd_outbox_gauge(&ss->out, series_line(ss, s, gauge_names[g].name, ""),
 				    &s->gauge[g], value, text);
+		known_at = 0;
 	}
+	s->known_at = known_at;
+}
+
+/* Most are, where most steps are idle. */
+static bool is_quiet(const struct sink_statsd *ss, const struct statsd_series *s)
+{
+	return s->is_leader && !s->next && s->settled && s->known_at >= ss->gauges_before &&
+	       s->known_at && !s->series->moved;
 }
 
 /* The durations of a whole group, into the scratch histogram. */
@@ -205,6 +218,8 @@ static void send_summary(struct sink_statsd *ss, const struct statsd_series *s, 
 static void send_durations(struct sink_statsd *ss, const struct statsd_series *s)
 {
 	for (unsigned int d = 0; d < 2; d++) {
+		if (!s->next && !s->series->durations[d].size)
+			continue;
 		gather(ss, s, d);
 		if (!ss->scratch.size)
 			continue;
@@ -220,6 +235,8 @@ static void send_series(struct sink_statsd *ss)
 	for (size_t i = 0; i < ss->table.count; i++) {
 		struct statsd_series *s = ss->table.at[i];
 
+		if (is_quiet(ss, s))
+			continue;
 		send_counters(ss, s);
 		if (s->is_leader || !s->series)
 			send_gauges(ss, s);

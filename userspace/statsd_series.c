@@ -192,7 +192,8 @@ static size_t merge_one(struct statsd_table *t, struct statsd_series **merged, s
 		return have;
 	}
 	t->changed |= !s->series;
-	take_totals(s, series, t->summary);
+	if (series->moved || s->series != series)
+		take_totals(s, series, t->summary);
 	merged[have++] = s;
 	return have;
 }

@@ -30,6 +30,8 @@ struct statsd_series {
 	struct statsd_series *next;  /* in its group */
 	bool is_leader;
 	bool settled; /* no counter was due at the last flush, or has grown since */
+	uint64_t
+		known_at; /* its gauges are known as they are, the first one since; 0: not all are */
 	struct statsd_told gauge[GAUGES];
 	struct statsd_tally tally[STATSD_SLOTS];
 };

@@ -26,7 +26,11 @@ static int set_up(void **state)
 	for (unsigned int i = 0; f && i < COUNT; i++) {
 		snprintf(f->names[i], sizeof(f->names[i]), "step%u", i);
 		f->series[i] = (struct series){
-			.id = 10 * (i + 1), .step = f->names[i], .process = "p", .tags = ""
+			.id = 10 * (i + 1),
+			.moved = true,
+			.step = f->names[i],
+			.process = "p",
+			.tags = "",
 		};
 	}
 	if (f)
