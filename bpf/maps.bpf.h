@@ -47,6 +47,18 @@ struct {
 	__type(value, struct pb_object);
 } objects SEC(".maps");
 
+/* Of recipes. Written by the loader before it attaches, read at each of their hits. */
+PB_HASH(rules, __u32, struct pb_rule, PB_MAX_RULES);
+/* Of recipes. Written and read by a thread's own hits; deleted at its end. */
+PB_HASH(threads, __u64, struct pb_thread, PB_MAX_THREADS);
+/* Of recipes. How many instances have been given a number. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} instances SEC(".maps");
+
 /*
  * Written at each exec, read by the loader, which is woken only once it has read all: however many there
  * are, it decides how often it looks.
@@ -86,5 +98,6 @@ struct {
 PB_ZERO(zero_step, struct pb_step);
 PB_ZERO(zero_hist, struct pb_hist);
 PB_ZERO(zero_process, struct pb_process);
+PB_ZERO(zero_thread, struct pb_thread);
 
 #endif /* MAPS_BPF_H */

@@ -494,6 +494,8 @@ int pushback_event(struct pt_regs *ctx)
 	return 0;
 }
 
+#include "pushback_recipe.bpf.h"
+
 /* ---- Exit and exec ---- */
 
 /*
@@ -526,8 +528,10 @@ __noinline int leave(struct pb_process_key *process_key, __u32 slot, __u64 now)
 	if (!e || !s || e->flags & PB_STEP_DEAD)
 		return 0;
 	write_begin(e);
-	if (!bpf_probe_read_user(s, offsetof(struct pushback_step, name), (void *)place) &&
-	    is_step(s) && s->instance == key.instance && s->watch_since == e->now.watch_since) {
+	if (key.instance & PB_FOREIGN) {
+		/* Its struct is ours. */
+	} else if (!bpf_probe_read_user(s, offsetof(struct pushback_step, name), (void *)place) &&
+		   is_step(s) && s->instance == key.instance && s->watch_since == e->now.watch_since) {
 		__builtin_memcpy(&e->now, s, offsetof(struct pushback_step, name));
 		e->flags |= PB_STEP_READ;
 	} else {
@@ -566,6 +570,7 @@ int BPF_PROG(pushback_exit, struct task_struct *task)
 {
 	struct pb_process_key key = {};
 
+	leave_frames();
 	if (BPF_CORE_READ(task, signal, live.counter) != 0)
 		return 0; /* other threads live on */
 	process_of(task, &key);

@@ -67,6 +67,9 @@ enum pb_probe {
 };
 #define PB_COOKIE(object, probe) ((uint64_t)(object) << 8 | (probe))
 
+/* Of a site that a recipe names: which rule, and how far below its value at entry the stack pointer is there. */
+#define PB_RULE_COOKIE(rule, below) ((uint64_t)(rule) << 32 | (uint32_t)(below))
+
 /* Bounds. What does not fit is refused and counted (enum pb_loss), never silently. */
 #define PB_MAX_STEPS         16384 /* step instances in all */
 #define PB_MAX_PROCESS_STEPS 4096  /* of one process */
@@ -74,6 +77,10 @@ enum pb_probe {
 #define PB_MAX_EXIT_STEPS    256  /* of one process that are read once more at its exit */
 #define PB_MAX_OBJECTS       4096 /* attached executables and libraries */
 #define PB_MAX_NEXT          8    /* steps that one step hands messages to */
+#define PB_MAX_RULES         1024 /* of recipes, in attached files */
+#define PB_MAX_RANGES        8    /* of values, in one rule */
+#define PB_MAX_FRAMES        16   /* calls of one thread into one another */
+#define PB_MAX_THREADS       16384
 
 /*
  * Durations: log-linear, 32 sub-buckets per octave, 2^10 ns (1 us) to 2^43 ns (2.4 h). Shorter ones
@@ -211,6 +218,79 @@ struct pb_object {
 	uint64_t attached_ns;
 };
 
+/*
+ * ---- Recipes: sites of others that tell outcomes only ----
+ *
+ * The state machine of pushback.h runs in BPF then, on a struct of the kernel's own: `now` of the step's
+ * entry. Its instance number has this bit, its place is where the instance is and, above that, which
+ * step of the recipe: an object may begin with the object of its next step.
+ */
+#define PB_FOREIGN       (1ull << 63)
+#define PB_PLACE_SHIFT   57
+#define PB_MAX_KINDS     64 /* steps of all recipes together */
+#define PB_PLACE(kind, at) \
+	((uint64_t)((kind) + 1) << PB_PLACE_SHIFT | ((at) & ((1ull << PB_PLACE_SHIFT) - 1)))
+
+/* Where a value is when a site is hit. */
+enum pb_source_kind {
+	PB_SOURCE_NONE = 0,
+	PB_SOURCE_CONSTANT = 1, /* it is `offset` */
+	PB_SOURCE_REGISTER = 2,
+	PB_SOURCE_MEMORY = 3, /* at the register's value plus `offset` */
+};
+struct pb_source {
+	uint8_t kind;
+	uint8_t width; /* 1, 2, 4, 8 */
+	uint8_t is_signed;
+	uint8_t reserved;
+	uint32_t at; /* of the register, in struct pt_regs; bytes */
+	int64_t offset;
+};
+
+/* What a value in low..high means. Compared as signed numbers where the source is. */
+struct pb_range {
+	uint64_t low;
+	uint64_t high;
+	uint32_t outcome; /* enum pushback_outcome */
+	uint32_t reserved;
+};
+
+enum pb_rule_kind {
+	PB_RULE_SUBMIT = 0, /* the result is the outcome */
+	PB_RULE_POLL = 1,   /* what it submits meanwhile is handed on; ACCEPTED says that it is ready */
+	PB_RULE_END = 2,    /* the instance is destroyed */
+};
+#define PB_RULE_OWN_REFUSALS 0x1u /* its refusals are its own, whatever the next step did just before */
+
+/* Map `rules`: what a site means. Written by the loader before it attaches, for as long as it is. */
+struct pb_rule {
+	uint64_t attached_ns;
+	uint32_t kind;
+	uint32_t step; /* which of all recipes' */
+	uint32_t flags;
+	uint32_t ranges_count;
+	struct pb_source instance;
+	struct pb_source result;
+	struct pb_source message; /* refused where these three words stand in what is returned */
+	struct pb_range ranges[PB_MAX_RANGES];
+	uint32_t otherwise; /* the outcome of all other values */
+	uint32_t reserved;
+	char name[PUSHBACK_NAME_SIZE];
+};
+
+/* Map `threads`: the calls that a thread is in, the outermost first. */
+struct pb_frame {
+	uint64_t stack;    /* pointer at entry */
+	uint64_t place;
+	uint64_t words[3]; /* of the message */
+	uint32_t rule;
+	uint32_t refused; /* the last that it handed on was */
+};
+struct pb_thread {
+	uint64_t depth;
+	struct pb_frame frames[PB_MAX_FRAMES];
+};
+
 /* Ring buffer `execs`: a process has a new image, whose executable is mapped by now. */
 struct pb_exec {
 	uint32_t tgid;
@@ -232,7 +312,9 @@ enum pb_loss {
 	PB_LOSS_NEXT_FULL = 8,   /* a step hands on to more than PB_MAX_NEXT: fires to the others */
 	PB_LOSS_EXEC_UNTOLD = 9, /* no room in `execs`: found by the next look at all processes */
 	PB_LOSS_REPLACED = 10,   /* written over by a new one: its last counts are missing */
-	PB_LOSSES = 11,
+	PB_LOSS_FRAMES_FULL = 11,   /* recipes: calls nest too deep, or too many threads */
+	PB_LOSS_SOURCE_UNREAD = 12, /* recipes: an instance or a result could not be read */
+	PB_LOSSES = 13,
 };
 
 #endif /* PUSHBACK_ABI_H */

@@ -43,9 +43,9 @@ def formatting():
 # Which of userspace's files may include what; everything else may not.
 ONLY = {
     r"pushback\.skel\.h": {"attach"},
-    r"bpf/\w+\.h": {"attach", "drain", "drain_delete", "drain_durations", "drain_hists", "drain_keep", "drain_map",
+    r"bpf/\w+\.h": {"attach", "attach_recipe", "drain", "drain_delete", "drain_durations", "drain_hists", "drain_keep", "drain_map",
                        "doctor_host", "execs", "msg", "multi_link", "pinned"},
-    r"(lib)?elf\.h|gelf\.h": {"elfnote", "elf_image"},
+    r"(lib)?elf\.h|gelf\.h": {"elfnote", "elf_image", "elf_stapsdt", "elf_symbols"},
 }
 # Pure files: no libbpf, no I/O, no clock.
 PURE = r"model(_\w+)?|hist|metrics|verdict|ended|text|top_(rows|merge|order|keys)|"

@@ -20,6 +20,7 @@
 #include "labels.h"
 #include "model.h"
 #include "msg.h"
+#include "recipe.h"
 #include "sampler.h"
 #include "silent.h"
 #include "sinks.h"
@@ -39,6 +40,7 @@
 
 struct agent {
 	const struct agent_options *options;
+	struct recipes *recipes; /* NULL: none */
 	struct attach *attach;
 	struct matcher *matcher; /* NULL: all are meant */
 	struct finder *finder;
@@ -100,6 +102,7 @@ static bool new_finder(struct agent *a)
 					  .paths = o->paths,
 					  .silent = a->silent,
 					  .seldom = o->say_silent,
+					  .recipes = a->recipes,
 					  .idle_ns = o->idle_ns };
 
 	a->matcher = matcher_new(&o->match);
@@ -108,6 +111,23 @@ static bool new_finder(struct agent *a)
 	options.matcher = a->matcher;
 	a->finder = finder_new(&options, a->attach);
 	return a->finder;
+}
+
+static enum exit_status read_recipes(struct agent *a, char *why)
+{
+	const char *const *path = a->options->recipes;
+	int err = 0;
+
+	if (!path)
+		return EXIT_DONE;
+	a->recipes = recipes_new();
+	if (!a->recipes) {
+		snprintf(why, ATTACH_WHY_SIZE, "out of memory");
+		return EXIT_FAILED;
+	}
+	for (; !err && *path; path++)
+		err = recipes_read(a->recipes, *path, why, ATTACH_WHY_SIZE);
+	return err == -EINVAL ? EXIT_USAGE : err ? EXIT_FAILED : EXIT_DONE;
 }
 
 /* What a former agent has left. */
@@ -130,8 +150,13 @@ static enum exit_status build(struct agent *a, char *why)
 					  .no_multi = o->no_multi,
 					  .pin_dir = o->pin_dir };
 	struct attach_maps maps;
+	enum exit_status status;
 	int err;
 
+	status = read_recipes(a, why);
+	if (status)
+		return status;
+	options.recipes = a->recipes;
 	a->labels = labels_new(o->tag_from, o->origin, why, ATTACH_WHY_SIZE);
 	if (!a->labels)
 		return EXIT_USAGE;
@@ -194,6 +219,7 @@ void agent_free(struct agent *a)
 	finder_free(a->finder);
 	matcher_free(a->matcher);
 	attach_free(a->attach);
+	recipes_free(a->recipes);
 	model_free(a->model);
 	sampler_free(a->sampler);
 	silent_free(a->silent);

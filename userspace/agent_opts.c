@@ -30,6 +30,7 @@ struct agent_options agent_settings_options(const struct agent_settings *s)
 		.match = { .names = s->match_names.items,
 			   .cgroups = s->match_cgroups.items,
 			   .excludes = s->excludes.items },
+		.recipes = s->recipe_files.items,
 		.idle_ns = s->idle_ns ? s->idle_ns : IDLE_NS,
 		.interval_ns = s->interval_ns,
 		.once = s->once,

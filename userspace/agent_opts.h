@@ -15,6 +15,7 @@ struct agent_settings {
 	struct option_list paths;
 	bool all;
 	struct option_list match_names, match_cgroups, excludes;
+	struct option_list recipe_files;
 	uint64_t idle_ns;
 	uint64_t interval_ns;
 	bool once;
@@ -35,6 +36,9 @@ struct agent_settings {
 	{ .name = "all", .kind = OPTION_FLAG, .offset = AGENT_AT(all), \
 	  .help = "watch every process with pushback probes (the default)" }, \
 	AGENT_OPTIONS_MATCH(AGENT_AT(match_names), AGENT_AT(match_cgroups), AGENT_AT(excludes)), \
+	{ .name = "recipe", .value = "FILE", .kind = OPTION_LIST, .offset = AGENT_AT(recipe_files), \
+	  .help = "watch consumers without our probes as this recipe says,\n" \
+		  "see pushback recipe; may be given again" }, \
 	{ .name = "let-go", .value = "TIME", .kind = OPTION_DURATION, .offset = AGENT_AT(idle_ns), \
 	  .least = 1, .hidden = true, \
 	  .help = "let go of a file that no process has mapped for TIME (10m)" }

@@ -21,6 +21,7 @@
 #include "multi_link.h"
 #include "namespaces.h"
 #include "pinned.h"
+#include "recipe_sites.h"
 
 /* The skeleton holds the object as one string, longer than C11 promises. */
 #pragma GCC diagnostic push
@@ -115,6 +116,7 @@ static int configure(struct attach *a, const struct attach_options *options, cha
 	if (a->multi)
 		bpf_program__set_expected_attach_type(s->progs.pushback_event,
 						      (enum bpf_attach_type)MULTI_LINK_TYPE);
+	attach_recipe_configure(a, options->recipes);
 	return 0;
 }
 
@@ -192,7 +194,7 @@ fail:
 	return err;
 }
 
-void attach_detach(struct attached *file)
+void attach_detach(struct attach *a, struct attached *file)
 {
 	size_t i;
 
@@ -200,6 +202,7 @@ void attach_detach(struct attached *file)
 		close(file->link_fd);
 	for (i = 0; i < file->links_count; i++)
 		bpf_link__destroy(file->links[i]);
+	attach_recipe_detach(a, file->recipe);
 }
 
 struct detaching {
@@ -213,7 +216,7 @@ static void *detach_some(void *arg)
 	size_t i;
 
 	while ((i = __atomic_fetch_add(&d->next, 1, __ATOMIC_RELAXED)) < d->attach->files_count)
-		attach_detach(&d->attach->files[i]);
+		attach_detach(d->attach, &d->attach->files[i]);
 	return NULL;
 }
 
@@ -282,7 +285,7 @@ void attach_drop(struct attach *a, int number)
 
 	if (a->pinned)
 		pinned_drop_file(a->pinned, (uint32_t)number);
-	attach_detach(file);
+	attach_detach(a, file);
 	a->sites_count -= file->sites;
 	*file = (struct attached){ .link_fd = -1 };
 }
@@ -375,7 +378,7 @@ int attach_make_link(struct attach *a, int fd, const struct elfnote *note, size_
 }
 
 static int attach_at(struct attach *a, size_t number, int fd, const struct file_id *id,
-		     const struct elfnote *note, char *why)
+		     const struct elfnote *note, const struct recipe_sites *recipe, char *why)
 {
 	struct attached file = { .id = *id, .link_fd = -1, .sites = note->sites_count };
 	struct attached *slot = attach_slot(a, number);
@@ -388,21 +391,25 @@ static int attach_at(struct attach *a, size_t number, int fd, const struct file_
 	file.hash = attach_hash(note);
 	if (!slot->sites || slot->hash != file.hash)
 		err = mark_attach_time(a, number);
-	if (!err)
+	if (!err && note->sites_count)
 		err = a->pinned ? attach_make_pinned_link(a, fd, note, number, slot->sites, &file)
 				: attach_make_link(a, fd, note, number, &file);
+	if (!err && recipe)
+		err = attach_recipe(a, fd, recipe, &file.recipe);
+	if (!err && recipe)
+		file.sites += recipe->sites_count;
 	if (err) {
-		attach_detach(&file);
+		attach_detach(a, &file);
 		return not_attached(err, why);
 	}
 	a->sites_count += file.sites - slot->sites;
-	attach_detach(slot);
+	attach_detach(a, slot);
 	*slot = file;
 	return 0;
 }
 
 int attach_file(struct attach *a, int fd, const struct file_id *id, const struct elfnote *note,
-		char *why)
+		const struct recipe_sites *recipe, char *why)
 {
 	struct attached *known = find(a, id);
 	size_t number;
@@ -421,7 +428,7 @@ int attach_file(struct attach *a, int fd, const struct file_id *id, const struct
 		snprintf(why, ATTACH_WHY_SIZE, "more than %d files: not attached", PB_MAX_OBJECTS);
 		return -ENOSPC;
 	}
-	return attach_at(a, number, fd, id, note, why);
+	return attach_at(a, number, fd, id, note, recipe, why);
 }
 
 int attach_process(struct attach *a, pid_t pid, char *why)

@@ -21,11 +21,13 @@
 
 struct attach;
 struct pinned;
+struct recipe_sites;
 
 struct attach_options {
 	bool filter_processes; /* only those given to attach_process() */
 	bool tell_execs;       /* into attach_maps.execs */
 	bool no_multi;         /* one perf uprobe a site, as on kernels before 6.6 */
+	bool recipes;          /* attach_file() may be given sites of recipes */
 	const char
 		*pin_dir; /* maps and links stay there, and are taken from there; NULL: they go */
 };
@@ -53,11 +55,11 @@ void attach_free(struct attach *a);
 /* Whether this file is attached already. */
 bool attach_has(const struct attach *a, const struct file_id *id);
 /*
- * Attaches all sites of `note` in the open file `fd` (stays the caller's). -EEXIST: it is already;
- * -ENOSPC: more than PB_MAX_OBJECTS files.
+ * Attaches all sites of `note` in the open file `fd` (stays the caller's), and those of recipes, unless
+ * that is NULL. -EEXIST: it is already; -ENOSPC: more than PB_MAX_OBJECTS files.
  */
 int attach_file(struct attach *a, int fd, const struct file_id *id, const struct elfnote *note,
-		char *why);
+		const struct recipe_sites *recipe, char *why);
 /*
  * The number of an attached file, which is its own until it is let go; -ENOENT: none has this id.
  */

@@ -2,8 +2,9 @@
 /*
  * attach_internal.h - what the parts of attach share
  *
- *	attach.c        programs, links
- *	attach_state.c  those of a former agent, and for the next one
+ *	attach.c         programs, links
+ *	attach_recipe.c  those of recipes
+ *	attach_state.c   those of a former agent, and for the next one
  */
 #ifndef ATTACH_INTERNAL_H
 #define ATTACH_INTERNAL_H
@@ -15,12 +16,15 @@ struct bpf_link;
 struct bpf_object;
 struct pushback_bpf;
 
+struct attached_recipe;
+
 struct attached {
 	struct file_id id;
 	int link_fd; /* multi, or -1 */
 	struct bpf_link *links[ELFNOTE_SITES_MAX];
 	size_t links_count;
 	size_t sites; /* 0: nothing is attached */
+	struct attached_recipe *recipe; /* NULL: there is none for it */
 	/* Of a pinned one: what was attached, and whether the link runs another version's code. */
 	uint64_t hash;
 	bool outdated;
@@ -44,7 +48,16 @@ struct attach {
 /* The link for all sites of `note`, with this number in its cookies. */
 int attach_make_link(struct attach *a, int fd, const struct elfnote *note, size_t number,
 		     struct attached *file);
-void attach_detach(struct attached *file);
+void attach_detach(struct attach *a, struct attached *file);
+
+/* ---- attach_recipe.c ---- */
+
+/* Before the programs are loaded: they are there only if they are needed. */
+void attach_recipe_configure(struct attach *a, bool wanted);
+/* Attaches in the open file. 0 or -errno; then nothing is attached. */
+int attach_recipe(struct attach *a, int fd, const struct recipe_sites *sites,
+		  struct attached_recipe **out);
+void attach_recipe_detach(struct attach *a, struct attached_recipe *recipe);
 
 /* ---- attach_state.c ---- */
 

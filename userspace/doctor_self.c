@@ -169,7 +169,7 @@ static int attach_to_child(struct self *s, bool no_multi)
 	if (!err)
 		err = attach_process(s->attach, s->child.pid, s->why);
 	if (!err)
-		err = attach_file(s->attach, s->fd, &id, &note, s->why);
+		err = attach_file(s->attach, s->fd, &id, &note, NULL, s->why);
 	return err;
 }
 

@@ -54,6 +54,8 @@ static const char *const loss_names[DRAIN_LOSSES] = {
 	[DRAIN_LOSS_LIE] = "step_implausible",
 	[PB_LOSS_EXEC_UNTOLD] = "exec_untold",
 	[PB_LOSS_REPLACED] = "replaced",
+	[PB_LOSS_FRAMES_FULL] = "frames_full",
+	[PB_LOSS_SOURCE_UNREAD] = "value_unreadable",
 };
 
 const char *drain_loss_name(unsigned int reason)
@@ -317,9 +319,16 @@ static void renew(struct drain *d, struct item *item, const struct call *call)
 	}
 }
 
+/* What is known of it is all in its entry. */
+static bool is_foreign(const struct item *item)
+{
+	return item->seen->key.instance & PB_FOREIGN;
+}
+
+/* In its process's memory. */
 static bool is_living(const struct drain *d, const struct item *item)
 {
-	return item->whole && !item->seen->ended && !(d->map.values[item->at].flags & PB_STEP_DEAD);
+	return item->whole && !is_foreign(item) && !item->seen->ended && !(d->map.values[item->at].flags & PB_STEP_DEAD);
 }
 
 /* Into the memory of those that live, or of those of them that were read by themselves. */
@@ -356,8 +365,9 @@ static void look_up(struct drain *d, struct item *items, size_t count, const str
 		items[i].same = false;
 		if (!call->again)
 			items[i].whole = read_whole(d, key, e) && e->events;
-		else if (!items[i].whole)
+		else if (!items[i].whole || is_foreign(&items[i]))
 			items[i].whole = read_entry(d, key, e);
+		items[i].read = call->again && is_foreign(&items[i]);
 	}
 	look(d, items, count, false);
 	for (size_t i = 0; call->again && i < count; i++) {

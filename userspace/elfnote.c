@@ -7,14 +7,12 @@
 #include <unistd.h>
 
 #include "elf_image.h"
+#include "elf_stapsdt.h"
 
-#define NOTE_OWNER "stapsdt"
-#define NOTE_TYPE  3
-#define PROVIDER   "pushback"
+#define PROVIDER "pushback"
 
 /* Bounds on the work that one file can cause. */
 #define NOTES_MAX          10000 /* of our provider, looked at */
-#define NOTE_BYTES_MAX     (16u << 20)
 #define BUILD_ID_BYTES_MAX (1u << 20)
 
 #if defined(__x86_64__)
@@ -23,19 +21,10 @@ static const uint8_t nop[] = { 0x90 };
 static const uint8_t nop[] = { 0x1f, 0x20, 0x03, 0xd5 };
 #endif
 
-/* What precedes the strings of a note: struct stapsdt's three addresses. */
-struct note_addresses {
-	uint64_t site;
-	uint64_t base;
-	uint64_t semaphore;
-};
-
 /* A reading in progress. */
 struct reader {
 	struct elf_image image;
-	uint64_t base;        /* where .stapsdt.base is, 0 if nowhere */
-	uint64_t note_budget; /* bytes that may still be read */
-	uint64_t build_id_budget;
+	uint64_t build_id_budget; /* bytes that may still be read */
 	size_t notes; /* of our provider */
 	struct elfnote *out;
 };
@@ -77,30 +66,6 @@ static int probe_by_name(const char *name)
 	return -1;
 }
 
-/* The string at *at, which moves behind it; NULL: not terminated before `end`. */
-static const char *take_string(const char **at, const char *end)
-{
-	const char *string = *at;
-	const char *nul = string < end ? memchr(string, 0, (size_t)(end - string)) : NULL;
-
-	if (!nul)
-		return NULL;
-	*at = nul + 1;
-	return string;
-}
-
-/*
- * An address in a note is where the linker put it. prelink and the like move sections later and do
- * not know notes; how far, the moved .stapsdt.base section tells. A note base of 0 was lost on the
- * way and says nothing.
- */
-static uint64_t adjusted(const struct reader *reader, uint64_t address, uint64_t note_base)
-{
-	if (!reader->base || !note_base)
-		return address;
-	return address + (reader->base - note_base);
-}
-
 static bool is_nop(const struct elf_image *image, uint64_t offset)
 {
 	uint8_t there[sizeof(nop)];
@@ -110,16 +75,15 @@ static bool is_nop(const struct elf_image *image, uint64_t offset)
 }
 
 /* false: the linker has left it behind, the kernel could not count in it, or somebody lies. */
-static bool locate(const struct reader *reader, const struct note_addresses *note,
+static bool locate(const struct reader *reader, const struct elf_stapsdt *note,
 		   struct elfnote_site *site)
 {
-	uint64_t address = adjusted(reader, note->site, note->base);
-	uint64_t semaphore = adjusted(reader, note->semaphore, note->base);
 	const size_t semaphore_size = sizeof(uint16_t);
+	uint64_t semaphore = note->semaphore;
 
-	if (!note->semaphore)
+	if (!semaphore)
 		return false;
-	if (!elf_image_offset(&reader->image, address, sizeof(nop), PF_X, &site->offset) ||
+	if (!elf_image_offset(&reader->image, note->site, sizeof(nop), PF_X, &site->offset) ||
 	    !is_nop(&reader->image, site->offset))
 		return false;
 	return elf_image_offset(&reader->image, semaphore, semaphore_size, PF_W,
@@ -136,16 +100,25 @@ static bool is_known(const struct elfnote *out, uint64_t offset)
 	return false;
 }
 
-static void add_note(struct reader *reader, const struct note_addresses *note, const char *name)
+static void add_note(const struct elf_stapsdt *note, void *context)
 {
+	struct reader *reader = context;
 	struct elfnote *out = reader->out;
 	struct elfnote_site site = { 0 };
-	int probe = probe_by_name(name);
+	int probe;
 
+	if (strcmp(note->provider, PROVIDER) != 0)
+		return;
+	/* The arguments are not used, but a note without them is none. */
+	if (!note->name || !note->arguments) {
+		out->malformed++;
+		return;
+	}
 	if (++reader->notes > NOTES_MAX) {
 		out->too_many++;
 		return;
 	}
+	probe = probe_by_name(note->name);
 	if (probe < 0) {
 		out->unknown++;
 		return;
@@ -159,58 +132,6 @@ static void add_note(struct reader *reader, const struct note_addresses *note, c
 		out->too_many++;
 	else
 		out->sites[out->sites_count++] = site;
-}
-
-/* The payload of a stapsdt note: three addresses, then provider, probe and arguments as strings. */
-static void read_description(struct reader *reader, const char *at, size_t size)
-{
-	const char *end = at + size, *provider, *name;
-	struct note_addresses note;
-
-	if (size < sizeof(note)) {
-		reader->out->malformed++;
-		return;
-	}
-	memcpy(&note, at, sizeof(note));
-	at += sizeof(note);
-	provider = take_string(&at, end);
-	if (provider && strcmp(provider, PROVIDER) != 0)
-		return;
-	name = provider ? take_string(&at, end) : NULL;
-	/* The arguments are not used, but a note without them is none. */
-	if (!name || !take_string(&at, end)) {
-		reader->out->malformed++;
-		return;
-	}
-	add_note(reader, &note, name);
-}
-
-static bool is_note(const GElf_Nhdr *note, const char *name_there, const char *name, uint32_t type)
-{
-	size_t size = strlen(name) + 1;
-
-	return note->n_type == type && note->n_namesz == size &&
-	       memcmp(name_there, name, size) == 0;
-}
-
-static void read_probe_notes(struct reader *reader, Elf_Data *data)
-{
-	size_t at = 0, name, description;
-
-	while (at < data->d_size) {
-		size_t next;
-		GElf_Nhdr note;
-		const char *bytes = data->d_buf;
-
-		next = gelf_getnote(data, at, &note, &name, &description);
-		if (next <= at) {
-			reader->out->malformed++;
-			return;
-		}
-		at = next;
-		if (is_note(&note, bytes + name, NOTE_OWNER, NOTE_TYPE))
-			read_description(reader, bytes + description, note.n_descsz);
-	}
 }
 
 static void read_build_id(struct reader *reader, Elf_Data *data)
@@ -227,7 +148,7 @@ static void read_build_id(struct reader *reader, Elf_Data *data)
 		if (next <= at)
 			return;
 		at = next;
-		if (!is_note(&note, bytes + name, ELF_NOTE_GNU, NT_GNU_BUILD_ID) ||
+		if (!elf_note_is(&note, bytes + name, ELF_NOTE_GNU, NT_GNU_BUILD_ID) ||
 		    note.n_descsz == 0 || note.n_descsz > ELFNOTE_BUILD_ID_MAX)
 			continue;
 		memcpy(out->build_id, bytes + description, note.n_descsz);
@@ -235,50 +156,17 @@ static void read_build_id(struct reader *reader, Elf_Data *data)
 	}
 }
 
-/* Loads a part of the file that holds notes, within `budget`. NULL: it can't be read. */
-static Elf_Data *load_notes(struct reader *reader, uint64_t offset, uint64_t size, uint64_t align,
-			    uint64_t *budget)
-{
-	if (size > *budget)
-		return NULL;
-	*budget -= size;
-	if (elf_image_load(&reader->image, offset, size))
-		return NULL;
-	return elf_getdata_rawchunk(reader->image.elf, (int64_t)offset, size,
-				    align == 8 ? ELF_T_NHDR8 : ELF_T_NHDR);
-}
-
 static void read_note_section(struct reader *reader, const GElf_Shdr *section)
 {
 	Elf_Data *data;
 
-	if (section->sh_size == 0)
+	if (section->sh_size == 0 || reader->out->build_id_size ||
+	    elf_image_section_is(&reader->image, section, ".note.stapsdt"))
 		return;
-	if (elf_image_section_is(&reader->image, section, ".note.stapsdt")) {
-		data = load_notes(reader, section->sh_offset, section->sh_size, 4,
-				  &reader->note_budget);
-		if (data)
-			read_probe_notes(reader, data);
-		else
-			reader->out->malformed++;
-	} else if (!reader->out->build_id_size) {
-		data = load_notes(reader, section->sh_offset, section->sh_size,
-				  section->sh_addralign, &reader->build_id_budget);
-		if (data)
-			read_build_id(reader, data);
-	}
-}
-
-static void find_base(struct reader *reader)
-{
-	for (size_t i = 1; i < reader->image.sections && !reader->base; i++) {
-		Elf_Scn *handle = elf_getscn(reader->image.elf, i);
-		GElf_Shdr section;
-
-		if (gelf_getshdr(handle, &section) && section.sh_type != SHT_NOTE &&
-		    elf_image_section_is(&reader->image, &section, ".stapsdt.base"))
-			reader->base = section.sh_addr;
-	}
+	data = elf_notes_load(&reader->image, section->sh_offset, section->sh_size,
+			      section->sh_addralign, &reader->build_id_budget);
+	if (data)
+		read_build_id(reader, data);
 }
 
 static void read_sections(struct reader *reader)
@@ -301,8 +189,8 @@ static void read_note_segments(struct reader *reader)
 		if (!gelf_getphdr(reader->image.elf, (int)i, &part) || part.p_type != PT_NOTE ||
 		    part.p_filesz == 0)
 			continue;
-		data = load_notes(reader, part.p_offset, part.p_filesz, part.p_align,
-				  &reader->build_id_budget);
+		data = elf_notes_load(&reader->image, part.p_offset, part.p_filesz, part.p_align,
+				      &reader->build_id_budget);
 		if (data)
 			read_build_id(reader, data);
 	}
@@ -311,7 +199,6 @@ static void read_note_segments(struct reader *reader)
 int elfnote_read(int fd, struct elfnote *out)
 {
 	struct reader reader = {
-		.note_budget = NOTE_BYTES_MAX,
 		.build_id_budget = BUILD_ID_BYTES_MAX,
 		.out = out,
 	};
@@ -321,9 +208,9 @@ int elfnote_read(int fd, struct elfnote *out)
 	err = elf_image_open(&reader.image, fd);
 	if (err)
 		return err;
-	find_base(&reader);
 	read_note_segments(&reader);
 	read_sections(&reader);
+	out->malformed += elf_stapsdt_each(&reader.image, add_note, &reader);
 	elf_image_close(&reader.image);
 	return 0;
 }

@@ -25,6 +25,7 @@ struct finder_options {
 	const char *const *paths; /* these files only, NULL-terminated; NULL: all */
 	struct matcher *matcher;  /* may be NULL, as the next */
 	struct silent *silent;
+	const struct recipes *recipes; /* likewise */
 	bool seldom;      /* nobody waits for those that may be silent */
 	uint64_t idle_ns; /* what nobody has mapped for so long is let go; 0: never */
 };

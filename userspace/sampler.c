@@ -81,7 +81,8 @@ static bool stands_well(const struct target *target)
 
 int sampler_add(struct sampler *s, const struct record *record)
 {
-	if (record->dead)
+	/* Of others there is no struct that says where they are. */
+	if (record->dead || record->key.instance & PB_FOREIGN)
 		return 0;
 	if (s->count == s->capacity) {
 		size_t more = s->capacity ? s->capacity * 2 : 64;

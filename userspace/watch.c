@@ -72,6 +72,7 @@ static void begin(struct watch *w, bool only_ours, char *why)
 	w->hits = 0;
 	w->fatal = 0;
 	w->only_ours = only_ours;
+	w->strict = false;
 	w->why = why;
 	why[0] = '\0';
 }
@@ -107,6 +108,7 @@ int watch_path(struct watch *w, const char *path, char *why)
 	if (fd < 0)
 		return fd;
 	begin(w, false, why);
+	w->strict = true;
 	err = watch_examine(w, fd, &id, path, &known, &note, why);
 	close(fd);
 	if (known && known->held)

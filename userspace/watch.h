@@ -15,6 +15,7 @@
 #include "attach.h"
 
 struct watch;
+struct recipes;
 
 /* What was passed over, for pushback.agent.lost. */
 struct watch_skipped {
@@ -36,6 +37,7 @@ struct watch_options {
 	void *context;
 	/* What nobody has mapped for so long is let go. 0: never. */
 	uint64_t idle_ns;
+	const struct recipes *recipes; /* what is probed beside what has our probes; NULL: nothing */
 };
 
 /* The attach stays the caller's; `options` may be NULL. NULL when out of memory. */

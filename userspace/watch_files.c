@@ -11,6 +11,7 @@
 
 #include "msg.h"
 #include "own_note.h"
+#include "recipe_sites.h"
 
 /* A file that could not be attached is tried again, ever more rarely, at most this many looks apart. */
 #define WAIT_MOST 64
@@ -205,36 +206,72 @@ static bool let_go_if_changed(struct watch *w, struct known *known, int fd,
 		known->held = NULL;
 		return false;
 	}
-	if (elfnote_is_same(&held->note, note))
+	/* Of code that is not ours the build-id tells, or nothing does. */
+	if (elfnote_is_same(&held->note, note) && (!held->foreign || note->build_id_size))
 		return false;
 	say_changed(w, held);
 	let_go(w, held);
 	return true;
 }
 
+static int attach_new_file(struct watch *w, struct known *known, int fd, const char *path,
+			   const struct elfnote *note, const struct recipe_sites *recipe, char *why)
+{
+	int err = attach_file(w->attach, fd, &known->id, note, recipe, why);
+
+	if (err && err != -EEXIST)
+		return err;
+	known->held = hold(w, fd, &known->id, path, note);
+	if (known->held) {
+		known->held->foreign = recipe != NULL;
+		return 1;
+	}
+	attach_drop(w->attach, attach_number(w->attach, &known->id));
+	snprintf(why, ATTACH_WHY_SIZE, "out of memory");
+	return -ENOMEM;
+}
+
+/*
+ * What recipes name in it. Of one that does not fit nothing is probed, and that is said; what has our own
+ * probes is watched all the same.
+ */
+static int find_foreign(struct watch *w, struct known *known, int fd, const char *path,
+			const struct elfnote *note, struct recipe_sites **out, char *why)
+{
+	char safe[ATTACH_WHY_SIZE];
+	int err;
+
+	*out = NULL;
+	if (!w->options.recipes || (known->refused && !w->strict))
+		return 0;
+	err = recipe_sites_find(w->options.recipes, fd, path, note, out, why, ATTACH_WHY_SIZE);
+	if (!err || err == -ENOMEM || w->strict)
+		return err;
+	known->refused = true;
+	msg_warn("%s", msg_safe(safe, sizeof(safe), why));
+	why[0] = '\0';
+	return 0;
+}
+
 /* As watch_examine(). */
 static int attach_known(struct watch *w, struct known *known, int fd, const char *path,
 			const struct elfnote *note, char *why)
 {
-	int err;
+	struct recipe_sites *recipe;
+	int result;
 
 	if (known->held)
 		return 1;
-	if (!note->sites_count)
-		return 0;
-	known->held = find_inode(w, fd, note);
-	known->left = !known->held && w->only_ours;
-	if (known->held || w->only_ours)
-		return known->held != NULL;
-	err = attach_file(w->attach, fd, &known->id, note, why);
-	if (err && err != -EEXIST)
-		return err;
-	known->held = hold(w, fd, &known->id, path, note);
-	if (known->held)
-		return 1;
-	attach_drop(w->attach, attach_number(w->attach, &known->id));
-	snprintf(why, ATTACH_WHY_SIZE, "out of memory");
-	return -ENOMEM;
+	result = find_foreign(w, known, fd, path, note, &recipe, why);
+	if (!result && (note->sites_count || recipe)) {
+		known->held = find_inode(w, fd, note);
+		known->left = !known->held && w->only_ours;
+		result = known->held != NULL;
+		if (!known->held && !w->only_ours)
+			result = attach_new_file(w, known, fd, path, note, recipe, why);
+	}
+	recipe_sites_free(recipe);
+	return result;
 }
 
 static void note_result(struct watch *w, struct known *known, int result)
@@ -284,6 +321,7 @@ static int examine(struct watch *w, struct known *known, int fd, const char *pat
 	bool changed = known->held && let_go_if_changed(w, known, fd, note);
 
 	known->left = false;
+	known->refused &= !changed && !known->fresh;
 	if (err == -ENOEXEC || err == -EBADMSG || (!err && !note->sites_count))
 		drop_left(w, known);
 	/* It may still be written to: the next look sees what has become of it. */

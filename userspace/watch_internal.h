@@ -30,6 +30,7 @@ struct held {
 	bool overlay;             /* may be seen through several mounts */
 	bool observer;            /* of one: who maps it is no consumer */
 	bool given;               /* by a path that leads to it */
+	bool foreign;             /* a recipe names sites in it */
 	struct elfnote note;
 	size_t users;   /* processes of the census that map it */
 	int written;    /* number of its inotify watch; -1: none */
@@ -47,6 +48,7 @@ struct known {
 	struct file_stamp stamp; /* of when its notes were read */
 	bool fresh;
 	bool left;          /* it has probes, and was not to be attached */
+	bool refused;       /* a recipe is for it, and does not fit */
 	bool counted;       /* among what was skipped */
 	uint64_t checked;   /* number of the look that did; 0: none has */
 	unsigned int tries; /* to attach, that failed */
@@ -84,6 +86,7 @@ struct watch {
 	size_t unopened; /* most files of one look that could not be opened */
 	/* Of the present call. */
 	bool only_ours; /* nothing is attached */
+	bool strict;    /* a recipe that does not fit is a failure */
 	bool thorough;  /* ... but files that are not known are looked at, for they may be ours */
 	size_t hits;    /* files of ours that were met */
 	char *why;

@@ -22,7 +22,7 @@ static int attach(struct attach *a, const char *path, char *why)
 		return fd;
 	err = elfnote_read(fd, &note);
 	if (!err)
-		err = attach_file(a, fd, &id, &note, why);
+		err = attach_file(a, fd, &id, &note, NULL, why);
 	close(fd);
 	return err;
 }

@@ -1,0 +1,446 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * pushback_recipe.bpf.h - sites of others: functions, or foreign USDT probes, that a recipe names
+ *
+ * Such a hit has an outcome and no more. The state machine of pushback.h runs here, on the struct in the
+ * step's entry; every episode is told. A function is hit twice, as it is entered and where it returns. In
+ * between, its frame is on a stack of the thread's, so that what it submits meanwhile is known to be
+ * handed on by it. Part of pushback.bpf.c, in a file of its own.
+ */
+#ifndef PUSHBACK_RECIPE_BPF_H
+#define PUSHBACK_RECIPE_BPF_H
+
+#ifdef __TARGET_ARCH_x86
+#define STACK_POINTER(ctx) PT_REGS_SP(ctx)
+#define REGS_SIZE          sizeof(struct pt_regs)
+#else
+#define STACK_POINTER(ctx) (((const struct user_pt_regs *)(ctx))->sp)
+#define REGS_SIZE          sizeof(struct user_pt_regs)
+#endif
+
+/* Where it points as the function is entered, wherever in it the site is. */
+static __always_inline __u64 stack_at_entry(struct pt_regs *ctx, __u64 cookie)
+{
+	return STACK_POINTER(ctx) + (__s32)cookie;
+}
+
+/* ---- Values ---- */
+
+/* Non-zero: it cannot be read. */
+static __noinline int read_source(struct pt_regs *ctx, const struct pb_source *s, __u64 *out)
+{
+	__u64 value = 0, where;
+	__u32 at, width;
+
+	if (!s || !out)
+		return 1;
+	at = s->at;
+	width = s->width;
+	*out = s->offset;
+	if (s->kind == PB_SOURCE_CONSTANT)
+		return 0;
+	if (s->kind == PB_SOURCE_NONE || at > REGS_SIZE - sizeof(value) || !width ||
+	    width > sizeof(value))
+		return 1;
+	if (bpf_probe_read_kernel(&value, sizeof(value), (void *)ctx + at))
+		return 1;
+	if (s->kind == PB_SOURCE_MEMORY) {
+		where = value + s->offset;
+		value = 0;
+		barrier_var(width);
+		if (width > sizeof(value) || bpf_probe_read_user(&value, width, (void *)where))
+			return 1;
+	}
+	at = 64 - 8 * width;
+	value <<= at & 63;
+	*out = s->is_signed ? (__u64)((__s64)value >> (at & 63)) : value >> (at & 63);
+	return 0;
+}
+
+static __always_inline int outcome_of(const struct pb_rule *rule, __u64 value)
+{
+	__u64 bias = rule->result.is_signed ? 1ull << 63 : 0;
+	__u32 i;
+
+	value ^= bias;
+	for (i = 0; i < PB_MAX_RANGES && i < rule->ranges_count; i++) {
+		const struct pb_range *range = &rule->ranges[i];
+
+		if (value >= (range->low ^ bias) && value <= (range->high ^ bias))
+			return range->outcome;
+	}
+	return rule->otherwise;
+}
+
+/*
+ * Whatever the layout of a Rust result: it holds the message again exactly if that was refused, at its
+ * beginning or, where it has a tag, behind a tag of 0.
+ */
+static __noinline int is_handed_back(const struct pb_frame *frame, __u64 result)
+{
+	__u64 words[4] = {};
+
+	if (!frame || bpf_probe_read_user(words, sizeof(words), (void *)result))
+		return 0;
+	if (words[0] == frame->words[0] && words[1] == frame->words[1] &&
+	    words[2] == frame->words[2])
+		return 1;
+	return !words[0] && words[1] == frame->words[0] && words[2] == frame->words[1] &&
+	       words[3] == frame->words[2];
+}
+
+/* ---- Steps ---- */
+
+static __always_inline struct pb_rule *rule_of(__u32 number)
+{
+	return bpf_map_lookup_elem(&rules, &number);
+}
+
+/* At its first hit. What it did before we were there is not known, unless its process is younger. */
+static __always_inline void introduce_foreign(struct pb_step *e, const struct pb_step_key *key,
+					      const struct pb_rule *rule, __u64 now)
+{
+	struct task_struct *leader = bpf_get_current_task_btf()->group_leader;
+
+	bpf_core_read_str(e->comm, sizeof(e->comm), &leader->comm);
+	__builtin_memcpy(e->now.name, rule->name, sizeof(e->now.name));
+	e->now.magic = PUSHBACK_STEP_MAGIC;
+	e->now.version = PUSHBACK_STEP_VERSION;
+	e->now.size = sizeof(e->now);
+	e->now.instance = key->instance;
+	e->now.watch_since = now;
+	e->seen_ns = now;
+	if (key->process.start_time < rule->attached_ns)
+		e->now.state = PUSHBACK_UNKNOWN | PUSHBACK_UNKNOWN << 1;
+}
+
+static __always_inline __u64 next_instance(void)
+{
+	__u32 zero = 0;
+	__u64 *count = bpf_map_lookup_elem(&instances, &zero);
+
+	return PB_FOREIGN | (count ? __sync_fetch_and_add(count, 1) + 1 : 0);
+}
+
+/* The entry of the step at `place`, made if there is none; NULL with the loss counted. */
+static __noinline struct pb_step *foreign_step(struct pb_step_key *key, __u64 place,
+					       const struct pb_rule *rule)
+{
+	struct pb_place_key place_key = {};
+	struct pb_step *e;
+	__u64 *lives;
+
+	if (!key || !rule)
+		return NULL;
+	process_of(bpf_get_current_task_btf(), &key->process);
+	place_key.process = key->process;
+	place_key.place = place;
+	lives = bpf_map_lookup_elem(&places, &place_key);
+	if (lives) {
+		key->instance = *lives;
+		e = bpf_map_lookup_elem(&steps, key);
+		if (e && !(e->flags & PB_STEP_DEAD))
+			return e;
+	}
+	key->instance = next_instance();
+	e = step_new(key, place);
+	if (e)
+		introduce_foreign(e, key, rule, bpf_ktime_get_ns());
+	return e;
+}
+
+/* ---- What a hit tells ---- */
+
+static __always_inline void told(struct pb_step *e, const struct pb_step_key *key, __u64 now)
+{
+	e->event_ns = now;
+	e->now.fired = now;
+	e->events++;
+	sample(e, key, PUSHBACK_SEND);
+	sample(e, key, PUSHBACK_RECEIVE);
+}
+
+static __always_inline void turn(struct pb_step *e, __u32 direction, __u32 edge, __u64 now)
+{
+	e->now.state &= ~((PUSHBACK_SAMPLE | PUSHBACK_PARTED) * 3);
+	if (edge == PUSHBACK_NO_EDGE)
+		return;
+	/* There is no firing to be spared: none is folded. */
+	e->now.bound = 0;
+	pushback_turn(&e->now, direction, edge == PUSHBACK_OPENS, now);
+}
+
+static __noinline int tell_outcome(__u64 place, const struct pb_rule *rule, __u32 direction,
+				   __u32 outcome)
+{
+	__u64 now = bpf_ktime_get_ns();
+	struct pb_step_key key = {};
+	struct pb_step *e;
+
+	if (!rule || direction > PUSHBACK_RECEIVE)
+		return 0;
+	e = foreign_step(&key, place, rule);
+	if (!e)
+		return 0;
+	write_begin(e);
+	turn(e, direction, pushback_count(&e->now, direction, outcome), now);
+	told(e, &key, now);
+	write_end(e);
+	return 0;
+}
+
+static __noinline int tell_ready(__u64 place, const struct pb_rule *rule, __u32 ready)
+{
+	__u64 now = bpf_ktime_get_ns();
+	struct pb_step_key key = {};
+	struct pb_step *e;
+
+	if (!rule)
+		return 0;
+	e = foreign_step(&key, place, rule);
+	if (!e)
+		return 0;
+	write_begin(e);
+	turn(e, PUSHBACK_SEND, pushback_ready(&e->now, ready), now);
+	told(e, &key, now);
+	write_end(e);
+	return 0;
+}
+
+static __noinline int tell_next(__u64 place, const struct pb_rule *rule, __u64 next, __u32 refused)
+{
+	struct pb_step_key key = {};
+	struct pb_step *e;
+
+	if (!rule)
+		return 0;
+	e = foreign_step(&key, place, rule);
+	if (e)
+		learn_next(e, &key, next, refused);
+	return 0;
+}
+
+static __noinline int tell_end(__u64 place)
+{
+	struct pb_place_key place_key = {};
+	__u64 now = bpf_ktime_get_ns();
+	struct pb_step_key key = {};
+	struct pb_step *e;
+	__u64 *lives;
+
+	process_of(bpf_get_current_task_btf(), &key.process);
+	place_key.process = key.process;
+	place_key.place = place;
+	lives = bpf_map_lookup_elem(&places, &place_key);
+	if (!lives)
+		return 0;
+	key.instance = *lives;
+	e = bpf_map_lookup_elem(&steps, &key);
+	if (!e || e->flags & PB_STEP_DEAD)
+		return 0;
+	write_begin(e);
+	turn(e, PUSHBACK_SEND, PUSHBACK_NO_EDGE, now);
+	pushback_abandon(&e->now, now);
+	e->now.state |= PUSHBACK_ENDED;
+	told(e, &key, now);
+	end_step(e, &key);
+	write_end(e);
+	return 0;
+}
+
+/* ---- Calls ---- */
+
+static __always_inline struct pb_thread *thread_of(bool make)
+{
+	__u64 id = bpf_get_current_pid_tgid();
+	struct pb_thread *thread = bpf_map_lookup_elem(&threads, &id);
+	__u32 zero = 0;
+	void *empty;
+
+	if (thread || !make)
+		return thread;
+	empty = bpf_map_lookup_elem(&zero_thread, &zero);
+	if (empty)
+		bpf_map_update_elem(&threads, &id, empty, BPF_NOEXIST);
+	return bpf_map_lookup_elem(&threads, &id);
+}
+
+static __always_inline void leave_frames(void)
+{
+	__u64 id = bpf_get_current_pid_tgid();
+
+	bpf_map_delete_elem(&threads, &id);
+}
+
+/* Calls that have ended without a return: an exception, a longjmp. The stack is above them by now. */
+static __noinline int drop_ended(struct pb_thread *thread, __u64 stack)
+{
+	__u64 depth;
+	__u32 i;
+
+	if (!thread)
+		return 0;
+	for (i = 0; i < PB_MAX_FRAMES; i++) {
+		depth = thread->depth;
+		if (!depth || depth > PB_MAX_FRAMES)
+			break;
+		if (thread->frames[(depth - 1) & (PB_MAX_FRAMES - 1)].stack >= stack)
+			break;
+		thread->depth = depth - 1;
+	}
+	return 0;
+}
+
+SEC("uprobe")
+int pushback_enter(struct pt_regs *ctx)
+{
+	__u64 cookie = bpf_get_attach_cookie(ctx), instance = 0, message = 0, depth;
+	__u64 stack = stack_at_entry(ctx, cookie);
+	struct pb_rule *rule;
+	struct pb_thread *thread;
+	struct pb_frame *frame;
+
+	if (!is_target(bpf_get_current_pid_tgid() >> 32))
+		return 0;
+	rule = rule_of(cookie >> 32);
+	if (!rule)
+		return 0;
+	if (read_source(ctx, &rule->instance, &instance)) {
+		lose(PB_LOSS_SOURCE_UNREAD, 1);
+		return 0;
+	}
+	if (rule->kind == PB_RULE_END)
+		return tell_end(PB_PLACE(rule->step, instance));
+	thread = thread_of(true);
+	if (!thread) {
+		lose(PB_LOSS_FRAMES_FULL, 1);
+		return 0;
+	}
+	/* One that stands exactly there has ended, too: this call is in its place. */
+	drop_ended(thread, stack + 1);
+	depth = thread->depth;
+	if (depth >= PB_MAX_FRAMES) {
+		lose(PB_LOSS_FRAMES_FULL, 1);
+		return 0;
+	}
+	frame = &thread->frames[depth & (PB_MAX_FRAMES - 1)];
+	frame->stack = stack;
+	frame->place = PB_PLACE(rule->step, instance);
+	frame->rule = cookie >> 32;
+	frame->refused = 0;
+	if (rule->message.kind && (read_source(ctx, &rule->message, &message) ||
+				   bpf_probe_read_user(frame->words, sizeof(frame->words),
+						       (void *)message))) {
+		lose(PB_LOSS_SOURCE_UNREAD, 1);
+		return 0;
+	}
+	thread->depth = depth + 1;
+	return 0;
+}
+
+/* Whoever called this one, if we saw that: to it this is the next step. */
+static __noinline int tell_caller(struct pb_thread *thread, __u64 place, __u32 outcome)
+{
+	struct pb_frame *caller;
+	struct pb_rule *rule;
+	__u64 depth;
+	bool refused = outcome == PUSHBACK_REJECTED || outcome == PUSHBACK_PROPAGATED;
+
+	if (!thread)
+		return 0;
+	depth = thread->depth;
+	if (!depth || depth > PB_MAX_FRAMES)
+		return 0;
+	caller = &thread->frames[(depth - 1) & (PB_MAX_FRAMES - 1)];
+	rule = rule_of(caller->rule);
+	if (!rule || caller->place == place)
+		return 0;
+	caller->refused = refused;
+	tell_outcome(caller->place, rule, PUSHBACK_RECEIVE, outcome);
+	tell_next(caller->place, rule, place, refused);
+	return 0;
+}
+
+static __always_inline int result_of(struct pt_regs *ctx, const struct pb_rule *rule,
+				     const struct pb_frame *frame, __u32 *outcome)
+{
+	__u64 result = 0;
+
+	if (read_source(ctx, &rule->result, &result))
+		return 1;
+	if (rule->message.kind)
+		*outcome = is_handed_back(frame, result) ? PUSHBACK_REJECTED : PUSHBACK_ACCEPTED;
+	else
+		*outcome = outcome_of(rule, result);
+	if (*outcome == PUSHBACK_REJECTED && frame->refused && !(rule->flags & PB_RULE_OWN_REFUSALS))
+		*outcome = PUSHBACK_PROPAGATED;
+	return 0;
+}
+
+SEC("uprobe")
+int pushback_leave(struct pt_regs *ctx)
+{
+	__u64 cookie = bpf_get_attach_cookie(ctx), depth;
+	__u64 stack = stack_at_entry(ctx, cookie);
+	struct pb_thread *thread;
+	struct pb_frame *top, frame;
+	struct pb_rule *rule;
+	__u32 outcome;
+
+	if (!is_target(bpf_get_current_pid_tgid() >> 32))
+		return 0;
+	rule = rule_of(cookie >> 32);
+	thread = thread_of(false);
+	if (!rule || !thread)
+		return 0;
+	drop_ended(thread, stack);
+	depth = thread->depth;
+	if (!depth || depth > PB_MAX_FRAMES)
+		return 0;
+	top = &thread->frames[(depth - 1) & (PB_MAX_FRAMES - 1)];
+	/* A call that was under way when we came. */
+	if (top->stack != stack || top->rule != cookie >> 32)
+		return 0;
+	frame = *top;
+	thread->depth = depth - 1;
+	if (rule->kind == PB_RULE_POLL && !rule->result.kind)
+		return 0;
+	if (result_of(ctx, rule, &frame, &outcome)) {
+		lose(PB_LOSS_SOURCE_UNREAD, 1);
+		return 0;
+	}
+	if (rule->kind == PB_RULE_POLL)
+		return tell_ready(frame.place, rule, outcome == PUSHBACK_ACCEPTED);
+	tell_outcome(frame.place, rule, PUSHBACK_SEND, outcome);
+	return tell_caller(thread, frame.place, outcome);
+}
+
+/* All that there is to know is there at once. */
+SEC("uprobe")
+int pushback_site(struct pt_regs *ctx)
+{
+	__u64 instance = 0, result = 0;
+	struct pb_rule *rule;
+
+	if (!is_target(bpf_get_current_pid_tgid() >> 32))
+		return 0;
+	rule = rule_of(bpf_get_attach_cookie(ctx) >> 32);
+	if (!rule)
+		return 0;
+	if (read_source(ctx, &rule->instance, &instance)) {
+		lose(PB_LOSS_SOURCE_UNREAD, 1);
+		return 0;
+	}
+	instance = PB_PLACE(rule->step, instance);
+	if (rule->kind == PB_RULE_END)
+		return tell_end(instance);
+	if (read_source(ctx, &rule->result, &result)) {
+		lose(PB_LOSS_SOURCE_UNREAD, 1);
+		return 0;
+	}
+	if (rule->kind == PB_RULE_POLL)
+		return tell_ready(instance, rule, outcome_of(rule, result) == PUSHBACK_ACCEPTED);
+	return tell_outcome(instance, rule, PUSHBACK_SEND, outcome_of(rule, result));
+}
+
+#endif /* PUSHBACK_RECIPE_BPF_H */

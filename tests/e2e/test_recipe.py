@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: MIT
+"""Consumers that were built without our header, watched by a recipe: each count is the program's own."""
+
+import collections
+import json
+import os
+import random
+import shutil
+import subprocess
+
+import pytest
+
+from agent import Agent
+from program import ROOT, run
+from scene import nothing_lost
+
+SOURCES = ROOT / "tests" / "recipe"
+COUNTS = (
+    "submit_accepted",
+    "send_backpressure",
+    "submit_forwarded",
+    "receive_backpressure",
+    "send_backpressure_episodes",
+    "receive_backpressure_episodes",
+    "send_backpressure_abandoned",
+    "receive_backpressure_abandoned",
+)
+SEED = int(os.environ.get("PUSHBACK_SEED", random.randrange(1 << 32)))
+
+WAYS = {
+    "O2": ["-O2"],
+    "O0": ["-O0"],
+    "O3": ["-O3"],
+    "cet": ["-O2", "-fcf-protection=full"],
+    "no-pie": ["-O2", "-no-pie"],
+    "static": ["-O2", "-static"],
+    # Where the functions survive as they are.
+    "lto": ["-O2", "-flto", "-fno-ipa-sra"],
+    "frames": ["-O2", "-fno-omit-frame-pointer"],
+    "clang": ["-O2"],
+}
+
+
+def build(directory, *flags, source="plain.c", compiler="gcc", name="plain"):
+    target = directory / name
+    done = run(compiler, *flags, SOURCES / source, "-o", target, "-pthread")
+    assert done.returncode == 0, done.stderr
+    return target
+
+
+def watch(program, recipe, *options):
+    return Agent("--path", program, "--recipe", recipe, *options, interval="100ms")
+
+
+def truth_of(program, *arguments):
+    """What it knows of itself, by step."""
+    done = run(program, *arguments)
+    assert done.returncode == 0, done.stderr
+    return {line["step"]: line for line in map(json.loads, done.stdout.splitlines())}
+
+
+def held_against(agent, truth):
+    found = agent.counters()
+    for step, right in truth.items():
+        said = {name: found[step][name] for name in COUNTS}
+        assert said == {name: right[name] for name in COUNTS}, step
+        # Nothing is folded, nothing was missed.
+        assert not found[step]["send_backpressure_partial"], step
+        for direction in ("send", "receive"):
+            weights = sum(agent.samples(step, direction).values())
+            assert weights == right[f"{direction}_backpressure_episodes"], (step, direction)
+    assert set(found) == set(truth)
+    nothing_lost(agent)
+
+
+def is_busy(truth):
+    """A run that shows nothing proves nothing."""
+    assert truth["parse"]["send_backpressure_episodes"] > 10
+    assert truth["batch"]["propagated"] > 10
+    assert truth["write"]["send_backpressure_episodes"] > 10
+
+
+@pytest.mark.parametrize("way", WAYS, ids=list(WAYS))
+def test_counts_of_a_c_consumer(tmp_path, way):
+    print("seed", SEED)
+    compiler = "clang" if way == "clang" else "gcc"
+    program = build(tmp_path, *WAYS[way], compiler=compiler)
+    with watch(program, SOURCES / "plain.ini") as agent:
+        truth = truth_of(program, SEED, 3000, 3)
+        agent.end()
+    is_busy(truth)
+    held_against(agent, truth)

@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: MIT */
+#include "elf_symbols.h"
+
+#include <dwarf.h>
+#include <elf.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <elfutils/libdw.h>
+
+/* Bounds on the work that one file can cause. */
+#define TABLE_BYTES_MAX (1u << 30)
+#define FUNCTION_MAX    (64u << 20)
+
+/* Functions begin at the same place and lie in one another only where they are aliases. */
+#define ALIASES_MAX 64
+
+struct elf_ranges {
+	struct elf_function *functions; /* by address */
+	size_t count, capacity;
+	bool no_memory;
+};
+
+static bool is_function(const Elf64_Sym *symbol)
+{
+	unsigned int type = ELF64_ST_TYPE(symbol->st_info);
+
+	return type == STT_FUNC && symbol->st_shndx != SHN_UNDEF && symbol->st_size &&
+	       symbol->st_size <= FUNCTION_MAX;
+}
+
+/* A name that ends within its table. */
+static const char *name_at(const struct elf_image *image, const GElf_Shdr *names, uint32_t at)
+{
+	const char *name = image->memory + names->sh_offset + at;
+
+	if (at >= names->sh_size || !memchr(name, 0, names->sh_size - at))
+		return NULL;
+	return name;
+}
+
+static int load_table(struct elf_image *image, const GElf_Shdr *table, GElf_Shdr *names)
+{
+	Elf_Scn *section = elf_getscn(image->elf, table->sh_link);
+
+	if (!section || !gelf_getshdr(section, names) || names->sh_type != SHT_STRTAB ||
+	    names->sh_size > TABLE_BYTES_MAX || table->sh_size > TABLE_BYTES_MAX)
+		return -EBADMSG;
+	if (elf_image_load(image, table->sh_offset, table->sh_size) ||
+	    elf_image_load(image, names->sh_offset, names->sh_size))
+		return -EBADMSG;
+	return 0;
+}
+
+/* 1: `fn` has had enough. */
+static int each_of_table(struct elf_image *image, const GElf_Shdr *table,
+			 bool (*fn)(const struct elf_function *function, void *context),
+			 void *context)
+{
+	GElf_Shdr names;
+	int err = load_table(image, table, &names);
+
+	for (uint64_t at = 0; !err && at + sizeof(Elf64_Sym) <= table->sh_size;
+	     at += sizeof(Elf64_Sym)) {
+		struct elf_function function;
+		Elf64_Sym symbol;
+
+		memcpy(&symbol, image->memory + table->sh_offset + at, sizeof(symbol));
+		if (!is_function(&symbol))
+			continue;
+		function = (struct elf_function){
+			.name = name_at(image, &names, symbol.st_name),
+			.address = symbol.st_value,
+			.size = symbol.st_size,
+		};
+		if (function.name && !fn(&function, context))
+			return 1;
+	}
+	return err;
+}
+
+int elf_symbols_each(struct elf_image *image,
+		     bool (*fn)(const struct elf_function *function, void *context), void *context)
+{
+	for (size_t i = 1; i < image->sections; i++) {
+		Elf_Scn *section = elf_getscn(image->elf, i);
+		GElf_Shdr header;
+		int err;
+
+		if (!section || !gelf_getshdr(section, &header))
+			return -EBADMSG;
+		if (header.sh_type != SHT_SYMTAB && header.sh_type != SHT_DYNSYM)
+			continue;
+		err = each_of_table(image, &header, fn, context);
+		if (err)
+			return err > 0 ? 0 : err;
+	}
+	return 0;
+}
+
+/* ---- By address ---- */
+
+static bool add(const struct elf_function *function, void *context)
+{
+	struct elf_ranges *r = context;
+
+	if (r->count == r->capacity) {
+		size_t more = r->capacity ? r->capacity * 2 : 256;
+		struct elf_function *functions = realloc(r->functions, more * sizeof(*functions));
+
+		r->no_memory = !functions;
+		if (!functions)
+			return false;
+		r->functions = functions;
+		r->capacity = more;
+	}
+	r->functions[r->count++] = *function;
+	return true;
+}
+
+static int by_address(const void *a, const void *b)
+{
+	const struct elf_function *x = a, *y = b;
+
+	return (x->address > y->address) - (x->address < y->address);
+}
+
+/* ---- .eh_frame ---- */
+
+/*
+ * What linkers write: both numbers of four bytes, the first counted from where it stands. 0: another
+ * encoding, and so nothing is known.
+ */
+static size_t pointer_size(const Dwarf_CIE *cie)
+{
+	const char *letter = cie->augmentation;
+	const uint8_t *data = cie->augmentation_data;
+	size_t left = cie->augmentation_data_size;
+
+	if (*letter++ != 'z')
+		return 0;
+	for (; *letter; letter++) {
+		size_t size = 1;
+
+		if (!left)
+			return 0;
+		if (*letter == 'R')
+			return *data == (DW_EH_PE_pcrel | DW_EH_PE_sdata4) ? 4 : 0;
+		if (*letter == 'P')
+			size += (*data & 0x07) == DW_EH_PE_udata4 ? 4 : 8;
+		if (*letter == 'S' || *letter == 'B')
+			size = 0;
+		if (size > left)
+			return 0;
+		data += size;
+		left -= size;
+	}
+	return 0;
+}
+
+static void add_frame(struct elf_ranges *r, const Elf_Data *data, uint64_t address,
+		      const Dwarf_FDE *fde)
+{
+	const uint8_t *begin = data->d_buf;
+	struct elf_function function = { .name = "" };
+	unsigned char ident[EI_NIDENT] = { [EI_CLASS] = ELFCLASS64, [EI_DATA] = ELFDATA2LSB };
+	Dwarf_CFI_Entry cie;
+	Dwarf_Off next;
+	int32_t start;
+	uint32_t size;
+
+	if (dwarf_next_cfi(ident, (Elf_Data *)data, true, fde->CIE_pointer, &next, &cie) ||
+	    !dwarf_cfi_cie_p(&cie) || pointer_size(&cie.cie) != sizeof(start) ||
+	    (size_t)(fde->end - fde->start) < sizeof(start) + sizeof(size))
+		return;
+	memcpy(&start, fde->start, sizeof(start));
+	memcpy(&size, fde->start + sizeof(start), sizeof(size));
+	function.address = address + (uint64_t)(fde->start - begin) + (uint64_t)(int64_t)start;
+	function.size = size;
+	if (size && size <= FUNCTION_MAX)
+		add(&function, r);
+}
+
+static void add_frames(struct elf_ranges *r, const struct elf_image *image, const GElf_Shdr *section)
+{
+	unsigned char ident[EI_NIDENT] = { [EI_CLASS] = ELFCLASS64, [EI_DATA] = ELFDATA2LSB };
+	Elf_Data data = { .d_buf = image->memory + section->sh_offset,
+			  .d_type = ELF_T_BYTE,
+			  .d_version = EV_CURRENT,
+			  .d_size = section->sh_size };
+	Dwarf_CFI_Entry entry;
+	Dwarf_Off at = 0, next;
+
+	while (!r->no_memory && !dwarf_next_cfi(ident, &data, true, at, &next, &entry) && next > at) {
+		if (!dwarf_cfi_cie_p(&entry))
+			add_frame(r, &data, section->sh_addr, &entry.fde);
+		at = next;
+	}
+}
+
+static void add_all_frames(struct elf_ranges *r, struct elf_image *image)
+{
+	for (size_t i = 1; i < image->sections; i++) {
+		Elf_Scn *section = elf_getscn(image->elf, i);
+		GElf_Shdr header;
+
+		if (!section || !gelf_getshdr(section, &header))
+			return;
+		if (elf_image_section_is(image, &header, ".eh_frame") &&
+		    header.sh_type != SHT_NOBITS && header.sh_size <= TABLE_BYTES_MAX &&
+		    !elf_image_load(image, header.sh_offset, header.sh_size))
+			add_frames(r, image, &header);
+	}
+}
+
+/* ---- Both ---- */
+
+struct elf_ranges *elf_ranges_new(struct elf_image *image)
+{
+	struct elf_ranges *r = calloc(1, sizeof(*r));
+
+	if (!r)
+		return NULL;
+	/* Of a table that is damaged what could be read: the code itself is checked as well. */
+	elf_symbols_each(image, add, r);
+	add_all_frames(r, image);
+	if (r->no_memory) {
+		elf_ranges_free(r);
+		return NULL;
+	}
+	if (r->count)
+		qsort(r->functions, r->count, sizeof(*r->functions), by_address);
+	return r;
+}
+
+void elf_ranges_free(struct elf_ranges *r)
+{
+	if (!r)
+		return;
+	free(r->functions);
+	free(r);
+}
+
+/* How many begin at or before it. */
+static size_t count_until(const struct elf_ranges *r, uint64_t address)
+{
+	size_t low = 0, high = r->count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (r->functions[middle].address <= address)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+bool elf_ranges_find(const struct elf_ranges *r, uint64_t address, struct elf_function *out)
+{
+	size_t end = count_until(r, address), i;
+	bool found = false;
+
+	for (i = end; i > 0 && end - i < ALIASES_MAX; i--) {
+		const struct elf_function *f = &r->functions[i - 1];
+
+		if (address - f->address >= f->size)
+			continue;
+		if (!found || (!*out->name && *f->name))
+			*out = *f;
+		found = true;
+	}
+	return found;
+}
+
+const uint8_t *elf_code(struct elf_image *image, uint64_t address, uint64_t size)
+{
+	uint64_t offset;
+
+	if (!elf_image_offset(image, address, size, PF_X, &offset) ||
+	    elf_image_load(image, offset, size))
+		return NULL;
+	return (const uint8_t *)image->memory + offset;
+}

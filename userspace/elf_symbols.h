@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * elf_symbols.h - the functions of an ELF file, by .symtab and .dynsym, and their code
+ *
+ * Where a file is stripped, .eh_frame still says where functions begin and end, without names. The file
+ * may be hostile, as for elf_image.h. Library code: does not print.
+ */
+#ifndef ELF_SYMBOLS_H
+#define ELF_SYMBOLS_H
+
+#include "elf_image.h"
+
+struct elf_function {
+	const char *name; /* as it stands there, of the image's; "" from .eh_frame */
+	uint64_t address;
+	uint64_t size;
+};
+
+/*
+ * Tells of each defined function that has a size, in any order, some twice. `fn` returns whether to go
+ * on. 0, or -EBADMSG.
+ */
+int elf_symbols_each(struct elf_image *image,
+		     bool (*fn)(const struct elf_function *function, void *context), void *context);
+
+/* Functions by address; their names are the image's. NULL when out of memory. */
+struct elf_ranges;
+struct elf_ranges *elf_ranges_new(struct elf_image *image);
+void elf_ranges_free(struct elf_ranges *r);
+/* The one whose code is at `address`, by a symbol that has a name where there is one. */
+bool elf_ranges_find(const struct elf_ranges *r, uint64_t address, struct elf_function *out);
+
+/* The code of `size` bytes at `address`, of the image's; NULL: it is not in its executable segments. */
+const uint8_t *elf_code(struct elf_image *image, uint64_t address, uint64_t size);
+
+#endif /* ELF_SYMBOLS_H */

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * insn.h - the instructions of a function: where it can be probed, and at what cost
+ *
+ * A breakpoint costs by the instruction that it stands on: what the kernel can do in its stead (a push, a
+ * nop, a jump) takes about 1 us, what it has to single-step 10 to 20 us on a virtual machine. And it must
+ * stand on an instruction's first byte, else the program runs something else.
+ *
+ * A function's end is each of its `ret`: probes there change nothing of the stack. (A uretprobe does, and
+ * an exception or a panic that passes through such a call ends the process.) What it jumps to behind its
+ * own end is its cold part, if that jumps back or does not return; else it is another function in whose
+ * name it returns, and its end cannot be probed here. x86-64 only.
+ */
+#ifndef INSN_H
+#define INSN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define INSN_RETURNS_MAX 128
+#define INSN_NEEDS_MAX   4
+
+enum insn_cost {
+	INSN_EMULATED, /* about 1 us */
+	INSN_STEPPED,  /* 10 to 20 us on a virtual machine, 3 us on others */
+};
+
+struct insn_site {
+	uint64_t address;
+	enum insn_cost cost;
+	uint32_t below; /* how far the stack pointer is below its value at entry */
+};
+
+struct insn_function {
+	struct insn_site entry; /* what it needs is as it was at entry */
+	struct insn_site returns[INSN_RETURNS_MAX];
+	size_t returns_count;
+	uint64_t tail_call;     /* address of one jump to another function, 0: there is none */
+	bool too_many;          /* returns */
+};
+
+struct insn_code {
+	const uint8_t *bytes;
+	uint64_t address;
+	uint64_t size;
+};
+
+struct insn_options {
+	/* Registers whose values at entry are needed; offsets in struct pt_regs. */
+	unsigned int needs[INSN_NEEDS_MAX];
+	size_t needs_count;
+	/* The function that has this address in it. */
+	bool (*find)(uint64_t address, struct insn_code *out, void *context);
+	void *context;
+};
+
+/* 0; -EBADMSG with the address in *wrong: no instruction is there; -ENOTSUP: not on this machine. */
+int insn_function(const struct insn_code *code, const struct insn_options *options,
+		  struct insn_function *out, uint64_t *wrong);
+
+/*
+ * Whether an instruction begins at `at`, in a function decoded from its beginning, and what it costs.
+ * NULL, or the reason why there must be no probe.
+ */
+const char *insn_site(const struct insn_code *code, uint64_t at, enum insn_cost *cost);
+
+#endif /* INSN_H */

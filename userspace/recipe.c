@@ -1,0 +1,415 @@
+/* SPDX-License-Identifier: MIT */
+#include "recipe.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fnmatch.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <ini.h>
+
+/* inih's own bound, which it does not tell. */
+#define LINE_MOST 199
+
+/* A reading in progress. */
+struct reading {
+	struct recipes *recipes;
+	const char *path;
+	FILE *file;
+	int line;
+	int header;     /* line of the last [...], 0: its section has begun */
+	bool in_target; /* of this file, one has begun */
+	struct recipe_step *step;
+	char *why;
+	size_t why_size;
+	bool failed;
+};
+
+struct key {
+	const char *name;
+	int (*set)(struct reading *r, unsigned int which, const char *value);
+	bool repeats;
+};
+
+struct recipes *recipes_new(void)
+{
+	return calloc(1, sizeof(struct recipes));
+}
+
+void recipes_free(struct recipes *r)
+{
+	if (!r)
+		return;
+	for (size_t i = 0; i < r->targets_count; i++) {
+		free(r->targets[i].file);
+		free(r->targets[i].path);
+	}
+	for (size_t i = 0; i < r->steps_count; i++) {
+		free(r->steps[i].name);
+		for (size_t j = 0; j < r->steps[i].wheres_count; j++)
+			free(r->steps[i].wheres[j].text);
+	}
+	free(r);
+}
+
+/* The first reason stands. Returns 0, which is inih's error. */
+__attribute__((format(printf, 3, 4))) static int fail(struct reading *r, int line,
+						       const char *format, ...)
+{
+	va_list args;
+	int used;
+
+	if (r->failed)
+		return 0;
+	r->failed = true;
+	used = snprintf(r->why, r->why_size, "%s:%d: ", r->path, line);
+	if (used < 0 || (size_t)used >= r->why_size)
+		return 0;
+	va_start(args, format);
+	vsnprintf(r->why + used, r->why_size - (size_t)used, format, args);
+	va_end(args);
+	return 0;
+}
+
+static int keep(struct reading *r, const char *text, char **out)
+{
+	*out = strdup(text);
+	return *out ? 1 : fail(r, r->line, "out of memory");
+}
+
+/* ---- [target] ---- */
+
+static struct recipe_target *target_of(struct reading *r)
+{
+	return &r->recipes->targets[r->recipes->targets_count - 1];
+}
+
+static int set_path(struct reading *r, unsigned int which, const char *value)
+{
+	(void)which;
+	if (*value != '/' && *value != '*')
+		return fail(r, r->line, "path begins with a / or a *, as \"*/%s\"", value);
+	return keep(r, value, &target_of(r)->path);
+}
+
+static int set_build_id(struct reading *r, unsigned int which, const char *value)
+{
+	struct recipe_target *target = target_of(r);
+	size_t size = strlen(value);
+
+	(void)which;
+	if (!size || size % 2 || size / 2 > sizeof(target->build_id) ||
+	    value[strspn(value, "0123456789abcdefABCDEF")])
+		return fail(r, r->line,
+			    "build-id is an even number of hexadecimal digits, at most 40, as "
+			    "readelf -n prints it");
+	for (size_t i = 0; i < size / 2; i++) {
+		char byte[] = { value[2 * i], value[2 * i + 1], '\0' };
+
+		target->build_id[i] = (uint8_t)strtoul(byte, NULL, 16);
+	}
+	target->build_id_size = size / 2;
+	return 1;
+}
+
+/* ---- [step] ---- */
+
+static int set_where(struct reading *r, unsigned int which, const char *value)
+{
+	static const char *const kinds[] = { "symbol", "glob", "function", "site", "usdt" };
+	struct recipe_step *step = r->step;
+	size_t i, size = strcspn(value, " \t");
+	const char *rest = value + size + strspn(value + size, " \t");
+	struct recipe_where where = { .rule = (enum pb_rule_kind)which, .line = r->line };
+	char *end;
+
+	for (i = 0; i < 5 && (strlen(kinds[i]) != size || strncmp(value, kinds[i], size)); i++)
+		;
+	if (i == 5 || !*rest)
+		return fail(r, r->line,
+			    "%s: where is symbol NAME, glob PATTERN, function OFFSET, site OFFSET or "
+			    "usdt PROVIDER:NAME",
+			    value);
+	if (step->wheres_count == RECIPE_WHERES_MAX)
+		return fail(r, r->line, "more than %d places in one step", RECIPE_WHERES_MAX);
+	where.kind = (enum recipe_site_kind)i;
+	if (where.kind == RECIPE_PROBE && !strchr(rest, ':'))
+		return fail(r, r->line, "usdt %s: it is PROVIDER:NAME", rest);
+	if (where.kind == RECIPE_FUNCTION || where.kind == RECIPE_SITE) {
+		errno = 0;
+		where.offset = strtoull(rest, &end, 0);
+		if (errno || *end || !isdigit((unsigned char)*rest))
+			return fail(r, r->line, "%s is not an offset in the file", rest);
+	} else if (!keep(r, rest, &where.text)) {
+		return 0;
+	}
+	step->wheres[step->wheres_count++] = where;
+	return 1;
+}
+
+enum value_key { INSTANCE, RESULT, MESSAGE, READY };
+
+static int set_value(struct reading *r, unsigned int which, const char *value)
+{
+	struct recipe_value *values[] = { &r->step->instance, &r->step->result, &r->step->message,
+					  &r->step->ready };
+
+	if (which == INSTANCE && !strcmp(value, "none"))
+		return 1;
+	if (recipe_value_parse(value, values[which]))
+		return 1;
+	return fail(r, r->line,
+		    "%s: a value is [u8..s64] [*]PLACE[+N], PLACE arg1..arg6, return, usdt1..usdt12 "
+		    "or %%REGISTER",
+		    value);
+}
+
+/* Which values mean what is looked at once it is known whether they are signed. */
+static int set_values(struct reading *r, unsigned int which, const char *value)
+{
+	const char *wrong;
+
+	if (!r->step->result.place)
+		return fail(r, r->line, "result comes before what its values mean");
+	r->step->values.result.is_signed = r->step->result.is_signed;
+	wrong = recipe_value_ranges(value, which, &r->step->values);
+	return wrong ? fail(r, r->line, "%s %s", value, wrong) : 1;
+}
+
+enum choice_key { REFUSALS, RETURNS };
+
+static int set_choice(struct reading *r, unsigned int which, const char *value)
+{
+	static const char *const choices[][2] = { { "auto", "own" }, { "ret", "uretprobe" } };
+	bool *flags[] = { &r->step->own_refusals, &r->step->uretprobe };
+	unsigned int i;
+
+	for (i = 0; i < 2 && strcmp(value, choices[which][i]); i++)
+		;
+	if (i == 2)
+		return fail(r, r->line, "%s: it is %s or %s", value, choices[which][0],
+			    choices[which][1]);
+	*flags[which] = i;
+	return 1;
+}
+
+/* ---- Keys and sections ---- */
+
+static const struct {
+	struct key key;
+	unsigned int which;
+} target_keys[] = {
+	{ { "path", set_path, false }, 0 },
+	{ { "build-id", set_build_id, false }, 0 },
+}, step_keys[] = {
+	{ { "submit", set_where, true }, PB_RULE_SUBMIT },
+	{ { "poll", set_where, true }, PB_RULE_POLL },
+	{ { "end", set_where, true }, PB_RULE_END },
+	{ { "instance", set_value, false }, INSTANCE },
+	{ { "result", set_value, false }, RESULT },
+	{ { "message", set_value, false }, MESSAGE },
+	{ { "ready", set_value, false }, READY },
+	{ { "accepted", set_values, true }, PUSHBACK_ACCEPTED },
+	{ { "rejected", set_values, true }, PUSHBACK_REJECTED },
+	{ { "propagated", set_values, true }, PUSHBACK_PROPAGATED },
+	{ { "invalid", set_values, true }, PUSHBACK_INVALID },
+	{ { "refusals", set_choice, false }, REFUSALS },
+	{ { "returns", set_choice, false }, RETURNS },
+};
+
+#define STEP_KEYS (sizeof(step_keys) / sizeof(*step_keys))
+
+static bool was_given(const struct recipe_step *step, const char *name)
+{
+	for (size_t i = 0; i < STEP_KEYS; i++)
+		if (!strcmp(step_keys[i].key.name, name))
+			return step->given & 1u << i;
+	return false;
+}
+
+/* What a section lacks, once it is whole. */
+static int end_section(struct reading *r)
+{
+	const struct recipe_step *step = r->step;
+
+	r->step = NULL;
+	if (!step)
+		return !r->in_target || target_of(r)->path ?
+			       1 :
+			       fail(r, target_of(r)->line, "the target has no path");
+	if (!was_given(step, "submit"))
+		return fail(r, step->line, "the step has no submit");
+	if (!was_given(step, "instance"))
+		return fail(r, step->line,
+			    "the step has no instance: where its pointer is (arg1), or none");
+	if (!was_given(step, "result"))
+		return fail(r, step->line, "the step has no result: where it is, as \"s32 return\"");
+	if (step->message.place && step->values.ranges_count)
+		return fail(r, step->line,
+			    "with message the result has no values: refused is what is handed back");
+	if (!step->message.place &&
+	    (!was_given(step, "accepted") || !was_given(step, "rejected")))
+		return fail(r, step->line, "the step has not both accepted and rejected values");
+	return 1;
+}
+
+static int begin_target(struct reading *r)
+{
+	struct recipes *all = r->recipes;
+
+	if (all->targets_count == RECIPE_TARGETS_MAX)
+		return fail(r, r->header, "more than %d targets", RECIPE_TARGETS_MAX);
+	all->targets[all->targets_count++].line = r->header;
+	r->in_target = true;
+	return keep(r, r->path, &target_of(r)->file);
+}
+
+static int begin_step(struct reading *r, const char *name)
+{
+	struct recipes *all = r->recipes;
+
+	if (!r->in_target)
+		return fail(r, r->header, "a step before the [target] that it is in");
+	if (all->steps_count == PB_MAX_KINDS)
+		return fail(r, r->header, "more than %d steps", PB_MAX_KINDS);
+	if (strlen(name) >= PUSHBACK_NAME_SIZE)
+		return fail(r, r->header, "a step's name has at most %d bytes",
+			    PUSHBACK_NAME_SIZE - 1);
+	r->step = &all->steps[all->steps_count++];
+	r->step->target = all->targets_count - 1;
+	r->step->line = r->header;
+	r->step->values.otherwise = PUSHBACK_INVALID;
+	return *name ? keep(r, name, &r->step->name) : 1;
+}
+
+static int begin_section(struct reading *r, const char *section)
+{
+	int ok;
+
+	if (!end_section(r))
+		return 0;
+	if (!strcmp(section, "target"))
+		ok = begin_target(r);
+	else if (!strncmp(section, "step", 4) && (!section[4] || section[4] == ' '))
+		ok = begin_step(r, section + 4 + strspn(section + 4, " "));
+	else
+		ok = fail(r, r->header, "[%s]: it is [target] or [step NAME]", section);
+	r->header = 0;
+	return ok;
+}
+
+static int set_of_target(struct reading *r, const char *name, const char *value)
+{
+	const struct recipe_target *target = target_of(r);
+
+	for (size_t i = 0; i < sizeof(target_keys) / sizeof(*target_keys); i++) {
+		if (strcmp(target_keys[i].key.name, name))
+			continue;
+		if (i ? target->build_id_size != 0 : target->path != NULL)
+			return fail(r, r->line, "%s is given twice", name);
+		return target_keys[i].key.set(r, 0, value);
+	}
+	return fail(r, r->line, "%s: a target has path and build-id", name);
+}
+
+static int set_of_step(struct reading *r, const char *name, const char *value)
+{
+	for (size_t i = 0; i < STEP_KEYS; i++) {
+		if (strcmp(step_keys[i].key.name, name))
+			continue;
+		if (r->step->given & 1u << i && !step_keys[i].key.repeats)
+			return fail(r, r->line, "%s is given twice", name);
+		r->step->given |= 1u << i;
+		return step_keys[i].key.set(r, step_keys[i].which, value);
+	}
+	return fail(r, r->line,
+		    "%s: a step has submit, poll, end, instance, result, message, ready, accepted, "
+		    "rejected, propagated, invalid, refusals and returns",
+		    name);
+}
+
+static int take(void *context, const char *section, const char *name, const char *value)
+{
+	struct reading *r = context;
+
+	if (r->failed || (r->header && !begin_section(r, section)))
+		return 0;
+	if (!*section)
+		return fail(r, r->line, "%s before the first [target]", name);
+	if (!*value)
+		return fail(r, r->line, "%s has no value", name);
+	return r->step ? set_of_step(r, name, value) : set_of_target(r, name, value);
+}
+
+/* Lines are counted here, and sections seen: inih tells neither of two alike, nor of an empty one. */
+static char *next_line(char *text, int size, void *context)
+{
+	struct reading *r = context;
+	const char *at;
+
+	if (r->failed || !fgets(text, size, r->file))
+		return NULL;
+	r->line++;
+	if (!strchr(text, '\n') && !feof(r->file)) {
+		fail(r, r->line, "the line is too long: at most %d bytes", LINE_MOST);
+		return NULL;
+	}
+	at = text + strspn(text, " \t");
+	if (*at == '[') {
+		if (r->header)
+			fail(r, r->header, "the section is empty");
+		r->header = r->line;
+	}
+	return text;
+}
+
+static int check_end(struct reading *r)
+{
+	if (r->header)
+		return fail(r, r->header, "the section is empty");
+	if (!end_section(r))
+		return 0;
+	if (!r->in_target)
+		return fail(r, r->line ? r->line : 1, "there is no [target] in it");
+	for (size_t i = 0; i < r->recipes->steps_count; i++)
+		if (r->recipes->steps[i].target == r->recipes->targets_count - 1)
+			return 1;
+	return fail(r, target_of(r)->line, "the target has no [step]");
+}
+
+int recipes_read(struct recipes *r, const char *path, char *why, size_t why_size)
+{
+	struct reading reading = { .recipes = r, .path = path, .why = why, .why_size = why_size };
+	int line;
+
+	reading.file = fopen(path, "re");
+	if (!reading.file) {
+		int err = errno;
+
+		snprintf(why, why_size, "%s: %s", path, strerror(err));
+		return -err;
+	}
+	line = ini_parse_stream(next_line, &reading, take, &reading);
+	if (!reading.failed && line > 0)
+		fail(&reading, line, "not KEY = VALUE, a [section] or a # comment");
+	if (!reading.failed && ferror(reading.file))
+		fail(&reading, reading.line + 1, "cannot be read");
+	if (!reading.failed)
+		check_end(&reading);
+	fclose(reading.file);
+	return reading.failed ? -EINVAL : 0;
+}
+
+bool recipe_target_is(const struct recipe_target *target, const char *path)
+{
+	return !fnmatch(target->path, path, 0);
+}
+
+bool recipe_target_fits(const struct recipe_target *target, const struct elfnote *note)
+{
+	return !target->build_id_size ||
+	       (target->build_id_size == note->build_id_size &&
+		!memcmp(target->build_id, note->build_id, note->build_id_size));
+}

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * recipe.h - consumers without our probes: what of them is to be probed, as somebody has written it down
+ *
+ *	# Comments begin with # or ;
+ *	[target]
+ *	path = /usr/bin/ingest		; what maps calls it; * and ? as in a shell
+ *	build-id = 3f2a...		; optional: of no other build is anything probed
+ *
+ *	[step parse]			; the name in metrics; without one, the class or function has it
+ *	submit = symbol parse_submit	; once or more:
+ *					;   symbol NAME			a function, as nm(1) has it
+ *					;   glob PATTERN		functions, as nm -C has them
+ *					;   function OFFSET		one at this offset in the file
+ *					;   usdt PROVIDER:NAME		a probe: all is there at once
+ *					;   site OFFSET			likewise, an instruction
+ *	poll = ...			; optional: what it submits meanwhile is handed on by it
+ *	end = ...			; optional: the instance is destroyed
+ *	instance = arg1			; or none: one of them per process. See recipe_value.h.
+ *	result = s32 return
+ *	accepted = 0			; values and ranges of the result, see recipe_value.h
+ *	rejected = -11, 1..5
+ *	invalid = other
+ *	message = arg3			; instead of a result: refused is what is handed back, as in a
+ *					; Rust Err; `result` is then where that begins (return)
+ *	ready = u8 return		; optional: what a poll returns is not 0 when it is
+ *	refusals = own			; or auto: a refusal just after the next step's is handed on
+ *	returns = ret			; or uretprobe, where a function's end cannot be found otherwise
+ *
+ * Text only: nothing is opened but the recipe. Errors are one line, with file and line number.
+ */
+#ifndef RECIPE_H
+#define RECIPE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "elfnote.h"
+#include "recipe_value.h"
+
+#define RECIPE_TARGETS_MAX 64
+#define RECIPE_WHERES_MAX  32 /* of one step */
+
+enum recipe_site_kind {
+	RECIPE_SYMBOL,
+	RECIPE_GLOB,
+	RECIPE_FUNCTION,
+	RECIPE_SITE,
+	RECIPE_PROBE,
+};
+
+struct recipe_where {
+	enum recipe_site_kind kind;
+	enum pb_rule_kind rule;
+	char *text;      /* NAME, PATTERN or PROVIDER:NAME; NULL with an offset */
+	uint64_t offset; /* in the file */
+	int line;
+};
+
+struct recipe_step {
+	size_t target;
+	char *name; /* NULL: that of the function */
+	struct recipe_where wheres[RECIPE_WHERES_MAX];
+	size_t wheres_count;
+	struct recipe_value instance, result, message, ready;
+	struct pb_rule values; /* its ranges, and what all other values mean */
+	bool own_refusals;
+	bool uretprobe;
+	uint32_t given; /* which keys were */
+	int line;
+};
+
+struct recipe_target {
+	char *file; /* that the recipe is in */
+	char *path;
+	uint8_t build_id[ELFNOTE_BUILD_ID_MAX];
+	size_t build_id_size; /* 0: any */
+	int line;
+};
+
+struct recipes {
+	struct recipe_target targets[RECIPE_TARGETS_MAX];
+	size_t targets_count;
+	struct recipe_step steps[PB_MAX_KINDS];
+	size_t steps_count;
+};
+
+/* NULL when out of memory. */
+struct recipes *recipes_new(void);
+void recipes_free(struct recipes *r);
+
+/* Adds those of a file. 0, or -errno with one line in `why`; -EINVAL: it is none. */
+int recipes_read(struct recipes *r, const char *path, char *why, size_t why_size);
+
+/* Whether a file that maps calls so is a target, of any build. */
+bool recipe_target_is(const struct recipe_target *target, const char *path);
+/* Whether it is the build that is meant, or any is. */
+bool recipe_target_fits(const struct recipe_target *target, const struct elfnote *note);
+
+#endif /* RECIPE_H */

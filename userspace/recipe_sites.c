@@ -1,0 +1,558 @@
+/* SPDX-License-Identifier: MIT */
+#include "recipe_sites.h"
+
+#include <errno.h>
+#include <fnmatch.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "symbol_name.h"
+#include "elf_image.h"
+#include "elf_stapsdt.h"
+#include "elf_symbols.h"
+
+/* A call's own push of where to return to: gone where a uretprobe is hit. */
+#if defined(__x86_64__)
+#define RETURN_SIZE 8
+#else
+#define RETURN_SIZE 0
+#endif
+
+/* A finding in progress. */
+struct search {
+	const struct recipes *recipes;
+	const char *path;
+	struct elf_image image;
+	bool opened;
+	struct elf_ranges *ranges;
+	struct recipe_sites *out;
+	/* The place that is looked for. */
+	const struct recipe_target *target;
+	const struct recipe_step *step;
+	const struct recipe_where *where;
+	uint32_t number; /* of the step, among all recipes' */
+	size_t found;
+	int err;
+	char *why;
+	size_t why_size;
+};
+
+__attribute__((format(printf, 3, 4))) static int fail(struct search *s, int err,
+						       const char *format, ...)
+{
+	va_list args;
+	int used;
+
+	if (s->err)
+		return s->err;
+	s->err = err;
+	used = snprintf(s->why, s->why_size, "%s:%d: %s: ", s->target->file,
+			s->where ? s->where->line : s->target->line, s->path);
+	if (used < 0 || (size_t)used >= s->why_size)
+		return err;
+	va_start(args, format);
+	vsnprintf(s->why + used, s->why_size - (size_t)used, format, args);
+	va_end(args);
+	return err;
+}
+
+static int no_memory(struct search *s)
+{
+	return fail(s, -ENOMEM, "out of memory");
+}
+
+/* ---- Rules ---- */
+
+static int bind(struct search *s, const char *key, const struct recipe_value *value,
+		const char *usdt, struct pb_source *out)
+{
+	const char *wrong = recipe_value_bind(value, usdt, out);
+
+	return wrong ? fail(s, -EINVAL, "the step's %s %s", key, wrong) : 0;
+}
+
+/* Where the outcome of a submit, or whether a poll is ready, is read. */
+static int bind_result(struct search *s, const char *usdt, struct pb_rule *rule)
+{
+	const struct recipe_step *step = s->step;
+
+	if (s->where->rule == PB_RULE_SUBMIT) {
+		if (bind(s, "result", &step->result, usdt, &rule->result) ||
+		    (step->message.place && bind(s, "message", &step->message, usdt, &rule->message)))
+			return s->err;
+		return 0;
+	}
+	rule->ranges_count = 0;
+	if (s->where->rule == PB_RULE_END || !step->ready.place)
+		return 0;
+	rule->ranges[rule->ranges_count++] = (struct pb_range){ .outcome = PUSHBACK_REJECTED };
+	rule->otherwise = PUSHBACK_ACCEPTED;
+	return bind(s, "ready", &step->ready, usdt, &rule->result);
+}
+
+/* Its number, or -errno. `function` is the caller's no more. */
+static int add_rule(struct search *s, char *function, const char *usdt)
+{
+	struct recipe_rule *r = &s->out->rules[s->out->rules_count];
+	const struct recipe_step *step = s->step;
+
+	if (!function)
+		return no_memory(s);
+	if (s->out->rules_count == RECIPE_RULES_MAX) {
+		free(function);
+		return fail(s, -E2BIG, "more than %d functions and probes", RECIPE_RULES_MAX);
+	}
+	s->out->rules_count++;
+	*r = (struct recipe_rule){ .rule = step->values, .function = function, .where = s->where };
+	r->rule.kind = s->where->rule;
+	r->rule.step = s->number;
+	r->rule.flags = step->own_refusals ? PB_RULE_OWN_REFUSALS : 0;
+	if (step->name)
+		strncpy(r->rule.name, step->name, sizeof(r->rule.name) - 1);
+	else
+		symbol_owner(function, r->rule.name, sizeof(r->rule.name));
+	if (bind(s, "instance", &step->instance, usdt, &r->rule.instance) ||
+	    bind_result(s, usdt, &r->rule))
+		return s->err;
+	return (int)s->out->rules_count - 1;
+}
+
+/* ---- Sites ---- */
+
+static int add_site(struct search *s, const struct recipe_site *site)
+{
+	const struct recipe_sites *out = s->out;
+
+	for (size_t i = 0; i < out->sites_count; i++)
+		if (out->sites[i].offset == site->offset && out->sites[i].hit == site->hit)
+			return fail(s, -EEXIST, "%s is named twice: line %d has it as well",
+				    out->rules[site->rule].function,
+				    out->rules[out->sites[i].rule].where->line);
+	if (out->sites_count == RECIPE_SITES_MAX)
+		return fail(s, -E2BIG, "more than %d probe sites", RECIPE_SITES_MAX);
+	s->out->sites[s->out->sites_count++] = *site;
+	return 0;
+}
+
+/* At an address of the file's code. */
+static int add_at(struct search *s, int rule, enum recipe_hit hit, const struct insn_site *at)
+{
+	struct recipe_site site = { .hit = hit,
+				    .rule = (uint32_t)rule,
+				    .below = (int32_t)at->below,
+				    .cost = at->cost };
+
+	if (!elf_image_offset(&s->image, at->address, 1, PF_X, &site.offset))
+		return fail(s, -EINVAL, "%s is not in its code", s->out->rules[rule].function);
+	return add_site(s, &site);
+}
+
+static bool find_code(uint64_t address, struct insn_code *out, void *context)
+{
+	struct search *s = context;
+	struct elf_function function;
+
+	if (!elf_ranges_find(s->ranges, address, &function))
+		return false;
+	*out = (struct insn_code){ .bytes = elf_code(&s->image, function.address, function.size),
+				   .address = function.address,
+				   .size = function.size };
+	return out->bytes;
+}
+
+/* Of what is read as a function is entered, the registers. */
+static void need(struct insn_options *options, const struct recipe_value *value)
+{
+	int at = recipe_value_register(value);
+
+	if (at >= 0)
+		options->needs[options->needs_count++] = (unsigned int)at;
+}
+
+static int refuse_tail_call(struct search *s, const struct insn_function *f, const char *function)
+{
+	return fail(s, -ENOTSUP,
+		    "%s ends by a jump to another function (at 0x%llx): its result cannot be read "
+		    "there; name that function, or set returns = uretprobe if no exception or panic "
+		    "passes through it",
+		    function, (unsigned long long)f->tail_call);
+}
+
+static struct insn_site begin_of(const struct insn_code *code)
+{
+	struct insn_site begin = { .address = code->address, .cost = INSN_STEPPED };
+
+	insn_site(code, code->address, &begin.cost);
+	return begin;
+}
+
+static int add_uretprobe(struct search *s, int rule, const struct insn_code *code)
+{
+	struct insn_site begin = begin_of(code);
+
+	begin.below = (uint32_t)-RETURN_SIZE;
+	return add_at(s, rule, RECIPE_LEAVE_RETURN, &begin);
+}
+
+static int add_leaves(struct search *s, int rule, const struct insn_code *code,
+		      const struct insn_function *f)
+{
+	const char *function = s->out->rules[rule].function;
+
+	if (s->where->rule == PB_RULE_END)
+		return 0;
+	if (s->step->uretprobe)
+		return add_uretprobe(s, rule, code);
+	if (f->tail_call)
+		return refuse_tail_call(s, f, function);
+	if (f->too_many)
+		return fail(s, -E2BIG, "%s has more than %d returns", function, INSN_RETURNS_MAX);
+	if (!f->returns_count)
+		return fail(s, -ENOTSUP, "%s never returns", function);
+	for (size_t i = 0; i < f->returns_count; i++)
+		if (add_at(s, rule, RECIPE_LEAVE, &f->returns[i]))
+			return s->err;
+	return 0;
+}
+
+static int add_function(struct search *s, const struct elf_function *function, char *name)
+{
+	struct insn_options options = { .find = find_code, .context = s };
+	struct insn_function f;
+	struct insn_code code = { .bytes = elf_code(&s->image, function->address, function->size),
+				  .address = function->address,
+				  .size = function->size };
+	uint64_t wrong;
+	int rule = add_rule(s, name, NULL), err;
+
+	if (rule < 0)
+		return rule;
+	s->found++;
+	if (!code.bytes)
+		return fail(s, -EINVAL, "%s is not in its code", name);
+	need(&options, &s->step->instance);
+	need(&options, &s->step->message);
+	err = insn_function(&code, &options, &f, &wrong);
+	if (err == -ENOTSUP)
+		return fail(s, err, "functions of this machine are not decoded: name USDT probes");
+	if (err)
+		return fail(s, err, "%s cannot be decoded at 0x%llx", name,
+			    (unsigned long long)wrong);
+	/* A uretprobe is hit where the function begins anyway. */
+	if (s->step->uretprobe)
+		f.entry = begin_of(&code);
+	err = add_at(s, rule, RECIPE_ENTER, &f.entry);
+	return err ? err : add_leaves(s, rule, &code, &f);
+}
+
+/* ---- Places ---- */
+
+static bool was_met(const struct search *s, uint64_t address)
+{
+	uint64_t offset;
+
+	if (!elf_image_offset(&s->image, address, 1, PF_X, &offset))
+		return false;
+	for (size_t i = 0; i < s->out->sites_count; i++) {
+		const struct recipe_site *site = &s->out->sites[i];
+
+		/* The entry's site may be a little behind where it begins. */
+		if (site->hit == RECIPE_ENTER && s->out->rules[site->rule].where == s->where &&
+		    site->offset - offset < 16)
+			return true;
+	}
+	return false;
+}
+
+/* Whether this step names it by all of its name. */
+static bool is_said(const struct search *s, const char *name)
+{
+	for (size_t i = 0; i < s->step->wheres_count; i++) {
+		const struct recipe_where *where = &s->step->wheres[i];
+
+		if (where->kind == RECIPE_SYMBOL && !strcmp(where->text, name))
+			return true;
+	}
+	return false;
+}
+
+/* What the compiler made of a function beside it or in its stead, with other arguments. */
+static const char *clone_suffix(const char *name)
+{
+	static const char *const suffixes[] = { ".isra.", ".constprop.", ".part." };
+
+	for (size_t i = 0; i < 3; i++) {
+		const char *suffix = strstr(name, suffixes[i]);
+
+		if (suffix)
+			return suffix;
+	}
+	return NULL;
+}
+
+/* 1: it is what is looked for; then its name is in *plain. 0: it is not; -ENOMEM. */
+static int is_meant(const struct search *s, const char *name, char **plain)
+{
+	bool symbol = s->where->kind == RECIPE_SYMBOL;
+
+	*plain = NULL;
+	if (symbol && strcmp(name, s->where->text) != 0)
+		return 0;
+	*plain = symbol_plain(name);
+	if (!*plain)
+		return -ENOMEM;
+	if (symbol || !fnmatch(s->where->text, *plain, 0))
+		return 1;
+	free(*plain);
+	*plain = NULL;
+	return 0;
+}
+
+/* Calls of it would be missed, or its arguments be taken for what they are not. */
+static bool take_clone(struct search *s, const struct elf_function *function, size_t stem)
+{
+	char *name = strndup(function->name, stem), *plain = NULL;
+	int meant = name ? is_meant(s, name, &plain) : -ENOMEM;
+
+	free(name);
+	free(plain);
+	if (meant < 0)
+		no_memory(s);
+	else if (meant && !is_said(s, function->name))
+		fail(s, -ENOTSUP,
+		     "the compiler has changed the arguments of a function (%s): name that one as well "
+		     "if you know them, or build with -fno-ipa-sra -fno-ipa-cp",
+		     function->name);
+	return !s->err;
+}
+
+/* .symtab and .dynsym may both have it. Cold parts of functions are found by what jumps to them. */
+static bool take_symbol(const struct elf_function *function, void *context)
+{
+	struct search *s = context;
+	const char *suffix = clone_suffix(function->name);
+	char *name;
+	int meant;
+
+	if (strstr(function->name, ".cold"))
+		return true;
+	if (suffix && !is_said(s, function->name))
+		return take_clone(s, function, (size_t)(suffix - function->name));
+	meant = is_meant(s, function->name, &name);
+	if (meant < 0)
+		no_memory(s);
+	if (meant <= 0 || was_met(s, function->address)) {
+		free(name);
+		return !s->err;
+	}
+	return !add_function(s, function, name);
+}
+
+static int find_symbols(struct search *s)
+{
+	int err = elf_symbols_each(&s->image, take_symbol, s);
+
+	if (s->err)
+		return s->err;
+	if (err)
+		return fail(s, err, "its symbols cannot be read");
+	if (s->found)
+		return 0;
+	return fail(s, -ENOENT, "no function %s %s: is it inlined, or the file stripped?",
+		    s->where->kind == RECIPE_GLOB ? "matches" : "is", s->where->text);
+}
+
+/* The address of an offset in the file, in its code. */
+static bool address_of(const struct search *s, uint64_t offset, uint64_t *out)
+{
+	for (size_t i = 0; i < s->image.segments; i++) {
+		GElf_Phdr load;
+
+		if (!gelf_getphdr(s->image.elf, (int)i, &load) || load.p_type != PT_LOAD ||
+		    !(load.p_flags & PF_X) || offset - load.p_offset >= load.p_filesz)
+			continue;
+		*out = load.p_vaddr + (offset - load.p_offset);
+		return true;
+	}
+	return false;
+}
+
+static char *offset_name(uint64_t offset)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "0x%llx", (unsigned long long)offset);
+	return strdup(text);
+}
+
+static int find_offset(struct search *s)
+{
+	struct elf_function function;
+	struct insn_site site = { 0 };
+	struct insn_code code;
+	const char *wrong;
+	uint64_t address;
+	int rule;
+
+	if (!address_of(s, s->where->offset, &address))
+		return fail(s, -EINVAL, "0x%llx is not in its code",
+			    (unsigned long long)s->where->offset);
+	if (!elf_ranges_find(s->ranges, address, &function))
+		return fail(s, -ENOENT, "no function is known at 0x%llx: no symbol, no .eh_frame",
+			    (unsigned long long)s->where->offset);
+	if (s->where->kind == RECIPE_FUNCTION && function.address != address)
+		return fail(s, -EINVAL, "0x%llx is not where a function begins, but 0x%llx into one",
+			    (unsigned long long)s->where->offset,
+			    (unsigned long long)(address - function.address));
+	if (s->where->kind == RECIPE_FUNCTION)
+		return add_function(s, &function,
+				    *function.name ? symbol_plain(function.name)
+						   : offset_name(s->where->offset));
+	if (!find_code(address, &code, s))
+		return fail(s, -EINVAL, "its code cannot be read");
+	wrong = insn_site(&code, address, &site.cost);
+	if (wrong)
+		return fail(s, -EINVAL, "0x%llx: %s", (unsigned long long)s->where->offset, wrong);
+	rule = add_rule(s, offset_name(s->where->offset), NULL);
+	site.address = address;
+	return rule < 0 ? rule : add_at(s, rule, RECIPE_ALL, &site);
+}
+
+static bool is_named(const struct recipe_where *where, const struct elf_stapsdt *probe)
+{
+	size_t size = strlen(probe->provider);
+
+	return !strncmp(where->text, probe->provider, size) && where->text[size] == ':' &&
+	       !strcmp(where->text + size + 1, probe->name);
+}
+
+/* What the kernel counts in, so that the program knows that it is watched. */
+static bool locate_semaphore(const struct search *s, uint64_t address, uint64_t *out)
+{
+	return !address || (elf_image_offset(&s->image, address, 2, PF_W, out) &&
+			    !elf_image_is_relro(&s->image, address, 2));
+}
+
+static void take_probe(const struct elf_stapsdt *probe, void *context)
+{
+	struct search *s = context;
+	struct recipe_site site = { .hit = RECIPE_ALL };
+	const uint8_t *code;
+	char *name;
+	int rule;
+
+	if (s->err || !probe->name || !probe->arguments || !is_named(s->where, probe))
+		return;
+	code = elf_code(&s->image, probe->site, 1);
+	/* A note of what the linker has left out. */
+	if (!code || !elf_image_offset(&s->image, probe->site, 1, PF_X, &site.offset) ||
+	    !locate_semaphore(s, probe->semaphore, &site.semaphore))
+		return;
+	if (asprintf(&name, "%s:%s", probe->provider, probe->name) < 0)
+		name = NULL;
+	rule = add_rule(s, name, probe->arguments);
+	if (rule < 0)
+		return;
+	s->found++;
+	site.rule = (uint32_t)rule;
+	site.cost = *code == 0x90 ? INSN_EMULATED : INSN_STEPPED;
+	add_site(s, &site);
+}
+
+static int find_probes(struct search *s)
+{
+	elf_stapsdt_each(&s->image, take_probe, s);
+	if (!s->err && !s->found)
+		fail(s, -ENOENT, "it has no USDT probe %s: bpftrace -l 'usdt:%s:*' lists them",
+		     s->where->text, s->path);
+	return s->err;
+}
+
+static int find_place(struct search *s)
+{
+	s->found = 0;
+	switch (s->where->kind) {
+	case RECIPE_PROBE:
+		return find_probes(s);
+	case RECIPE_SYMBOL:
+	case RECIPE_GLOB:
+		return find_symbols(s);
+	default:
+		return find_offset(s);
+	}
+}
+
+/* ---- All of a file ---- */
+
+static int find_all(struct search *s, size_t target)
+{
+	for (size_t i = 0; i < s->recipes->steps_count; i++) {
+		s->step = &s->recipes->steps[i];
+		s->number = (uint32_t)i;
+		if (s->step->target != target)
+			continue;
+		for (size_t j = 0; j < s->step->wheres_count; j++) {
+			s->where = &s->step->wheres[j];
+			if (find_place(s))
+				return s->err;
+		}
+	}
+	s->where = NULL;
+	return 0;
+}
+
+static int open_file(struct search *s, int fd)
+{
+	int err = s->opened ? 0 : elf_image_open(&s->image, fd);
+
+	if (s->opened)
+		return 0;
+	if (err)
+		return fail(s, err, "it cannot be read as an ELF file");
+	s->opened = true;
+	s->out = calloc(1, sizeof(*s->out));
+	s->ranges = elf_ranges_new(&s->image);
+	return s->out && s->ranges ? 0 : no_memory(s);
+}
+
+static int find_target(struct search *s, size_t target, int fd, const struct elfnote *note)
+{
+	s->target = &s->recipes->targets[target];
+	s->where = NULL;
+	if (!recipe_target_is(s->target, s->path))
+		return 0;
+	if (!recipe_target_fits(s->target, note))
+		return fail(s, -EKEYREJECTED,
+			    "it has another build-id than the recipe is for: not probed");
+	return open_file(s, fd) ? s->err : find_all(s, target);
+}
+
+int recipe_sites_find(const struct recipes *recipes, int fd, const char *path,
+		      const struct elfnote *note, struct recipe_sites **out, char *why,
+		      size_t why_size)
+{
+	struct search s = { .recipes = recipes, .path = path, .why = why, .why_size = why_size };
+
+	for (size_t i = 0; !s.err && i < recipes->targets_count; i++)
+		find_target(&s, i, fd, note);
+	elf_ranges_free(s.ranges);
+	if (s.opened)
+		elf_image_close(&s.image);
+	if (s.err) {
+		recipe_sites_free(s.out);
+		s.out = NULL;
+	}
+	*out = s.out;
+	return s.err;
+}
+
+void recipe_sites_free(struct recipe_sites *sites)
+{
+	if (!sites)
+		return;
+	for (size_t i = 0; i < sites->rules_count; i++)
+		free(sites->rules[i].function);
+	free(sites);
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * recipe_sites.h - what a recipe means in a file: which instructions, and what a hit of each tells
+ *
+ * Nothing is guessed: a function that is not there, whose end cannot be probed, or an instruction where
+ * there must be no probe is refused, and so is all of that file. The file may be hostile, as for
+ * elf_image.h. Library code: does not print.
+ */
+#ifndef RECIPE_SITES_H
+#define RECIPE_SITES_H
+
+#include "elfnote.h"
+#include "insn.h"
+#include "recipe.h"
+
+#define RECIPE_SITES_MAX 1024 /* of one file */
+#define RECIPE_RULES_MAX 256
+
+/* What runs when it is hit. */
+enum recipe_hit {
+	RECIPE_ENTER,
+	RECIPE_LEAVE,       /* at a `ret` */
+	RECIPE_LEAVE_RETURN, /* by a uretprobe at the entry */
+	RECIPE_ALL,         /* all is there at once */
+	RECIPE_HITS,
+};
+
+struct recipe_site {
+	enum recipe_hit hit;
+	uint32_t rule;      /* of `rules` */
+	uint64_t offset;    /* in the file */
+	uint64_t semaphore; /* likewise; 0: none */
+	int32_t below;      /* of the cookie */
+	enum insn_cost cost;
+};
+
+struct recipe_rule {
+	struct pb_rule rule;
+	char *function; /* as people know it, or the probe or offset that it is of */
+	const struct recipe_where *where;
+};
+
+struct recipe_sites {
+	struct recipe_site sites[RECIPE_SITES_MAX];
+	size_t sites_count;
+	struct recipe_rule rules[RECIPE_RULES_MAX];
+	size_t rules_count;
+};
+
+/*
+ * Of all targets that are this file: `path` is what maps calls it, `note` what elfnote_read() says of it.
+ * 0, with NULL in *out where no target is; to be freed with recipe_sites_free(). -errno with one line in
+ * `why`; -EKEYREJECTED: a target is this file, of another build.
+ */
+int recipe_sites_find(const struct recipes *recipes, int fd, const char *path,
+		      const struct elfnote *note, struct recipe_sites **out, char *why,
+		      size_t why_size);
+void recipe_sites_free(struct recipe_sites *sites);
+
+#endif /* RECIPE_SITES_H */

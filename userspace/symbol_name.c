@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT */
+#include "symbol_name.h"
+
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <libiberty/demangle.h>
+
+char *symbol_plain(const char *name)
+{
+	char *plain = cplus_demangle(name, DMGL_AUTO | DMGL_PARAMS | DMGL_ANSI);
+
+	return plain ? plain : strdup(name);
+}
+
+/* A part of a name; angle brackets in it are balanced, or it is all. */
+struct part {
+	const char *at;
+	size_t size;
+};
+
+static bool is_separator(const char *at, const char *end)
+{
+	return end - at >= 2 && at[0] == ':' && at[1] == ':';
+}
+
+/* An arrow is no bracket. */
+static int depth_after(const char *at, const char *begin, int depth)
+{
+	if (*at == '<')
+		return depth + 1;
+	if (*at == '>' && (at == begin || at[-1] != '-'))
+		return depth - 1;
+	return depth;
+}
+
+/* Without arguments and what is behind them. */
+static struct part without_arguments(struct part name)
+{
+	int depth = 0;
+
+	for (size_t i = 0; i < name.size; i++) {
+		if (name.at[i] == '(' && depth == 0 && i)
+			return (struct part){ name.at, i };
+		depth = depth_after(name.at + i, name.at, depth);
+	}
+	return name;
+}
+
+/* What is in front of the last :: that is in no brackets; false: there is none. */
+static bool owner_of(struct part name, struct part *out)
+{
+	const char *end = name.at + name.size, *found = NULL;
+	int depth = 0;
+
+	for (const char *at = name.at; at < end; at++) {
+		if (depth == 0 && is_separator(at, end))
+			found = at;
+		depth = depth_after(at, name.at, depth);
+	}
+	*out = (struct part){ name.at, found ? (size_t)(found - name.at) : 0 };
+	return found && found > name.at;
+}
+
+/* "T" of "<T as Trait>" and of "<T>". */
+static struct part without_trait(struct part name)
+{
+	static const char as[] = " as ";
+	int depth = 0;
+
+	if (name.size < 2 || name.at[0] != '<' || name.at[name.size - 1] != '>')
+		return name;
+	name.at++;
+	name.size -= 2;
+	for (size_t i = 0; i < name.size; i++) {
+		if (depth == 0 && name.size - i > strlen(as) &&
+		    !strncmp(name.at + i, as, strlen(as)))
+			return (struct part){ name.at, i };
+		depth = depth_after(name.at + i, name.at, depth);
+	}
+	return name;
+}
+
+/* The last of a path, without what is in brackets behind it. */
+static struct part last_of(struct part name)
+{
+	const char *end = name.at + name.size, *bracket = NULL;
+	struct part last = name;
+	int depth = 0;
+
+	for (const char *at = name.at; at < end; at++) {
+		if (depth == 0 && is_separator(at, end)) {
+			last = (struct part){ at + 2, (size_t)(end - at - 2) };
+			bracket = NULL;
+		}
+		if (depth == 0 && *at == '<' && !bracket && at > last.at)
+			bracket = at;
+		depth = depth_after(at, name.at, depth);
+	}
+	if (bracket)
+		last.size = (size_t)(bracket - last.at);
+	while (last.size && last.at[last.size - 1] == ':')
+		last.size--;
+	return last;
+}
+
+void symbol_owner(const char *demangled, char *out, size_t size)
+{
+	struct part name = without_arguments((struct part){ demangled, strlen(demangled) });
+	struct part owner;
+
+	name = owner_of(name, &owner) ? last_of(without_trait(owner)) : last_of(name);
+	if (name.size >= size)
+		name.size = size - 1;
+	memcpy(out, name.at, name.size);
+	out[name.size] = '\0';
+}

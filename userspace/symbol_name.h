@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+/* symbol_name.h - functions' names as people know them: C++'s, and Rust's of both kinds. Pure. */
+#ifndef SYMBOL_NAME_H
+#define SYMBOL_NAME_H
+
+#include <stddef.h>
+
+/* As nm -C has it; a copy of `name` where it is not mangled. To be freed; NULL when out of memory. */
+char *symbol_plain(const char *name);
+
+/*
+ * Whose method it is: "Parse" of "ingest::Parse<int>::submit(Message)" and of
+ * "<ingest::Parse<T> as Step>::submit"; the function itself where it is nobody's. Cut to `size`.
+ */
+void symbol_owner(const char *demangled, char *out, size_t size);
+
+#endif /* SYMBOL_NAME_H */
