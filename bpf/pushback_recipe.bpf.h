@@ -328,9 +328,9 @@ int pushback_enter(struct pt_regs *ctx)
 	frame->place = PB_PLACE(rule->step, instance);
 	frame->rule = cookie >> 32;
 	frame->refused = 0;
-	if (rule->message.kind && (read_source(ctx, &rule->message, &message) ||
-				   bpf_probe_read_user(frame->words, sizeof(frame->words),
-						       (void *)message))) {
+	if (rule->message.kind &&
+	    (read_source(ctx, &rule->message, &message) ||
+	     bpf_probe_read_user(frame->words, sizeof(frame->words), (void *)message))) {
 		lose(PB_LOSS_SOURCE_UNREAD, 1);
 		return 0;
 	}
@@ -372,7 +372,8 @@ static __always_inline int result_of(struct pt_regs *ctx, const struct pb_rule *
 		*outcome = is_handed_back(frame, result) ? PUSHBACK_REJECTED : PUSHBACK_ACCEPTED;
 	else
 		*outcome = outcome_of(rule, result);
-	if (*outcome == PUSHBACK_REJECTED && frame->refused && !(rule->flags & PB_RULE_OWN_REFUSALS))
+	if (*outcome == PUSHBACK_REJECTED && frame->refused &&
+	    !(rule->flags & PB_RULE_OWN_REFUSALS))
 		*outcome = PUSHBACK_PROPAGATED;
 	return 0;
 }

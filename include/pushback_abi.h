@@ -225,9 +225,9 @@ struct pb_object {
  * entry. Its instance number has this bit, its place is where the instance is and, above that, which
  * step of the recipe: an object may begin with the object of its next step.
  */
-#define PB_FOREIGN       (1ull << 63)
-#define PB_PLACE_SHIFT   57
-#define PB_MAX_KINDS     64 /* steps of all recipes together */
+#define PB_FOREIGN     (1ull << 63)
+#define PB_PLACE_SHIFT 57
+#define PB_MAX_KINDS   64 /* steps of all recipes together */
 #define PB_PLACE(kind, at) \
 	((uint64_t)((kind) + 1) << PB_PLACE_SHIFT | ((at) & ((1ull << PB_PLACE_SHIFT) - 1)))
 
@@ -257,10 +257,12 @@ struct pb_range {
 
 enum pb_rule_kind {
 	PB_RULE_SUBMIT = 0, /* the result is the outcome */
-	PB_RULE_POLL = 1,   /* what it submits meanwhile is handed on; ACCEPTED says that it is ready */
-	PB_RULE_END = 2,    /* the instance is destroyed */
+	PB_RULE_POLL =
+		1, /* what it submits meanwhile is handed on; ACCEPTED says that it is ready */
+	PB_RULE_END = 2, /* the instance is destroyed */
 };
-#define PB_RULE_OWN_REFUSALS 0x1u /* its refusals are its own, whatever the next step did just before */
+#define PB_RULE_OWN_REFUSALS \
+	0x1u /* its refusals are its own, whatever the next step did just before */
 
 /* Map `rules`: what a site means. Written by the loader before it attaches, for as long as it is. */
 struct pb_rule {
@@ -280,7 +282,7 @@ struct pb_rule {
 
 /* Map `threads`: the calls that a thread is in, the outermost first. */
 struct pb_frame {
-	uint64_t stack;    /* pointer at entry */
+	uint64_t stack; /* pointer at entry */
 	uint64_t place;
 	uint64_t words[3]; /* of the message */
 	uint32_t rule;

@@ -25,7 +25,7 @@ struct agent_options {
 	const char *const *tag_from; /* NULL-terminated or NULL */
 	struct matcher_options match;
 	const char *const *recipes; /* files, NULL-terminated or NULL; see recipe.h */
-	bool origin;      /* series are told apart by container: see labels.h */
+	bool origin;                /* series are told apart by container: see labels.h */
 	uint64_t idle_ns; /* files that nobody has mapped for so long are let go; 0: never */
 	uint64_t interval_ns;
 	bool once;   /* one interval, then the end */

@@ -23,7 +23,7 @@ struct attached {
 	int link_fd; /* multi, or -1 */
 	struct bpf_link *links[ELFNOTE_SITES_MAX];
 	size_t links_count;
-	size_t sites; /* 0: nothing is attached */
+	size_t sites;                   /* 0: nothing is attached */
 	struct attached_recipe *recipe; /* NULL: there is none for it */
 	/* Of a pinned one: what was attached, and whether the link runs another version's code. */
 	uint64_t hash;

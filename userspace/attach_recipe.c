@@ -147,8 +147,7 @@ static int attach_multi(const struct attach *a, const char *path, const struct a
 		.attach_type = MULTI_LINK_TYPE,
 		.path = (uint64_t)(uintptr_t)path,
 		.offsets = (uint64_t)(uintptr_t)arrays->offsets,
-		.ref_ctr_offsets =
-			arrays->semaphore ? (uint64_t)(uintptr_t)arrays->semaphores : 0,
+		.ref_ctr_offsets = arrays->semaphore ? (uint64_t)(uintptr_t)arrays->semaphores : 0,
 		.cookies = (uint64_t)(uintptr_t)arrays->cookies,
 		.count = arrays->count,
 		.multi_flags = hits[hit].at_return ? MULTI_RETURN : 0,

@@ -111,7 +111,8 @@ static int check(const void *settings, char *why, size_t why_size)
 	}
 	if ((s->pin || s->pin_dir) && s->agent.recipe_files.count) {
 		snprintf(why, why_size,
-			 "--pin keeps our own probes only: leave out --recipe, or run a second agent "
+			 "--pin keeps our own probes only: leave out --recipe, or run a second "
+			 "agent "
 			 "for it");
 		return -EINVAL;
 	}

@@ -141,7 +141,8 @@ static int attach_target(struct visit *v, bool no_multi)
 		const struct doctor_file *file = &t->files[i];
 
 		if (file->note.sites_count)
-			err = attach_file(v->attach, file->fd, &file->id, &file->note, NULL, v->why);
+			err = attach_file(v->attach, file->fd, &file->id, &file->note, NULL,
+					  v->why);
 	}
 	if (err)
 		return err;

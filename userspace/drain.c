@@ -328,7 +328,8 @@ static bool is_foreign(const struct item *item)
 /* In its process's memory. */
 static bool is_living(const struct drain *d, const struct item *item)
 {
-	return item->whole && !is_foreign(item) && !item->seen->ended && !(d->map.values[item->at].flags & PB_STEP_DEAD);
+	return item->whole && !is_foreign(item) && !item->seen->ended &&
+	       !(d->map.values[item->at].flags & PB_STEP_DEAD);
 }
 
 /* Into the memory of those that live, or of those of them that were read by themselves. */

@@ -129,10 +129,9 @@ static uint64_t find_base(const struct elf_image *image)
 size_t elf_stapsdt_each(struct elf_image *image,
 			void (*fn)(const struct elf_stapsdt *probe, void *context), void *context)
 {
-	struct reader reader = { .base = find_base(image),
-				 .budget = NOTE_BYTES_MAX,
-				 .fn = fn,
-				 .context = context };
+	struct reader reader = {
+		.base = find_base(image), .budget = NOTE_BYTES_MAX, .fn = fn, .context = context
+	};
 
 	for (size_t i = 1; i < image->sections; i++) {
 		Elf_Scn *handle = elf_getscn(image->elf, i);

@@ -11,8 +11,8 @@
 #include "elf_image.h"
 
 struct elf_stapsdt {
-	uint64_t site;        /* addresses, where the sections are now */
-	uint64_t semaphore;   /* 0: none */
+	uint64_t site;      /* addresses, where the sections are now */
+	uint64_t semaphore; /* 0: none */
 	const char *provider;
 	const char *name;      /* NULL: the note ends before */
 	const char *arguments; /* likewise */

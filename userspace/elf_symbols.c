@@ -181,7 +181,8 @@ static void add_frame(struct elf_ranges *r, const Elf_Data *data, uint64_t addre
 		add(&function, r);
 }
 
-static void add_frames(struct elf_ranges *r, const struct elf_image *image, const GElf_Shdr *section)
+static void add_frames(struct elf_ranges *r, const struct elf_image *image,
+		       const GElf_Shdr *section)
 {
 	unsigned char ident[EI_NIDENT] = { [EI_CLASS] = ELFCLASS64, [EI_DATA] = ELFDATA2LSB };
 	Elf_Data data = { .d_buf = image->memory + section->sh_offset,
@@ -191,7 +192,8 @@ static void add_frames(struct elf_ranges *r, const struct elf_image *image, cons
 	Dwarf_CFI_Entry entry;
 	Dwarf_Off at = 0, next;
 
-	while (!r->no_memory && !dwarf_next_cfi(ident, &data, true, at, &next, &entry) && next > at) {
+	while (!r->no_memory && !dwarf_next_cfi(ident, &data, true, at, &next, &entry) &&
+	       next > at) {
 		if (!dwarf_cfi_cie_p(&entry))
 			add_frame(r, &data, section->sh_addr, &entry.fde);
 		at = next;

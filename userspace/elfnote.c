@@ -25,7 +25,7 @@ static const uint8_t nop[] = { 0x1f, 0x20, 0x03, 0xd5 };
 struct reader {
 	struct elf_image image;
 	uint64_t build_id_budget; /* bytes that may still be read */
-	size_t notes; /* of our provider */
+	size_t notes;             /* of our provider */
 	struct elfnote *out;
 };
 

@@ -81,8 +81,9 @@ struct finder *finder_new(const struct finder_options *options, struct attach *a
 {
 	struct finder *f = calloc(1, sizeof(*f));
 	struct attach_maps maps;
-	struct watch_options watch = { .meet = meet, .context = f, .idle_ns = options->idle_ns,
-				       .recipes = options->recipes };
+	struct watch_options watch = {
+		.meet = meet, .context = f, .idle_ns = options->idle_ns, .recipes = options->recipes
+	};
 
 	if (!f)
 		return NULL;

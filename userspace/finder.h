@@ -26,8 +26,8 @@ struct finder_options {
 	struct matcher *matcher;  /* may be NULL, as the next */
 	struct silent *silent;
 	const struct recipes *recipes; /* likewise */
-	bool seldom;      /* nobody waits for those that may be silent */
-	uint64_t idle_ns; /* what nobody has mapped for so long is let go; 0: never */
+	bool seldom;                   /* nobody waits for those that may be silent */
+	uint64_t idle_ns;              /* what nobody has mapped for so long is let go; 0: never */
 };
 
 /* What is in `options` and the attach stay the caller's. NULL when out of memory. */

@@ -22,7 +22,7 @@ struct scan {
 	struct insn_function *out;
 	struct insn_code parts[PARTS_MAX];
 	size_t parts_count;
-	uint64_t first_target;   /* the lowest that something jumps to behind its beginning */
+	uint64_t first_target;     /* the lowest that something jumps to behind its beginning */
 	uint64_t outside[FAR_MAX]; /* where it jumps to, out of all parts so far */
 	size_t outside_count;
 	bool jumps_anywhere; /* by a register, and not by a table */
@@ -279,7 +279,10 @@ int insn_function(const struct insn_code *code, const struct insn_options *optio
 		  struct insn_function *out, uint64_t *wrong)
 {
 	struct scan s = {
-		.options = options, .out = out, .parts = { *code }, .parts_count = 1,
+		.options = options,
+		.out = out,
+		.parts = { *code },
+		.parts_count = 1,
 		.first_target = UINT64_MAX,
 	};
 	bool ok;
@@ -323,7 +326,8 @@ const char *insn_site(const struct insn_code *code, uint64_t at, enum insn_cost 
 	/* Kernels of 6.18 on put a call there, which writes below the stack pointer. */
 	if (!why && five &&
 	    (!left || !cs_disasm_iter(handle, &bytes, &left, &address, insn) || !is_ret(insn)))
-		why = "it is a nop of five bytes before something other than a return: kernels from "
+		why = "it is a nop of five bytes before something other than a return: kernels "
+		      "from "
 		      "6.18 on may overwrite the function's red zone there";
 	close_decoder(handle, insn);
 	return why;

@@ -36,8 +36,8 @@ struct insn_function {
 	struct insn_site entry; /* what it needs is as it was at entry */
 	struct insn_site returns[INSN_RETURNS_MAX];
 	size_t returns_count;
-	uint64_t tail_call;     /* address of one jump to another function, 0: there is none */
-	bool too_many;          /* returns */
+	uint64_t tail_call; /* address of one jump to another function, 0: there is none */
+	bool too_many;      /* returns */
 };
 
 struct insn_code {

@@ -56,7 +56,7 @@ void recipes_free(struct recipes *r)
 
 /* The first reason stands. Returns 0, which is inih's error. */
 __attribute__((format(printf, 3, 4))) static int fail(struct reading *r, int line,
-						       const char *format, ...)
+						      const char *format, ...)
 {
 	va_list args;
 	int used;
@@ -128,10 +128,11 @@ static int set_where(struct reading *r, unsigned int which, const char *value)
 	for (i = 0; i < 5 && (strlen(kinds[i]) != size || strncmp(value, kinds[i], size)); i++)
 		;
 	if (i == 5 || !*rest)
-		return fail(r, r->line,
-			    "%s: where is symbol NAME, glob PATTERN, function OFFSET, site OFFSET or "
-			    "usdt PROVIDER:NAME",
-			    value);
+		return fail(
+			r, r->line,
+			"%s: where is symbol NAME, glob PATTERN, function OFFSET, site OFFSET or "
+			"usdt PROVIDER:NAME",
+			value);
 	if (step->wheres_count == RECIPE_WHERES_MAX)
 		return fail(r, r->line, "more than %d places in one step", RECIPE_WHERES_MAX);
 	where.kind = (enum recipe_site_kind)i;
@@ -160,10 +161,11 @@ static int set_value(struct reading *r, unsigned int which, const char *value)
 		return 1;
 	if (recipe_value_parse(value, values[which]))
 		return 1;
-	return fail(r, r->line,
-		    "%s: a value is [u8..s64] [*]PLACE[+N], PLACE arg1..arg6, return, usdt1..usdt12 "
-		    "or %%REGISTER",
-		    value);
+	return fail(
+		r, r->line,
+		"%s: a value is [u8..s64] [*]PLACE[+N], PLACE arg1..arg6, return, usdt1..usdt12 "
+		"or %%REGISTER",
+		value);
 }
 
 /* Which values mean what is looked at once it is known whether they are signed. */
@@ -236,21 +238,22 @@ static int end_section(struct reading *r)
 
 	r->step = NULL;
 	if (!step)
-		return !r->in_target || target_of(r)->path ?
-			       1 :
-			       fail(r, target_of(r)->line, "the target has no path");
+		return !r->in_target || target_of(r)->path
+			       ? 1
+			       : fail(r, target_of(r)->line, "the target has no path");
 	if (!was_given(step, "submit"))
 		return fail(r, step->line, "the step has no submit");
 	if (!was_given(step, "instance"))
 		return fail(r, step->line,
 			    "the step has no instance: where its pointer is (arg1), or none");
 	if (!was_given(step, "result"))
-		return fail(r, step->line, "the step has no result: where it is, as \"s32 return\"");
-	if (step->message.place && step->values.ranges_count)
 		return fail(r, step->line,
-			    "with message the result has no values: refused is what is handed back");
-	if (!step->message.place &&
-	    (!was_given(step, "accepted") || !was_given(step, "rejected")))
+			    "the step has no result: where it is, as \"s32 return\"");
+	if (step->message.place && step->values.ranges_count)
+		return fail(
+			r, step->line,
+			"with message the result has no values: refused is what is handed back");
+	if (!step->message.place && (!was_given(step, "accepted") || !was_given(step, "rejected")))
 		return fail(r, step->line, "the step has not both accepted and rejected values");
 	return 1;
 }

@@ -39,8 +39,8 @@ struct search {
 	size_t why_size;
 };
 
-__attribute__((format(printf, 3, 4))) static int fail(struct search *s, int err,
-						       const char *format, ...)
+__attribute__((format(printf, 3, 4))) static int fail(struct search *s, int err, const char *format,
+						      ...)
 {
 	va_list args;
 	int used;
@@ -80,7 +80,8 @@ static int bind_result(struct search *s, const char *usdt, struct pb_rule *rule)
 
 	if (s->where->rule == PB_RULE_SUBMIT) {
 		if (bind(s, "result", &step->result, usdt, &rule->result) ||
-		    (step->message.place && bind(s, "message", &step->message, usdt, &rule->message)))
+		    (step->message.place &&
+		     bind(s, "message", &step->message, usdt, &rule->message)))
 			return s->err;
 		return 0;
 	}
@@ -139,10 +140,9 @@ static int add_site(struct search *s, const struct recipe_site *site)
 /* At an address of the file's code. */
 static int add_at(struct search *s, int rule, enum recipe_hit hit, const struct insn_site *at)
 {
-	struct recipe_site site = { .hit = hit,
-				    .rule = (uint32_t)rule,
-				    .below = (int32_t)at->below,
-				    .cost = at->cost };
+	struct recipe_site site = {
+		.hit = hit, .rule = (uint32_t)rule, .below = (int32_t)at->below, .cost = at->cost
+	};
 
 	if (!elf_image_offset(&s->image, at->address, 1, PF_X, &site.offset))
 		return fail(s, -EINVAL, "%s is not in its code", s->out->rules[rule].function);
@@ -173,11 +173,12 @@ static void need(struct insn_options *options, const struct recipe_value *value)
 
 static int refuse_tail_call(struct search *s, const struct insn_function *f, const char *function)
 {
-	return fail(s, -ENOTSUP,
-		    "%s ends by a jump to another function (at 0x%llx): its result cannot be read "
-		    "there; name that function, or set returns = uretprobe if no exception or panic "
-		    "passes through it",
-		    function, (unsigned long long)f->tail_call);
+	return fail(
+		s, -ENOTSUP,
+		"%s ends by a jump to another function (at 0x%llx): its result cannot be read "
+		"there; name that function, or set returns = uretprobe if no exception or panic "
+		"passes through it",
+		function, (unsigned long long)f->tail_call);
 }
 
 static struct insn_site begin_of(const struct insn_code *code)
@@ -322,7 +323,8 @@ static bool take_clone(struct search *s, const struct elf_function *function, si
 		no_memory(s);
 	else if (meant && !is_said(s, function->name))
 		fail(s, -ENOTSUP,
-		     "the compiler has changed the arguments of a function (%s): name that one as well "
+		     "the compiler has changed the arguments of a function (%s): name that one as "
+		     "well "
 		     "if you know them, or build with -fno-ipa-sra -fno-ipa-cp",
 		     function->name);
 	return !s->err;
@@ -403,7 +405,8 @@ static int find_offset(struct search *s)
 		return fail(s, -ENOENT, "no function is known at 0x%llx: no symbol, no .eh_frame",
 			    (unsigned long long)s->where->offset);
 	if (s->where->kind == RECIPE_FUNCTION && function.address != address)
-		return fail(s, -EINVAL, "0x%llx is not where a function begins, but 0x%llx into one",
+		return fail(s, -EINVAL,
+			    "0x%llx is not where a function begins, but 0x%llx into one",
 			    (unsigned long long)s->where->offset,
 			    (unsigned long long)(address - function.address));
 	if (s->where->kind == RECIPE_FUNCTION)

@@ -19,9 +19,9 @@
 /* What runs when it is hit. */
 enum recipe_hit {
 	RECIPE_ENTER,
-	RECIPE_LEAVE,       /* at a `ret` */
+	RECIPE_LEAVE,        /* at a `ret` */
 	RECIPE_LEAVE_RETURN, /* by a uretprobe at the entry */
-	RECIPE_ALL,         /* all is there at once */
+	RECIPE_ALL,          /* all is there at once */
 	RECIPE_HITS,
 };
 

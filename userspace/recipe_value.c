@@ -18,30 +18,49 @@ struct reg {
 #if defined(__x86_64__)
 #define AT(field) offsetof(struct pt_regs, field)
 /* Each by all of its names: a note says how wide the value is by which of them it uses. */
-#define REG(field, q, d, w, b) \
-	{ q, 8, AT(field) }, { d, 4, AT(field) }, { w, 2, AT(field) }, { b, 1, AT(field) }
+#define REG(field, q, d, w, b)                                         \
+	{ q, 8, AT(field) }, { d, 4, AT(field) }, { w, 2, AT(field) }, \
+	{                                                              \
+		b, 1, AT(field)                                        \
+	}
 #define REG_N(n) REG(r##n, "r" #n, "r" #n "d", "r" #n "w", "r" #n "b")
 static const struct reg regs[] = {
-	REG(rax, "rax", "eax", "ax", "al"),  REG(rbx, "rbx", "ebx", "bx", "bl"),
-	REG(rcx, "rcx", "ecx", "cx", "cl"),  REG(rdx, "rdx", "edx", "dx", "dl"),
-	REG(rsi, "rsi", "esi", "si", "sil"), REG(rdi, "rdi", "edi", "di", "dil"),
-	REG(rbp, "rbp", "ebp", "bp", "bpl"), REG(rsp, "rsp", "esp", "sp", "spl"),
-	REG_N(8),  REG_N(9),  REG_N(10), REG_N(11),
-	REG_N(12), REG_N(13), REG_N(14), REG_N(15),
+	REG(rax, "rax", "eax", "ax", "al"),
+	REG(rbx, "rbx", "ebx", "bx", "bl"),
+	REG(rcx, "rcx", "ecx", "cx", "cl"),
+	REG(rdx, "rdx", "edx", "dx", "dl"),
+	REG(rsi, "rsi", "esi", "si", "sil"),
+	REG(rdi, "rdi", "edi", "di", "dil"),
+	REG(rbp, "rbp", "ebp", "bp", "bpl"),
+	REG(rsp, "rsp", "esp", "sp", "spl"),
+	REG_N(8),
+	REG_N(9),
+	REG_N(10),
+	REG_N(11),
+	REG_N(12),
+	REG_N(13),
+	REG_N(14),
+	REG_N(15),
 };
 static const uint16_t arguments[RECIPE_ARGUMENTS] = {
 	AT(rdi), AT(rsi), AT(rdx), AT(rcx), AT(r8), AT(r9),
 };
 #define RETURNED AT(rax)
 #else
-#define X(n)                                                     \
-	{ "x" #n, 8, offsetof(struct user_pt_regs, regs) + 8 * (n) }, \
-	{ "w" #n, 4, offsetof(struct user_pt_regs, regs) + 8 * (n) }
+#define X(n)                                                             \
+	{ "x" #n, 8, offsetof(struct user_pt_regs, regs) + 8 * (n) },    \
+	{                                                                \
+		"w" #n, 4, offsetof(struct user_pt_regs, regs) + 8 * (n) \
+	}
 static const struct reg regs[] = {
-	X(0),  X(1),  X(2),  X(3),  X(4),  X(5),  X(6),  X(7),  X(8),  X(9),  X(10),
-	X(11), X(12), X(13), X(14), X(15), X(16), X(17), X(18), X(19), X(20), X(21),
-	X(22), X(23), X(24), X(25), X(26), X(27), X(28), X(29), X(30),
-	{ "sp", 8, offsetof(struct user_pt_regs, sp) },
+	X(0),  X(1),  X(2),  X(3),
+	X(4),  X(5),  X(6),  X(7),
+	X(8),  X(9),  X(10), X(11),
+	X(12), X(13), X(14), X(15),
+	X(16), X(17), X(18), X(19),
+	X(20), X(21), X(22), X(23),
+	X(24), X(25), X(26), X(27),
+	X(28), X(29), X(30), { "sp", 8, offsetof(struct user_pt_regs, sp) },
 };
 static const uint16_t arguments[RECIPE_ARGUMENTS] = { 0, 8, 16, 24, 32, 40 };
 #define RETURNED 0
@@ -107,8 +126,7 @@ static bool is_word(char c)
 
 static void take_type(const char **at, struct recipe_value *out)
 {
-	static const char *const types[] = { "u8",  "u16", "u32", "u64",
-					     "s8",  "s16", "s32", "s64" };
+	static const char *const types[] = { "u8", "u16", "u32", "u64", "s8", "s16", "s32", "s64" };
 
 	out->width = 8;
 	skip_spaces(at);

@@ -37,7 +37,8 @@ struct watch_options {
 	void *context;
 	/* What nobody has mapped for so long is let go. 0: never. */
 	uint64_t idle_ns;
-	const struct recipes *recipes; /* what is probed beside what has our probes; NULL: nothing */
+	const struct recipes
+		*recipes; /* what is probed beside what has our probes; NULL: nothing */
 };
 
 /* The attach stays the caller's; `options` may be NULL. NULL when out of memory. */

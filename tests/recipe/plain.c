@@ -15,8 +15,8 @@
 
 #include "plain.h"
 
-#define STEP __attribute__((noinline))
-#define CAPACITY 8
+#define STEP       __attribute__((noinline))
+#define CAPACITY   8
 #define CHAINS_MAX 8
 
 struct message {
