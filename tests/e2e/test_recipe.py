@@ -90,3 +90,69 @@ def test_counts_of_a_c_consumer(tmp_path, way):
         agent.end()
     is_busy(truth)
     held_against(agent, truth)
+
+
+def test_counts_with_perf_uprobes(tmp_path):
+    """As on kernels before 6.6."""
+    program = build(tmp_path, "-O2")
+    with watch(program, SOURCES / "plain.ini", "--no-multi") as agent:
+        truth = truth_of(program, SEED, 1000, 2)
+        agent.end()
+    held_against(agent, truth)
+
+
+def offset_of(program, function):
+    """In the file: where this function begins."""
+    symbols = run("nm", program).stdout.splitlines()
+    address = next(int(line.split()[0], 16) for line in symbols if line.endswith(f" {function}"))
+    for line in run("readelf", "-lW", program).stdout.splitlines():
+        fields = line.split()
+        if fields[:1] == ["LOAD"] and "E" in line[60:]:
+            offset, start, size = int(fields[1], 16), int(fields[2], 16), int(fields[4], 16)
+            if start <= address < start + size:
+                return address - start + offset
+    raise AssertionError(f"{function} is in no segment")
+
+
+def test_counts_of_a_stripped_consumer(tmp_path):
+    """Functions by their offsets; where they end, .eh_frame says."""
+    program = build(tmp_path, "-O2")
+    recipe = (SOURCES / "plain.ini").read_text()
+    for line in recipe.splitlines():
+        if " symbol " in line:
+            function = line.split()[-1]
+            recipe = recipe.replace(f"symbol {function}", f"function {offset_of(program, function):#x}")
+    assert run("strip", "--strip-all", program).returncode == 0
+    file = tmp_path / "stripped.ini"
+    file.write_text(recipe)
+    with watch(program, file) as agent:
+        truth = truth_of(program, SEED, 3000, 2)
+        agent.end()
+    is_busy(truth)
+    held_against(agent, truth)
+
+
+@pytest.mark.parametrize("flags", [["-O2"], ["-O0"], ["-O2", "-flto"]], ids=" ".join)
+def test_counts_of_a_cpp_consumer(tmp_path, flags):
+    """An exception passes through probed calls: it is caught as ever, and later counts are right."""
+    print("seed", SEED)
+    program = build(tmp_path, *flags, source="plain.cc", compiler="g++")
+    alone = run(program, SEED, 3000)
+    with watch(program, SOURCES / "plain_cc.ini") as agent:
+        watched = run(program, SEED, 3000)
+        agent.end()
+    assert (watched.stdout, watched.stderr, watched.returncode) == (alone.stdout, alone.stderr, 0)
+    truth = {line["step"]: line for line in map(json.loads, watched.stdout.splitlines())}
+    assert truth["Parse"]["send_backpressure_episodes"] > 10 and "caught 0" not in watched.stderr
+    held_against(agent, truth)
+
+
+@pytest.mark.parametrize("flags", [["-O2"], ["-O0"], ["-O2", "-DSEMAPHORE", "-D_SDT_HAS_SEMAPHORES=1"]], ids=" ".join)
+def test_counts_by_probes_of_its_own(tmp_path, flags):
+    print("seed", SEED)
+    program = build(tmp_path, *flags, source="plain_usdt.c")
+    with watch(program, SOURCES / "plain_usdt.ini") as agent:
+        truth = truth_of(program, SEED, 5000)
+        agent.end()
+    assert truth["queue"]["send_backpressure_episodes"] > 10
+    held_against(agent, truth)
