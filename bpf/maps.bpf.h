@@ -47,6 +47,14 @@ struct {
 	__type(value, struct pb_object);
 } objects SEC(".maps");
 
+/* Written by events, read by the loader: how often the sites of an object were hit, by PB_HIT_.... */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, PB_MAX_OBJECTS *PB_HITS);
+	__type(key, __u32);
+	__type(value, __u64);
+} hits SEC(".maps");
+
 /* Of recipes. Written by the loader before it attaches, read at each of their hits. */
 PB_HASH(rules, __u32, struct pb_rule, PB_MAX_RULES);
 /* Of recipes. Written and read by a thread's own hits; deleted at its end. */

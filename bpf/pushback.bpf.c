@@ -57,6 +57,15 @@ static __always_inline void count_change(void)
 		__sync_fetch_and_add(count, 1);
 }
 
+static __always_inline void count_hit(__u32 object, __u32 kind)
+{
+	__u32 key = object * PB_HITS + kind;
+	__u64 *count = bpf_map_lookup_elem(&hits, &key);
+
+	if (count)
+		__sync_fetch_and_add(count, 1);
+}
+
 /* A task that the verifier knows as one is read without a call. */
 static __always_inline void process_of(struct task_struct *task, struct pb_process_key *key)
 {
@@ -211,6 +220,9 @@ static __always_inline void set_baseline(struct pb_step *e, __u64 cookie, __u32 
 	e->base.forwarded = s->watch_forwarded;
 	e->base.refused = s->watch_refused;
 	e->seen_ns = s->watch_since;
+	e->object = number;
+	if (object && object->partly)
+		e->flags |= PB_STEP_PARTLY;
 	if (object && s->watch_since >= object->attached_ns)
 		return;
 	e->seen_ns = now;
@@ -473,6 +485,7 @@ int pushback_event(struct pt_regs *ctx)
 
 	if (!is_target(bpf_get_current_pid_tgid() >> 32))
 		return 0;
+	count_hit(bpf_get_attach_cookie(ctx) >> 8, PB_HIT_OWN);
 	process_of(bpf_get_current_task_btf(), &key.process);
 	e = refresh(&key, place);
 	if (!e && key.instance && step_new(&key, place))

@@ -96,6 +96,19 @@ static __always_inline struct pb_rule *rule_of(__u32 number)
 	return bpf_map_lookup_elem(&rules, &number);
 }
 
+/* What this site means, which was just hit; NULL: it is none of ours, or of a process that is not meant. */
+static __always_inline struct pb_rule *hit_rule(__u64 cookie)
+{
+	struct pb_rule *rule;
+
+	if (!is_target(bpf_get_current_pid_tgid() >> 32))
+		return NULL;
+	rule = rule_of(PB_COOKIE_RULE(cookie));
+	if (rule)
+		count_hit(rule->object, PB_COOKIE_HIT(cookie));
+	return rule;
+}
+
 /* At its first hit. What it did before we were there is not known, unless its process is younger. */
 static __always_inline void introduce_foreign(struct pb_step *e, const struct pb_step_key *key,
 					      const struct pb_rule *rule, __u64 now)
@@ -109,6 +122,9 @@ static __always_inline void introduce_foreign(struct pb_step *e, const struct pb
 	e->now.size = sizeof(e->now);
 	e->now.instance = key->instance;
 	e->now.watch_since = now;
+	e->object = rule->object;
+	if (rule->flags & PB_RULE_PARTLY)
+		e->flags |= PB_STEP_PARTLY;
 	e->seen_ns = now;
 	if (key->process.start_time < rule->attached_ns)
 		e->now.state = PUSHBACK_UNKNOWN | PUSHBACK_UNKNOWN << 1;
@@ -300,9 +316,7 @@ int pushback_enter(struct pt_regs *ctx)
 	struct pb_thread *thread;
 	struct pb_frame *frame;
 
-	if (!is_target(bpf_get_current_pid_tgid() >> 32))
-		return 0;
-	rule = rule_of(cookie >> 32);
+	rule = hit_rule(cookie);
 	if (!rule)
 		return 0;
 	if (read_source(ctx, &rule->instance, &instance)) {
@@ -326,7 +340,7 @@ int pushback_enter(struct pt_regs *ctx)
 	frame = &thread->frames[depth & (PB_MAX_FRAMES - 1)];
 	frame->stack = stack;
 	frame->place = PB_PLACE(rule->step, instance);
-	frame->rule = cookie >> 32;
+	frame->rule = PB_COOKIE_RULE(cookie);
 	frame->refused = 0;
 	if (rule->message.kind &&
 	    (read_source(ctx, &rule->message, &message) ||
@@ -388,9 +402,7 @@ int pushback_leave(struct pt_regs *ctx)
 	struct pb_rule *rule;
 	__u32 outcome;
 
-	if (!is_target(bpf_get_current_pid_tgid() >> 32))
-		return 0;
-	rule = rule_of(cookie >> 32);
+	rule = hit_rule(cookie);
 	thread = thread_of(false);
 	if (!rule || !thread)
 		return 0;
@@ -400,7 +412,7 @@ int pushback_leave(struct pt_regs *ctx)
 		return 0;
 	top = &thread->frames[(depth - 1) & (PB_MAX_FRAMES - 1)];
 	/* A call that was under way when we came. */
-	if (top->stack != stack || top->rule != cookie >> 32)
+	if (top->stack != stack || top->rule != PB_COOKIE_RULE(cookie))
 		return 0;
 	frame = *top;
 	thread->depth = depth - 1;
@@ -423,9 +435,7 @@ int pushback_site(struct pt_regs *ctx)
 	__u64 instance = 0, result = 0;
 	struct pb_rule *rule;
 
-	if (!is_target(bpf_get_current_pid_tgid() >> 32))
-		return 0;
-	rule = rule_of(bpf_get_attach_cookie(ctx) >> 32);
+	rule = hit_rule(bpf_get_attach_cookie(ctx));
 	if (!rule)
 		return 0;
 	if (read_source(ctx, &rule->instance, &instance)) {

@@ -67,8 +67,23 @@ enum pb_probe {
 };
 #define PB_COOKIE(object, probe) ((uint64_t)(object) << 8 | (probe))
 
-/* Of a site that a recipe names: which rule, and how far below its value at entry the stack pointer is there. */
-#define PB_RULE_COOKIE(rule, below) ((uint64_t)(rule) << 32 | (uint32_t)(below))
+/*
+ * Of a site that a recipe names: which rule, what kind of hit it is, and how far below its value at entry
+ * the stack pointer is there.
+ */
+#define PB_RULE_COOKIE(rule, hit, below) \
+	((uint64_t)(rule) << 40 | (uint64_t)(hit) << 32 | (uint32_t)(below))
+#define PB_COOKIE_RULE(cookie) ((uint32_t)((cookie) >> 40))
+#define PB_COOKIE_HIT(cookie)  ((uint32_t)((cookie) >> 32) & 0xff)
+
+/* What a hit costs depends on what its breakpoint stands on. */
+enum pb_hit {
+	PB_HIT_OWN = 0,      /* one of our four sites, with its handler */
+	PB_HIT_EMULATED = 1, /* the kernel does the instruction itself */
+	PB_HIT_STEPPED = 2,  /* it has the processor do it, alone */
+	PB_HIT_RETURN = 3,   /* a uretprobe's, as the function returns */
+	PB_HITS = 4,
+};
 
 /* Bounds. What does not fit is refused and counted (enum pb_loss), never silently. */
 #define PB_MAX_STEPS         16384 /* step instances in all */
@@ -142,10 +157,11 @@ struct pb_baseline {
 };
 
 /* struct pb_step.flags */
-#define PB_STEP_ENDED    0x1u /* step_end was seen */
-#define PB_STEP_REPLACED 0x2u /* another instance lives at its address */
-#define PB_STEP_EXITED   0x4u /* the process exited or replaced its image */
-#define PB_STEP_READ     0x8u /* ... and its memory was read at that moment */
+#define PB_STEP_ENDED    0x1u  /* step_end was seen */
+#define PB_STEP_REPLACED 0x2u  /* another instance lives at its address */
+#define PB_STEP_EXITED   0x4u  /* the process exited or replaced its image */
+#define PB_STEP_READ     0x8u  /* ... and its memory was read at that moment */
+#define PB_STEP_PARTLY   0x10u /* watched for a part of the time only */
 #define PB_STEP_DEAD     (PB_STEP_ENDED | PB_STEP_REPLACED | PB_STEP_EXITED)
 
 /*
@@ -175,6 +191,8 @@ struct pb_step {
 		uint64_t refusals; /* fires of refusals there */
 	} next[PB_MAX_NEXT];       /* the steps that it forwards to, in order of their first fire */
 	uint32_t parts[2];         /* per direction, bit i: there is part i of its histogram */
+	uint32_t object;           /* number of the file whose site told of it first */
+	uint32_t reserved;
 	struct pb_baseline base;
 	struct pushback_step now;
 	uint64_t sequence_begin;
@@ -216,6 +234,8 @@ struct pb_place_key {
 /* Map `objects`, by number: written by the loader before it attaches. */
 struct pb_object {
 	uint64_t attached_ns;
+	uint32_t partly; /* it is watched for a part of the time only */
+	uint32_t reserved;
 };
 
 /*
@@ -257,12 +277,11 @@ struct pb_range {
 
 enum pb_rule_kind {
 	PB_RULE_SUBMIT = 0, /* the result is the outcome */
-	PB_RULE_POLL =
-		1, /* what it submits meanwhile is handed on; ACCEPTED says that it is ready */
-	PB_RULE_END = 2, /* the instance is destroyed */
+	PB_RULE_POLL = 1,   /* it hands on what it submits meanwhile; ACCEPTED: it is ready */
+	PB_RULE_END = 2,    /* the instance is destroyed */
 };
-#define PB_RULE_OWN_REFUSALS \
-	0x1u /* its refusals are its own, whatever the next step did just before */
+#define PB_RULE_OWN_REFUSALS 0x1u /* they are, whatever the next step did just before */
+#define PB_RULE_PARTLY       0x2u /* as pb_object.partly */
 
 /* Map `rules`: what a site means. Written by the loader before it attaches, for as long as it is. */
 struct pb_rule {
@@ -271,6 +290,8 @@ struct pb_rule {
 	uint32_t step; /* which of all recipes' */
 	uint32_t flags;
 	uint32_t ranges_count;
+	uint32_t object; /* number of the file that it is attached in */
+	uint32_t unused;
 	struct pb_source instance;
 	struct pb_source result;
 	struct pb_source message; /* refused where these three words stand in what is returned */

@@ -17,6 +17,7 @@
 #include "attach.h"
 #include "drain.h"
 #include "finder.h"
+#include "guard.h"
 #include "labels.h"
 #include "model.h"
 #include "msg.h"
@@ -35,12 +36,15 @@
  * as they like, and an interval may be long: so many do not wait for its end.
  */
 #define ENDED_MOST 8192
+/* Of a core, for a file that a recipe names sites in. */
+#define RECIPE_BUDGET 0.05
 /* Those that are silent are said, in a line at most, so often. */
 #define SAYING_NS 60000000000ull
 
 struct agent {
 	const struct agent_options *options;
 	struct recipes *recipes; /* NULL: none */
+	struct guard *guard;     /* NULL: nothing is too much */
 	struct attach *attach;
 	struct matcher *matcher; /* NULL: all are meant */
 	struct finder *finder;
@@ -142,6 +146,8 @@ static int recall(struct agent *a, char *why)
 	return parts.pinned ? agent_keep_new(&a->keep, &parts, why) : 0;
 }
 
+static int new_guard(struct agent *a, char *why);
+
 static enum exit_status build(struct agent *a, char *why)
 {
 	const struct agent_options *o = a->options;
@@ -157,6 +163,7 @@ static enum exit_status build(struct agent *a, char *why)
 	if (status)
 		return status;
 	options.recipes = a->recipes;
+	options.pauses = a->recipes || o->budget > 0;
 	a->labels = labels_new(o->tag_from, o->origin, why, ATTACH_WHY_SIZE);
 	if (!a->labels)
 		return EXIT_USAGE;
@@ -180,7 +187,9 @@ static enum exit_status build(struct agent *a, char *why)
 		snprintf(why, ATTACH_WHY_SIZE, "out of memory");
 		return EXIT_FAILED;
 	}
-	err = recall(a, why);
+	err = new_guard(a, why);
+	if (!err)
+		err = recall(a, why);
 	if (!err)
 		err = finder_start(a->finder, why);
 	return err ? exit_of(err) : EXIT_DONE;
@@ -215,6 +224,7 @@ void agent_free(struct agent *a)
 	if (!a)
 		return;
 	agent_keep_free(a->keep);
+	guard_free(a->guard);
 	drain_free(a->drain);
 	finder_free(a->finder);
 	matcher_free(a->matcher);
@@ -252,10 +262,13 @@ bool agent_was_stopped(const struct agent *a)
 static int take(const struct record *record, void *context)
 {
 	struct agent *a = context;
+	const char *tags;
 	size_t i;
 
 	if (!matcher_wants(a->matcher, record))
 		return 1;
+	tags = record->partly ? labels_of_part(a->labels, &record->key.process)
+			      : labels_of(a->labels, &record->key.process);
 	for (i = 0; record->dead && i < a->sinks_count; i++) {
 		if (a->sinks[i]->ops->ended)
 			a->sinks[i]->ops->ended(a->sinks[i], record);
@@ -263,7 +276,7 @@ static int take(const struct record *record, void *context)
 	silent_hear(a->silent, (pid_t)record->key.process.tgid);
 	/* Out of memory: it is not sampled until the next drain. */
 	sampler_add(a->sampler, record);
-	return model_record(a->model, record, labels_of(a->labels, &record->key.process));
+	return model_record(a->model, record, tags);
 }
 
 static int drain(struct agent *a, uint64_t now, enum drain_kind kind, char *why)
@@ -284,8 +297,41 @@ static int drain(struct agent *a, uint64_t now, enum drain_kind kind, char *why)
 	return err;
 }
 
+/* Its sites are gone. What they have told is taken, then they have told it. */
+static void take_paused(int number, void *context)
+{
+	struct agent *a = context;
+	char why[ATTACH_WHY_SIZE];
+	uint64_t now = now_ns();
+
+	if (!drain(a, now, DRAIN_ALL, why))
+		drain_retire(a->drain, (uint32_t)number, now);
+}
+
+/* What costs too much is watched for a part of the time. */
+static int new_guard(struct agent *a, char *why)
+{
+	double budget = a->options->budget;
+	struct guard_options options = {
+		.rules = { .share = budget > 0 ? budget : RECIPE_BUDGET,
+			   .cost_ns = { 2500, 1200, 15000, 1500 } },
+		.own = budget > 0,
+		.paused = take_paused,
+		.context = a,
+	};
+
+	if (budget <= 0 && !a->recipes)
+		return 0;
+	a->guard = guard_new(a->attach, &options);
+	if (a->guard)
+		return 0;
+	snprintf(why, ATTACH_WHY_SIZE, "out of memory");
+	return -ENOMEM;
+}
+
 static void count_stats(struct agent *a)
 {
+	a->stats.files_partly = guard_partly(a->guard);
 	agent_stats_count(&a->stats, a->drain, finder_watch(a->finder), a->attach,
 			  matcher_undecided(a->matcher));
 }
@@ -400,6 +446,7 @@ static bool wait_until(struct agent *a, struct sink *const *sinks, size_t count,
 
 		next = earlier(until, earlier(next_poll, sampler_due(a->sampler)));
 		next = earlier(next, finder_due(a->finder, now));
+		next = earlier(next, guard_due(a->guard));
 		finder_fds(a->finder, now, &fds[1]);
 		used += sinks_gather(&wakers, sinks, count, &fds[used]);
 		timeout = (struct timespec){ .tv_nsec = next > now ? (long)(next - now) : 0 };
@@ -414,6 +461,8 @@ static bool wait_until(struct agent *a, struct sink *const *sinks, size_t count,
 			finder_news(a->finder, why);
 			warn(why);
 		}
+		if (now >= guard_due(a->guard))
+			guard_run(a->guard, now);
 		if (woken && asked < used && fds[asked].revents)
 			agent_ask_poll(a->socket, now, status_now, a);
 		if (now >= sampler_due(a->sampler))

@@ -24,6 +24,7 @@ struct agent_options {
 	const char *const *paths;    /* these files only, NULL-terminated; NULL: all */
 	const char *const *tag_from; /* NULL-terminated or NULL */
 	struct matcher_options match;
+	double budget; /* of a core, for the probes of a file; 0: what is usual, for recipes only */
 	const char *const *recipes; /* files, NULL-terminated or NULL; see recipe.h */
 	bool origin;                /* series are told apart by container: see labels.h */
 	uint64_t idle_ns; /* files that nobody has mapped for so long are let go; 0: never */

@@ -31,6 +31,7 @@ struct agent_options agent_settings_options(const struct agent_settings *s)
 			   .cgroups = s->match_cgroups.items,
 			   .excludes = s->excludes.items },
 		.recipes = s->recipe_files.items,
+		.budget = s->budget,
 		.idle_ns = s->idle_ns ? s->idle_ns : IDLE_NS,
 		.interval_ns = s->interval_ns,
 		.once = s->once,

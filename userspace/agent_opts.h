@@ -16,6 +16,7 @@ struct agent_settings {
 	bool all;
 	struct option_list match_names, match_cgroups, excludes;
 	struct option_list recipe_files;
+	double budget; /* of a core; 0: the usual */
 	uint64_t idle_ns;
 	uint64_t interval_ns;
 	bool once;
@@ -36,6 +37,9 @@ struct agent_settings {
 	{ .name = "all", .kind = OPTION_FLAG, .offset = AGENT_AT(all), \
 	  .help = "watch every process with pushback probes (the default)" }, \
 	AGENT_OPTIONS_MATCH(AGENT_AT(match_names), AGENT_AT(match_cgroups), AGENT_AT(excludes)), \
+	{ .name = "budget", .value = "SHARE", .kind = OPTION_PERCENT, .offset = AGENT_AT(budget), \
+	  .help = "of a core, for the probes of one file (with --recipe 5%,\n" \
+		  "else any): what takes more is watched part of the time" }, \
 	{ .name = "recipe", .value = "FILE", .kind = OPTION_LIST, .offset = AGENT_AT(recipe_files), \
 	  .help = "watch consumers without our probes as this recipe says,\n" \
 		  "see pushback recipe; may be given again" }, \

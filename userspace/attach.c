@@ -165,6 +165,7 @@ int attach_new(struct attach **out, const struct attach_options *options, char *
 	if (!a->skeleton)
 		goto no_memory;
 	a->object = a->skeleton->obj;
+	a->pauses = options->pauses;
 	err = configure(a, options, why);
 	if (!err && options->pin_dir)
 		err = open_state(a, options->pin_dir, why);
@@ -194,15 +195,23 @@ fail:
 	return err;
 }
 
-void attach_detach(struct attach *a, struct attached *file)
+void attach_unlink(struct attached *file)
 {
 	size_t i;
 
 	if (file->link_fd >= 0)
 		close(file->link_fd);
+	file->link_fd = -1;
 	for (i = 0; i < file->links_count; i++)
 		bpf_link__destroy(file->links[i]);
-	attach_recipe_detach(a, file->recipe);
+	file->links_count = 0;
+}
+
+void attach_detach(struct attach *a, struct attached *file)
+{
+	attach_unlink(file);
+	attach_recipe_free(a, file->recipe);
+	attach_again_free(file->again);
 }
 
 struct detaching {
@@ -357,10 +366,10 @@ static int not_attached(int err, char *why)
 }
 
 /* A watch that begins after this instant is ours from its beginning. */
-static int mark_attach_time(struct attach *a, size_t at)
+int attach_mark(const struct attach *a, size_t at, bool partly)
 {
 	uint32_t number = (uint32_t)at;
-	struct pb_object object = { .attached_ns = now_ns() };
+	struct pb_object object = { .attached_ns = now_ns(), .partly = partly };
 
 	return bpf_map_update_elem(bpf_map__fd(a->skeleton->maps.objects), &number, &object,
 				   BPF_ANY);
@@ -390,14 +399,16 @@ static int attach_at(struct attach *a, size_t number, int fd, const struct file_
 	}
 	file.hash = attach_hash(note);
 	if (!slot->sites || slot->hash != file.hash)
-		err = mark_attach_time(a, number);
+		err = attach_mark(a, number, false);
 	if (!err && note->sites_count)
 		err = a->pinned ? attach_make_pinned_link(a, fd, note, number, slot->sites, &file)
 				: attach_make_link(a, fd, note, number, &file);
 	if (!err && recipe)
-		err = attach_recipe(a, fd, recipe, &file.recipe);
+		err = attach_recipe(a, fd, recipe, number, &file.recipe);
 	if (!err && recipe)
 		file.sites += recipe->sites_count;
+	if (!err && a->pauses)
+		file.again = attach_again_new(fd, note);
 	if (err) {
 		attach_detach(a, &file);
 		return not_attached(err, why);

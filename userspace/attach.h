@@ -28,6 +28,7 @@ struct attach_options {
 	bool tell_execs;       /* into attach_maps.execs */
 	bool no_multi;         /* one perf uprobe a site, as on kernels before 6.6 */
 	bool recipes;          /* attach_file() may be given sites of recipes */
+	bool pauses;           /* attach_pause() is used; not with pin_dir */
 	const char
 		*pin_dir; /* maps and links stay there, and are taken from there; NULL: they go */
 };
@@ -66,6 +67,23 @@ int attach_file(struct attach *a, int fd, const struct file_id *id, const struct
 int attach_number(const struct attach *a, const struct file_id *id);
 /* It stays attached, but its id is another file's from now on. */
 void attach_disown(struct attach *a, int number);
+/*
+ * For a while: its sites are gone, as after attach_drop(), but it keeps its number. Then it is attached
+ * again; steps that are met from then on say that they are watched for a part of the time (PB_STEP_PARTLY),
+ * or, without `partly`, do not. 0 or -errno: it stays paused.
+ */
+void attach_pause(struct attach *a, int number);
+int attach_resume(struct attach *a, int number, bool partly);
+/* How often its sites were hit so far, by enum pb_hit. False: nothing is attached under this number. */
+bool attach_hits(const struct attach *a, int number, uint64_t hits[PB_HITS]);
+/* Whether a recipe names sites in it. */
+bool attach_is_foreign(const struct attach *a, int number);
+/* Where the file is now, for people; any bytes. */
+#define ATTACH_NAME_SIZE 256
+void attach_name(const struct attach *a, int number, char name[ATTACH_NAME_SIZE]);
+/* Numbers go up to, without it. */
+int attach_numbers(const struct attach *a);
+
 /*
  * Lets go of one file, in some 10 to 50 ms. No living process may map it, else its steps fall silent
  * until it is attached again.

@@ -3,6 +3,7 @@
  * attach_internal.h - what the parts of attach share
  *
  *	attach.c         programs, links
+ *	attach_pause.c   for a while
  *	attach_recipe.c  those of recipes
  *	attach_state.c   those of a former agent, and for the next one
  */
@@ -25,6 +26,7 @@ struct attached {
 	size_t links_count;
 	size_t sites;                   /* 0: nothing is attached */
 	struct attached_recipe *recipe; /* NULL: there is none for it */
+	struct attached_again *again;   /* what it takes to attach it once more; NULL: it is not */
 	/* Of a pinned one: what was attached, and whether the link runs another version's code. */
 	uint64_t hash;
 	bool outdated;
@@ -38,6 +40,7 @@ struct attach {
 	struct bpf_object *object;
 	struct pinned *pinned; /* NULL: all goes with the agent */
 	bool multi;
+	bool pauses;
 	struct attached *files;
 	size_t files_count;
 	size_t sites_count;
@@ -49,15 +52,29 @@ struct attach {
 int attach_make_link(struct attach *a, int fd, const struct elfnote *note, size_t number,
 		     struct attached *file);
 void attach_detach(struct attach *a, struct attached *file);
+/* Only our own sites, and only the links: it may get others. */
+void attach_unlink(struct attached *file);
+
+/* What BPF is to know of it before its first hit. */
+int attach_mark(const struct attach *a, size_t number, bool partly);
+
+/* ---- attach_pause.c ---- */
+
+/* NULL when out of memory: it is never paused then. */
+struct attached_again *attach_again_new(int fd, const struct elfnote *note);
+void attach_again_free(struct attached_again *again);
 
 /* ---- attach_recipe.c ---- */
 
 /* Before the programs are loaded: they are there only if they are needed. */
 void attach_recipe_configure(struct attach *a, bool wanted);
 /* Attaches in the open file. 0 or -errno; then nothing is attached. */
-int attach_recipe(struct attach *a, int fd, const struct recipe_sites *sites,
+int attach_recipe(struct attach *a, int fd, const struct recipe_sites *sites, size_t number,
 		  struct attached_recipe **out);
-void attach_recipe_detach(struct attach *a, struct attached_recipe *recipe);
+void attach_recipe_free(struct attach *a, struct attached_recipe *recipe);
+/* For a while; NULL is fine, as in the next. */
+void attach_recipe_pause(struct attached_recipe *recipe);
+int attach_recipe_resume(struct attach *a, int fd, struct attached_recipe *recipe, bool partly);
 
 /* ---- attach_state.c ---- */
 

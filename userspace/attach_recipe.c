@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 #include <bpf/bpf.h>
@@ -24,6 +25,9 @@ struct attached_recipe {
 	size_t links_count;
 	uint32_t first_rule;
 	uint32_t rules_count;
+	struct pb_rule *rules;
+	struct recipe_site *sites;
+	size_t sites_count;
 };
 
 static const struct {
@@ -90,22 +94,16 @@ static uint32_t free_rules(const struct attach *a, uint32_t count)
 	return first;
 }
 
-static int write_rules(struct attach *a, const struct recipe_sites *sites,
-		       struct attached_recipe *r)
+static int write_rules(const struct attach *a, const struct attached_recipe *r, bool partly)
 {
-	uint32_t count = (uint32_t)sites->rules_count, first = free_rules(a, count);
-
-	if (first + count > PB_MAX_RULES)
-		return -ENOSPC;
-	r->first_rule = first;
-	for (uint32_t i = 0; i < count; i++) {
-		struct pb_rule rule = sites->rules[i].rule;
-		uint32_t number = first + i;
+	for (uint32_t i = 0; i < r->rules_count; i++) {
+		struct pb_rule rule = r->rules[i];
+		uint32_t number = r->first_rule + i;
 
 		rule.attached_ns = now_ns();
+		rule.flags |= partly ? PB_RULE_PARTLY : 0;
 		if (bpf_map_update_elem(rules_fd(a), &number, &rule, BPF_ANY))
 			return -errno;
-		r->rules_count++;
 	}
 	return 0;
 }
@@ -121,13 +119,20 @@ struct arrays {
 	bool semaphore; /* one has it */
 };
 
-static void gather(struct arrays *arrays, const struct recipe_sites *sites, enum recipe_hit hit,
-		   uint32_t first_rule)
+/* What of it costs. */
+static enum pb_hit kind_of(const struct recipe_site *site)
+{
+	if (site->hit == RECIPE_LEAVE_RETURN)
+		return PB_HIT_RETURN;
+	return site->cost == INSN_EMULATED ? PB_HIT_EMULATED : PB_HIT_STEPPED;
+}
+
+static void gather(struct arrays *arrays, const struct attached_recipe *r, enum recipe_hit hit)
 {
 	arrays->count = 0;
 	arrays->semaphore = false;
-	for (size_t i = 0; i < sites->sites_count; i++) {
-		const struct recipe_site *site = &sites->sites[i];
+	for (size_t i = 0; i < r->sites_count; i++) {
+		const struct recipe_site *site = &r->sites[i];
 
 		if (site->hit != hit)
 			continue;
@@ -135,7 +140,7 @@ static void gather(struct arrays *arrays, const struct recipe_sites *sites, enum
 		arrays->semaphores[arrays->count] = site->semaphore;
 		arrays->semaphore |= site->semaphore != 0;
 		arrays->cookies[arrays->count++] =
-			PB_RULE_COOKIE(first_rule + site->rule, site->below);
+			PB_RULE_COOKIE(r->first_rule + site->rule, kind_of(site), site->below);
 	}
 }
 
@@ -180,14 +185,15 @@ static int attach_each(const struct attach *a, const char *path, const struct ar
 }
 
 /* Returns first: a call that is entered in between is one that was under way. */
-static int attach_hits(struct attach *a, const char *path, const struct recipe_sites *sites,
-		       struct attached_recipe *r)
+static int attach_hits_of(const struct attach *a, int fd, struct attached_recipe *r)
 {
 	struct arrays *arrays = malloc(sizeof(*arrays));
 	int err = arrays ? 0 : -ENOMEM;
+	char path[64];
 
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	for (int hit = RECIPE_HITS - 1; !err && hit >= 0; hit--) {
-		gather(arrays, sites, (enum recipe_hit)hit, r->first_rule);
+		gather(arrays, r, (enum recipe_hit)hit);
 		if (!arrays->count)
 			continue;
 		err = a->multi ? attach_multi(a, path, arrays, (enum recipe_hit)hit, r)
@@ -197,42 +203,82 @@ static int attach_hits(struct attach *a, const char *path, const struct recipe_s
 	return err;
 }
 
-int attach_recipe(struct attach *a, int fd, const struct recipe_sites *sites,
+void attach_recipe_pause(struct attached_recipe *r)
+{
+	for (int hit = 0; r && hit < RECIPE_HITS; hit++) {
+		if (r->fds[hit] >= 0)
+			close(r->fds[hit]);
+		r->fds[hit] = -1;
+	}
+	for (size_t i = 0; r && i < r->links_count; i++)
+		bpf_link__destroy(r->links[i]);
+	if (r)
+		r->links_count = 0;
+}
+
+int attach_recipe_resume(struct attach *a, int fd, struct attached_recipe *r, bool partly)
+{
+	int err = r ? write_rules(a, r, partly) : 0;
+
+	if (r && !err)
+		err = attach_hits_of(a, fd, r);
+	if (err)
+		attach_recipe_pause(r);
+	return err;
+}
+
+/* ---- All of it ---- */
+
+/* What the caller's are: numbers in them count from the first rule on. */
+static bool copy(struct attached_recipe *r, const struct recipe_sites *sites, size_t number)
+{
+	r->rules = calloc(sites->rules_count, sizeof(*r->rules));
+	r->sites = malloc(sites->sites_count * sizeof(*r->sites));
+	if (!r->rules || !r->sites)
+		return false;
+	for (size_t i = 0; i < sites->rules_count; i++) {
+		r->rules[i] = sites->rules[i].rule;
+		r->rules[i].object = (uint32_t)number;
+	}
+	memcpy(r->sites, sites->sites, sites->sites_count * sizeof(*r->sites));
+	r->sites_count = sites->sites_count;
+	return true;
+}
+
+int attach_recipe(struct attach *a, int fd, const struct recipe_sites *sites, size_t number,
 		  struct attached_recipe **out)
 {
 	struct attached_recipe *r = calloc(1, sizeof(*r));
-	char path[64];
-	int err;
+	int err = r && copy(r, sites, number) ? 0 : -ENOMEM;
 
-	if (!r)
-		return -ENOMEM;
-	for (int hit = 0; hit < RECIPE_HITS; hit++)
+	for (int hit = 0; r && hit < RECIPE_HITS; hit++)
 		r->fds[hit] = -1;
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	err = write_rules(a, sites, r);
+	if (!err) {
+		r->rules_count = (uint32_t)sites->rules_count;
+		r->first_rule = free_rules(a, r->rules_count);
+		err = r->first_rule + r->rules_count > PB_MAX_RULES ? -ENOSPC : 0;
+	}
 	if (!err)
-		err = attach_hits(a, path, sites, r);
+		err = attach_recipe_resume(a, fd, r, false);
 	if (err)
-		attach_recipe_detach(a, r);
+		attach_recipe_free(a, r);
 	else
 		*out = r;
 	return err;
 }
 
-void attach_recipe_detach(struct attach *a, struct attached_recipe *r)
+void attach_recipe_free(struct attach *a, struct attached_recipe *r)
 {
 	if (!r)
 		return;
-	for (int hit = 0; hit < RECIPE_HITS; hit++)
-		if (r->fds[hit] >= 0)
-			close(r->fds[hit]);
-	for (size_t i = 0; i < r->links_count; i++)
-		bpf_link__destroy(r->links[i]);
+	attach_recipe_pause(r);
 	for (uint32_t i = 0; i < r->rules_count; i++) {
 		uint32_t number = r->first_rule + i;
 
 		bpf_map_delete_elem(rules_fd(a), &number);
 	}
 	free(r->links);
+	free(r->rules);
+	free(r->sites);
 	free(r);
 }

@@ -109,6 +109,12 @@ static int check(const void *settings, char *why, size_t why_size)
 			 "end: give --path, or neither");
 		return -EINVAL;
 	}
+	if ((s->pin || s->pin_dir) && s->agent.budget > 0) {
+		snprintf(why, why_size,
+			 "--pin keeps probes where they are, --budget takes them away: give one of "
+			 "them");
+		return -EINVAL;
+	}
 	if ((s->pin || s->pin_dir) && s->agent.recipe_files.count) {
 		snprintf(why, why_size,
 			 "--pin keeps our own probes only: leave out --recipe, or run a second "

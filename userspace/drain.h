@@ -65,6 +65,13 @@ void drain_save(const struct drain *d, struct keep_writer *w);
 /* Into a new one. 0, -ENOMEM or -EBADMSG. */
 int drain_load(struct drain *d, struct keep_reader *r);
 
+/*
+ * Nobody watches the steps any more that this file's sites told of: each is handed on once more by the
+ * next drain, as one that has ended. What was open is partial: its end will not be seen. Right after a
+ * drain, and once the sites are gone.
+ */
+void drain_retire(struct drain *d, uint32_t object, uint64_t now);
+
 /* As of the last drain. */
 size_t drain_steps(const struct drain *d);
 size_t drain_processes(const struct drain *d);

@@ -77,6 +77,7 @@ bool drain_record(struct record *r, const struct pb_step *e, uint64_t now, bool 
 {
 	r->place = e->place;
 	fill_next(r, e);
+	r->partly = e->flags & PB_STEP_PARTLY;
 	r->marks = e->now.state & PUSHBACK_MARKS;
 	r->depth = (uint32_t)e->now.depth;
 	r->capacity = (uint32_t)(e->now.depth >> 32);

@@ -35,6 +35,7 @@ struct labels {
 	struct spec specs[1 + SPECS_MAX];
 	size_t specs_count;
 	struct cached *cache;
+	char part[TEXT_MAX + sizeof(LABELS_PARTLY) + 1]; /* labels_of_part()'s */
 };
 
 static bool parse_source(const char *text, struct spec *spec)
@@ -200,6 +201,14 @@ const char *labels_of(struct labels *l, const struct pb_process_key *process)
 	write_text(l, (pid_t)process->tgid, text, sizeof(text));
 	c = remember(l, process, text);
 	return c ? c->text : "";
+}
+
+const char *labels_of_part(struct labels *l, const struct pb_process_key *process)
+{
+	const char *text = labels_of(l, process);
+
+	snprintf(l->part, sizeof(l->part), "%s%s" LABELS_PARTLY, text, *text ? "," : "");
+	return l->part;
 }
 
 void labels_sweep(struct labels *l)

@@ -21,6 +21,9 @@ struct labels;
  */
 #define LABELS_ORIGIN "pushback_origin"
 
+/* The tag of what is watched for a part of the time only. */
+#define LABELS_PARTLY "watched:partly"
+
 /*
  * `specs` (NULL-terminated, may be NULL) outlive it: "key=env:NAME", "key=argv:--option", and
  * "container_id", "pod_uid", "pid" with or without "key=". With `origin` a process in a container has
@@ -34,6 +37,8 @@ void labels_free(struct labels *l);
  * labels_sweep().
  */
 const char *labels_of(struct labels *l, const struct pb_process_key *process);
+/* The same, for what of the process is watched for a part of the time only: such series are others. */
+const char *labels_of_part(struct labels *l, const struct pb_process_key *process);
 /* Forgets processes that were not asked for since the last sweep. */
 void labels_sweep(struct labels *l);
 

@@ -22,7 +22,7 @@ struct openmetrics_agent {
 	} lost[OPENMETRICS_LOST_MAX];
 	size_t lost_count;
 	bool is_known; /* there was a flush */
-	uint64_t steps, processes, files, sites, silent;
+	uint64_t steps, processes, files, files_partly, sites, silent;
 	uint64_t drain_ns, cpu_ns, memory, map_memory;
 	struct agent_map maps[AGENT_MAPS];
 };

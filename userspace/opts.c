@@ -44,6 +44,21 @@ static int parse_decimal(const char **at, uint64_t unit, uint64_t *out)
 	return digits ? 0 : -EINVAL;
 }
 
+int opts_percent(const char *text, double *share)
+{
+	char *end;
+	double percent;
+
+	if (*text < '0' || *text > '9')
+		return -EINVAL;
+	errno = 0;
+	percent = strtod(text, &end);
+	if (errno || strcmp(end, "%") != 0 || !(percent > 0) || percent > 1e6)
+		return -EINVAL;
+	*share = percent / 100;
+	return 0;
+}
+
 int opts_duration(const char *text, uint64_t *ns)
 {
 	const char *unit = text + strspn(text, "0123456789.");
@@ -164,6 +179,11 @@ static int set(const struct option *o, const char *value, void *settings, char *
 		return set_duration(o, value, (uint64_t *)at, why, why_size);
 	case OPTION_CHOICE:
 		return set_choice(o, value, (int *)at, why, why_size);
+	case OPTION_PERCENT:
+		if (!opts_percent(value, (double *)at))
+			return 0;
+		return wrong(why, why_size, "--%s '%s' is not a part of a core: give it as 5%%",
+			     o->name, value);
 	}
 	return -EINVAL;
 }

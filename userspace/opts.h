@@ -20,6 +20,7 @@ enum option_kind {
 	OPTION_PIDS,     /* struct option_pids: may be given again */
 	OPTION_DURATION, /* uint64_t, ns */
 	OPTION_CHOICE,   /* int: index into choices */
+	OPTION_PERCENT,  /* double: 0.05 for "5%" */
 };
 
 struct option_list {
@@ -63,6 +64,8 @@ int opts_parse(const struct verb *verb, int argc, char **argv, void *settings, c
 void opts_free(const struct verb *verb, void *settings);
 void opts_help(const struct verb *verb, FILE *out);
 
+/* "5%", "2.5%", "400%"; more than 0. -EINVAL. */
+int opts_percent(const char *text, double *share);
 /* "10", "1.5s", "100ms", "5us", "2m", "1h" -> ns; bare means seconds. -EINVAL, -ERANGE. */
 int opts_duration(const char *text, uint64_t *ns);
 

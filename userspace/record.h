@@ -30,6 +30,7 @@ struct record {
 	uint64_t self_since;  /* since when it refuses and is not blocked, 0 it does not */
 	bool dead;            /* this is the last record of this step */
 	bool same; /* all is as in the one before, nothing open: only key, place and process are set */
+	bool partly;       /* it is watched for a part of the time only */
 	bool marks;        /* it has enter marks */
 	uint32_t depth;    /* of its queue; */
 	uint32_t capacity; /* both 0: never told, or empty and of unknown capacity */

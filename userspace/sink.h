@@ -39,6 +39,7 @@ struct agent_stats {
 	uint64_t memory;     /* its resident bytes, */
 	uint64_t map_memory; /* and those of the maps, in the kernel; 0: not known */
 	struct silent_view silent;
+	uint64_t files_partly; /* watched for a part of the time only: --budget */
 };
 
 /* How a sink is doing, for `pushback status`. */

@@ -95,6 +95,7 @@ static void take_stats(struct openmetrics_agent *agent, const struct agent_stats
 	agent->processes = stats->processes;
 	agent->drain_ns = stats->drain_ns;
 	agent->files = stats->files;
+	agent->files_partly = stats->files_partly;
 	agent->sites = stats->sites;
 	agent->silent = stats->silent.count;
 	agent->cpu_ns = stats->cpu_ns;

@@ -101,7 +101,7 @@ static void send_gauges(struct statsd_outbox *out, const struct agent_stats *sta
 		{ "steps", stats->steps },         { "processes", stats->processes },
 		{ "files", stats->files },         { "sites", stats->sites },
 		{ "memory", stats->memory },       { "map_memory", stats->map_memory },
-		{ "silent", stats->silent.count },
+		{ "silent", stats->silent.count }, { "files_partly", stats->files_partly },
 	};
 	char text[STATSD_NUMBER_SIZE];
 

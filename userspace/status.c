@@ -118,13 +118,13 @@ json_t *status_object(const struct status *s)
 		"s:o, s:o, s:o}",
 		"version", PUSHBACK_TOOL_VERSION, "pid", (int)getpid(), "since", since(s->started),
 		"uptime_s", seconds(s->uptime_ns), "interval_s", seconds(s->interval_ns),
-		"watching", s->watching, "files", number(stats->files), "sites",
-		number(stats->sites), "processes", number(stats->processes), "steps",
-		number(stats->steps), "sinks", sinks_array(s), "lost", lost_object(stats), "maps",
-		maps_object(stats), "drain_ms", json_real((double)(stats->drain_ns / 1000) / 1e3),
-		"cpu_s", seconds(stats->cpu_ns), "memory_bytes", number(stats->memory),
-		"map_memory_bytes", number(stats->map_memory), "silent",
-		silent_object(&stats->silent));
+		"watching", s->watching, "files", number(stats->files), "files_partly",
+		number(stats->files_partly), "sites", number(stats->sites), "processes",
+		number(stats->processes), "steps", number(stats->steps), "sinks", sinks_array(s),
+		"lost", lost_object(stats), "maps", maps_object(stats), "drain_ms",
+		json_real((double)(stats->drain_ns / 1000) / 1e3), "cpu_s", seconds(stats->cpu_ns),
+		"memory_bytes", number(stats->memory), "map_memory_bytes",
+		number(stats->map_memory), "silent", silent_object(&stats->silent));
 }
 
 char *status_line(json_t *object)

@@ -1,17 +1,18 @@
 # SPDX-License-Identifier: MIT
 """Consumers that were built without our header, watched by a recipe: each count is the program's own."""
 
-import collections
+import itertools
 import json
 import os
 import random
 import shutil
-import subprocess
+import signal
+import time
 
 import pytest
 
 from agent import Agent
-from program import ROOT, run
+from program import PROGS, ROOT, Program, run
 from scene import nothing_lost
 
 SOURCES = ROOT / "tests" / "recipe"
@@ -156,3 +157,69 @@ def test_counts_by_probes_of_its_own(tmp_path, flags):
         agent.end()
     assert truth["queue"]["send_backpressure_episodes"] > 10
     held_against(agent, truth)
+
+
+# ---- What it may cost ----
+
+
+def run_busy(directory, recipe, *options, rate=0, seconds=3):
+    """(what it knows, its rates, what the agent said and received) of busy under a budget."""
+    program = build(directory, "-O2", source="busy.c", name="busy")
+    agent = watch(program, recipe, *options)
+    try:
+        done = run(program, rate, seconds)
+        assert done.returncode == 0, done.stderr
+        agent.signal(signal.SIGTERM)
+        assert agent.wait() == 0
+        agent.receiver.stop()
+    finally:
+        agent.__exit__()
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    return {line["step"]: line for line in lines[:-1]}, lines[-1], agent
+
+
+def agent_gauge(agent, name):
+    return agent.receiver.gauge(f"pushback.agent.{name}")
+
+
+def test_what_costs_too_much_is_watched_partly(tmp_path):
+    """It spins, and each hit is worth more than 1 %: it is said, marked, and the rest is not made up."""
+    truth, _, agent = run_busy(tmp_path, SOURCES / "busy.ini", "--budget", "5%", seconds=8)
+    said = [line for line in agent.lines if "more than --budget 5%" in line]
+    assert len(said) == 1 and "watched:partly" in said[0] and str(tmp_path / "busy") in said[0], agent.lines
+    exact = agent.counters()
+    partly = {step: agent.counters(watched="partly")[step] for step in truth}
+    for step, right in truth.items():
+        accepted = partly[step]["submit_accepted"]
+        assert 0 < accepted < right["submit_accepted"], step
+        # `exact` has both: series without the tag are of the time before.
+        assert accepted < exact[step]["submit_accepted"] < right["submit_accepted"], step
+        assert partly[step]["send_backpressure_abandoned"] == 0, step
+    # What a step says within a window agrees with what its neighbours say.
+    for above, below in itertools.pairwise(("one", "two", "three", "four", "five")):
+        assert partly[above]["submit_forwarded"] == pytest.approx(partly[below]["submit_accepted"], abs=50)
+    assert not agent.lost(), agent.lost()
+
+
+def test_what_is_within_its_budget_is_whole(tmp_path):
+    truth, _, agent = run_busy(tmp_path, SOURCES / "busy.ini", "--budget", "400%", rate=2000)
+    assert len(agent.lines) == 1
+    assert not agent.counters(watched="partly")
+    assert agent_gauge(agent, "files_partly") == 0
+    held_against(agent, truth)
+
+
+def test_our_own_probes_have_a_budget_too(tmp_path):
+    """Only where one is asked for; then the same holds."""
+    program = shutil.copy(PROGS / "spinner", tmp_path / "spinner")
+    for options, partly in (([], False), (["--budget", "0.00001%"], True)):
+        with Agent("--path", program, *options, interval="100ms") as agent:
+            spinner = Program([program, tmp_path / "truth"], output="stdout")
+            with spinner:
+                spinner.wait_line("ready")
+                time.sleep(4)
+            agent.signal(signal.SIGTERM)
+            assert agent.wait() == 0
+            agent.receiver.stop()
+            said = [line for line in agent.lines if "more than --budget" in line]
+            assert len(said) == partly, agent.lines

@@ -10,7 +10,8 @@
 
 #include "plain.h"
 
-namespace ingest {
+namespace ingest
+{
 
 enum class Answer : uint8_t { taken = 7, full = 9 };
 
@@ -18,7 +19,8 @@ struct Message {
 	uint32_t kind;
 };
 
-class Step {
+class Step
+{
 public:
 	virtual ~Step() = default;
 	virtual Answer submit(const Message &m) = 0;
@@ -26,7 +28,8 @@ public:
 	plain_truth truth{};
 };
 
-class Write final : public Step {
+class Write final : public Step
+{
 public:
 	Answer submit(const Message &m) override
 	{
@@ -51,9 +54,13 @@ private:
 	int queued_ = 0;
 };
 
-template <typename Next> class Batch final : public Step {
+template <typename Next>
+class Batch final : public Step
+{
 public:
-	explicit Batch(Next &next) : next_(next) {}
+	explicit Batch(Next &next) : next_(next)
+	{
+	}
 	Answer submit(const Message &m) override
 	{
 		auto answer = next_.submit(m);
@@ -78,9 +85,12 @@ private:
 	uint64_t polled_ = 0;
 };
 
-class Parse final : public Step {
+class Parse final : public Step
+{
 public:
-	explicit Parse(Step &next) : next_(next) {}
+	explicit Parse(Step &next) : next_(next)
+	{
+	}
 	Answer submit(const Message &m) override
 	{
 		if (carried_) {
@@ -106,8 +116,7 @@ private:
 	{
 		auto answer = next_.submit(m);
 
-		plain_forwarded(&truth,
-				answer == Answer::full ? PLAIN_PROPAGATED : PLAIN_ACCEPTED);
+		plain_forwarded(&truth, answer == Answer::full ? PLAIN_PROPAGATED : PLAIN_ACCEPTED);
 		return answer;
 	}
 	Step &next_;

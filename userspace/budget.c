@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT */
+#include "budget.h"
+
+#include <string.h>
+
+#define WINDOW_NS 10000000000.0
+#define CALM_NS   60000000000ull
+
+static void begin(struct budget *b, const struct budget_rules *rules, uint64_t now,
+		  const uint64_t hits[PB_HITS])
+{
+	memcpy(b->hits, hits, sizeof(b->hits));
+	b->at = now;
+	b->left_ns = rules->share * WINDOW_NS;
+}
+
+static void run_anew(struct budget *b)
+{
+	b->cost_ns = 0;
+	b->hit_count = 0;
+	b->run_ns = 0;
+}
+
+/* What the hits since the last look have cost. */
+static double take_hits(struct budget *b, const struct budget_rules *rules,
+			const uint64_t hits[PB_HITS])
+{
+	double cost = 0;
+
+	for (int kind = 0; kind < PB_HITS; kind++) {
+		uint64_t count = hits[kind] > b->hits[kind] ? hits[kind] - b->hits[kind] : 0;
+
+		cost += (double)count * (double)rules->cost_ns[kind];
+		b->hit_count += count;
+		b->hits[kind] = hits[kind];
+	}
+	b->cost_ns += cost;
+	return cost;
+}
+
+static void pass(struct budget *b, const struct budget_rules *rules, uint64_t passed, double cost)
+{
+	double most = rules->share * WINDOW_NS;
+
+	b->left_ns += rules->share * (double)passed - cost;
+	if (b->left_ns > most)
+		b->left_ns = most;
+	if (!b->paused)
+		b->run_ns += passed;
+	if (b->partly) {
+		b->passed_ns += passed;
+		b->watched_ns += b->paused ? 0 : passed;
+	}
+	b->calm_ns += passed;
+	if (b->paused || cost > rules->share / 2 * (double)passed)
+		b->calm_ns = 0;
+}
+
+static enum budget_turn pause_it(struct budget *b)
+{
+	if (!b->partly)
+		b->watched_ns = b->passed_ns = 0;
+	b->paused = b->partly = true;
+	return BUDGET_PAUSE;
+}
+
+enum budget_turn budget_look(struct budget *b, const struct budget_rules *rules, uint64_t now,
+			     const uint64_t hits[PB_HITS])
+{
+	uint64_t passed = now - b->at;
+
+	if (!b->at || now < b->at) {
+		begin(b, rules, now, hits);
+		return BUDGET_STAYS;
+	}
+	b->at = now;
+	pass(b, rules, passed, take_hits(b, rules, hits));
+	if (!b->paused && b->left_ns < 0)
+		return pause_it(b);
+	if (b->paused && b->left_ns >= rules->share * WINDOW_NS / 2) {
+		b->paused = false;
+		run_anew(b);
+		return BUDGET_RESUME;
+	}
+	if (b->partly && !b->paused && b->calm_ns >= CALM_NS) {
+		b->partly = false;
+		run_anew(b);
+		return BUDGET_WHOLE;
+	}
+	return BUDGET_STAYS;
+}
+
+void budget_failed(struct budget *b)
+{
+	b->paused = b->partly = true;
+	b->left_ns = 0;
+}
+
+double budget_load(const struct budget *b)
+{
+	return b->run_ns ? b->cost_ns / (double)b->run_ns : 0;
+}
+
+double budget_rate(const struct budget *b)
+{
+	return b->run_ns ? (double)b->hit_count * 1e9 / (double)b->run_ns : 0;
+}
+
+double budget_part(const struct budget *b)
+{
+	return b->passed_ns ? (double)b->watched_ns / (double)b->passed_ns : 1;
+}
