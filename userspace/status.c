@@ -115,7 +115,7 @@ json_t *status_object(const struct status *s)
 
 	return json_pack(
 		"{s:s, s:i, s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, "
-		"s:o, s:o, s:o}",
+		"s:o, s:o, s:o, s:o}",
 		"version", PUSHBACK_TOOL_VERSION, "pid", (int)getpid(), "since", since(s->started),
 		"uptime_s", seconds(s->uptime_ns), "interval_s", seconds(s->interval_ns),
 		"watching", s->watching, "files", number(stats->files), "files_partly",
