@@ -99,14 +99,20 @@ static __always_inline struct pb_rule *rule_of(__u32 number)
 /* What this site means, which was just hit; NULL: it is none of ours, or of a process that is not meant. */
 static __always_inline struct pb_rule *hit_rule(__u64 cookie)
 {
+	struct pb_object *object;
 	struct pb_rule *rule;
+	__u32 number;
 
 	if (!is_target(bpf_get_current_pid_tgid() >> 32))
 		return NULL;
 	rule = rule_of(PB_COOKIE_RULE(cookie));
-	if (rule)
-		count_hit(rule->object, PB_COOKIE_HIT(cookie));
-	return rule;
+	if (!rule)
+		return NULL;
+	number = rule->object;
+	count_hit(number, PB_COOKIE_HIT(cookie));
+	/* Sites come one after the other: what one step counts and the next does not yet would not add up. */
+	object = bpf_map_lookup_elem(&objects, &number);
+	return object && object->armed ? rule : NULL;
 }
 
 /* At its first hit. What it did before we were there is not known, unless its process is younger. */

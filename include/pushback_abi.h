@@ -235,7 +235,7 @@ struct pb_place_key {
 struct pb_object {
 	uint64_t attached_ns;
 	uint32_t partly; /* it is watched for a part of the time only */
-	uint32_t reserved;
+	uint32_t armed;  /* all sites of recipes are there: before that none tells anything */
 };
 
 /*

@@ -375,6 +375,18 @@ int attach_mark(const struct attach *a, size_t at, bool partly)
 				   BPF_ANY);
 }
 
+int attach_arm(const struct attach *a, size_t at, bool armed)
+{
+	int fd = bpf_map__fd(a->skeleton->maps.objects);
+	uint32_t number = (uint32_t)at;
+	struct pb_object object;
+
+	if (bpf_map_lookup_elem(fd, &number, &object))
+		return -errno;
+	object.armed = armed;
+	return bpf_map_update_elem(fd, &number, &object, BPF_ANY) ? -errno : 0;
+}
+
 /* The open file, not its path: the path may lead elsewhere by now. */
 int attach_make_link(struct attach *a, int fd, const struct elfnote *note, size_t number,
 		     struct attached *file)
@@ -405,6 +417,8 @@ static int attach_at(struct attach *a, size_t number, int fd, const struct file_
 				: attach_make_link(a, fd, note, number, &file);
 	if (!err && recipe)
 		err = attach_recipe(a, fd, recipe, number, &file.recipe);
+	if (!err && recipe)
+		err = attach_arm(a, number, true);
 	if (!err && recipe)
 		file.sites += recipe->sites_count;
 	if (!err && a->pauses)

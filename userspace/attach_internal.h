@@ -55,8 +55,10 @@ void attach_detach(struct attach *a, struct attached *file);
 /* Only our own sites, and only the links: it may get others. */
 void attach_unlink(struct attached *file);
 
-/* What BPF is to know of it before its first hit. */
+/* What BPF is to know of it before its first hit; it is not armed yet. */
 int attach_mark(const struct attach *a, size_t number, bool partly);
+/* Before that sites of recipes tell nothing. */
+int attach_arm(const struct attach *a, size_t number, bool armed);
 
 /* ---- attach_pause.c ---- */
 

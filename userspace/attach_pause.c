@@ -43,6 +43,7 @@ void attach_pause(struct attach *a, int number)
 
 	if (!file->again)
 		return;
+	attach_arm(a, (size_t)number, false);
 	attach_unlink(file);
 	attach_recipe_pause(file->recipe);
 }
@@ -60,8 +61,10 @@ int attach_resume(struct attach *a, int number, bool partly)
 				       file);
 	if (!err)
 		err = attach_recipe_resume(a, file->again->fd, file->recipe, partly);
+	if (!err && file->recipe)
+		err = attach_arm(a, (size_t)number, true);
 	if (err)
-		attach_unlink(file);
+		attach_pause(a, number);
 	return err;
 }
 
