@@ -909,12 +909,15 @@ PUSHBACK_COLD void pushback_news(struct pushback_step *s, enum pushback_site sit
 {
 	unsigned int direction = site == PUSHBACK_FORWARD_RETURN ? PUSHBACK_RECEIVE : PUSHBACK_SEND;
 	uint64_t now = edge ? pushback_clock() : pushback_clock_coarse();
-	unsigned int tell = 0;
+	unsigned int tell = pushback_seen(s, site, called, now);
 
+	/* An end that is told with something else is no folded one: who hears of the step first, counts it. */
+	if (tell && edge == PUSHBACK_CLOSES)
+		s->state |=
+			(s->state & PUSHBACK_OPEN << direction) * (PUSHBACK_SHOWN / PUSHBACK_OPEN);
 	if (edge)
-		tell = pushback_turn(s, direction, edge == PUSHBACK_OPENS, now);
+		tell |= pushback_turn(s, direction, edge == PUSHBACK_OPENS, now);
 	pushback_look(s, edge, now);
-	tell |= pushback_seen(s, site, called, now);
 	if (!tell)
 		return;
 	if (!edge)

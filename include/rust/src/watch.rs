@@ -277,13 +277,17 @@ fn seen(s: &Record, site: Site, called: usize, now: u64) -> u32 {
 pub(crate) fn news(s: &Record, site: Site, value: u32, edge: u32, called: usize) {
     let direction = if site == Site::ForwardReturn { RECEIVE } else { SEND };
     let mut now = if edge == NO_EDGE { clock_coarse() } else { clock() };
-    let mut told = 0;
+    let mut told = seen(s, site, called, now);
 
+    // An end that is told with something else is no folded one: who hears of the step first, counts it.
+    if told != 0 && edge == CLOSES {
+        let open = s.state.get() & OPEN << direction;
+        s.state.set(s.state.get() | (open * (SHOWN / OPEN)));
+    }
     if edge != NO_EDGE {
-        told = turn(s, direction, edge == OPENS, now);
+        told |= turn(s, direction, edge == OPENS, now);
     }
     look(s, edge, now);
-    told |= seen(s, site, called, now);
     if told == 0 {
         return;
     }
