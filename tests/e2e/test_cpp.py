@@ -57,11 +57,13 @@ def test_guards(how, tmp_path):
     assert (done.returncode, done.stdout, done.stderr) == (0, "ok\n", "")
 
 
-def test_the_readmes_snippet_compiles():
-    snippet = re.search(r"^```cpp\n(.*?)^```", (ROOT / "README.md").read_text(), re.M | re.S).group(
-        1
-    )
-    around = "struct message;\nstruct sink { bool submit(message &m); };\n"
+def test_the_manuals_example_compiles():
+    """The first class in the header's comment."""
+    manual = (ROOT / "include/pushback.hpp").read_text()
+    lines = re.search(r"^ \*\tclass transform \{\n.*?^ \*\t\};\n", manual, re.M | re.S).group(0)
+    snippet = re.sub(r"^ \*\t?", "", lines, flags=re.M)
+    around = "#include <pushback.hpp>\nstruct message;\nstruct sink { bool submit(message &m); };\n"
+    snippet = snippet.replace("private:", "private:\n\tmessage *carried_ = nullptr;\n\tsink next_;\n")
     use = "bool use(message &m);\nbool use(message &m)\n{\n\ttransform t;\n\treturn t.submit(m);\n}\n"
     command = ["g++", "-std=c++11", *FLAGS, f"-I{ROOT}/include", "-fsyntax-only", "-x", "c++", "-"]
     done = run(*command, input=around + snippet + use)
