@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -172,6 +173,26 @@ static int bind_own(struct status_socket *s, const char *path, const char *folde
 	return 0;
 }
 
+/* Those of agents that were killed: each had one of its own number, which nobody else would replace. */
+static void sweep_dead(const char *folder)
+{
+	char pattern[2 * STATUS_PATH_SIZE];
+	glob_t found;
+	int pid;
+
+	snprintf(pattern, sizeof(pattern), "%s/agent-[0-9]*.sock", folder);
+	if (glob(pattern, GLOB_NOSORT, NULL, &found))
+		return;
+	for (size_t i = 0; i < found.gl_pathc; i++) {
+		struct stat st;
+
+		if (!lstat(found.gl_pathv[i], &st) && S_ISSOCK(st.st_mode) &&
+		    !is_alive(found.gl_pathv[i], &pid))
+			unlink(found.gl_pathv[i]);
+	}
+	globfree(&found);
+}
+
 static int open_at(struct status_socket *s, const char *path, char *why, size_t why_size)
 {
 	char folder[STATUS_PATH_SIZE];
@@ -184,6 +205,8 @@ static int open_at(struct status_socket *s, const char *path, char *why, size_t 
 	lock = lock_folder(folder);
 	if (lock < 0 && lock != -EBUSY)
 		return lock;
+	if (lock >= 0 && !strcmp(path, STATUS_SOCKET))
+		sweep_dead(folder);
 	s->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	err = s->fd < 0 ? -errno : lock < 0 ? -EADDRINUSE : bind_to(s, path, &pid);
 	if (err == -EADDRINUSE)

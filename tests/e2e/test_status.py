@@ -213,10 +213,10 @@ def test_two_agents_and_a_dead_ones_socket(inside, driver):
             assert {json.loads(line)["pid"] for line in both.stdout.splitlines()} == {first.pid, second.pid}
             one = run(*inside, PUSHBACK, "status", "--socket", own)
             assert f"process {second.pid}," in one.stdout and one.stdout.count("watching") == 1
-            second.signal(signal.SIGTERM)
-            assert second.wait() == 0
+            second.kill()
         first.kill()
-        assert folder_of(inside) == {".": "drwx------", "agent.sock": "srw-------"}
+        dead = {"agent.sock": "srw-------", f"agent-{second.pid}.sock": "srw-------"}
+        assert folder_of(inside) == {".": "drwx------", **dead}
         none = run(*inside, PUSHBACK, "status")
         assert none.returncode == FAILED and none.stderr.count("\n") == 1
         assert "no agent listens in /run/pushback" in none.stderr
@@ -224,6 +224,7 @@ def test_two_agents_and_a_dead_ones_socket(inside, driver):
         third.wait_line("watching")
         assert len(third.lines) == 1
         assert f"process {third.pid}," in run(*inside, PUSHBACK, "status").stdout
+        assert folder_of(inside) == {".": "drwx------", "agent.sock": "srw-------"}
         third.signal(signal.SIGTERM)
         assert third.wait() == 0
     assert folder_of(inside) == {".": "drwx------"}
