@@ -41,6 +41,9 @@ LINK = $(CC) $(CFLAGS) $(SANITIZERS) $(LDFLAGS)
 LIBS := -lbpf -lcapstone -liberty -ldw -lelf -lz -linih -ljansson -lncursesw -ltinfo -lm -pthread
 
 LIBRARY := $(patsubst %.c,$(B)/%.o,$(filter-out userspace/main.c,$(wildcard userspace/*.c)))
+# The tool that adds probes to finished files; nothing of it is in the observer.
+INJECT := $(patsubst %.c,$(B)/%.o,$(filter-out %/main.c,$(wildcard tools/usdt-inject/*.c)))
+INJECT_LIBS := -lcapstone -ldw -lelf -lz -liberty
 DEMO := $(patsubst tools/%.c,$(B)/%.o,$(wildcard tools/demo/*.c))
 SUPPORT := $(patsubst %.c,$(B)/%.o,$(wildcard tests/unit/support/*.c))
 UNITS := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/test_*.c))
@@ -58,7 +61,7 @@ EXTENSION := $(if $(PYTHON_H),$(B)/python/pushback/__init__.py)
 .SECONDARY:
 .PHONY: all demo test test-long test-soak unit e2e progs check bench bench-smoke bench-programs install clean help
 
-all: $(B)/pushback $(B)/pushback-demo ## build pushback and the demo consumer
+all: $(B)/pushback $(B)/pushback-demo $(B)/usdt-inject ## build pushback, the demo consumer and usdt-inject
 
 demo: all ## watch a consumer get into backpressure, 30 s
 	$(Q)tools/need demo
@@ -105,8 +108,8 @@ bench-smoke: ## whether the benchmark works, in seconds; its figures mean nothin
 bench-programs: all progs $(BENCH)
 	$(if $(shell command -v cargo),$(Q)cd tests/rust && CARGO_TARGET_DIR=$(abspath $(B))/rust cargo build --release --offline --quiet)
 
-install: $(B)/pushback ## to $(DESTDIR)$(PREFIX): the binary and the headers
-	install -D -m 0755 $(B)/pushback $(DESTDIR)$(PREFIX)/bin/pushback
+install: $(B)/pushback $(B)/usdt-inject ## to $(DESTDIR)$(PREFIX): the binaries and the headers
+	install -D -m 0755 -t $(DESTDIR)$(PREFIX)/bin $(B)/pushback $(B)/usdt-inject
 	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/include include/pushback.h include/pushback.hpp
 
 clean: ## remove what was built
@@ -155,7 +158,26 @@ $(B)/demo/%.o: tools/demo/%.c | $(B)/need
 	$(call say,CC,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(RDKAFKA_CFLAGS) -c $< -o $@
 
+# ---- Probes for finished files ----
+$(B)/usdt-inject: $(B)/tools/usdt-inject/main.o $(INJECT)
+	$(call say,LINK,$@)
+	$(Q)$(LINK) $^ $(INJECT_LIBS) -o $@
+
 # ---- Tests ----
+# Hostile files need the sanitizers to be seen, whatever the rest is built with.
+$(B)/tests/unit/test_inject_spoilt: tests/unit/test_inject_spoilt.c $(wildcard tools/usdt-inject/*) | $(B)/need
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(CC) -Itools/usdt-inject $(filter-out -MMD -MP,$(ALL_CFLAGS)) -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined \
+		-Itests/unit/support $< $(filter-out %/main.c,$(filter tools/usdt-inject/%.c,$^)) \
+		$(LDFLAGS) $(INJECT_LIBS) -lcmocka -o $@
+
+$(B)/tests/unit/test_inject%: $(B)/tests/unit/test_inject%.o $(INJECT)
+	$(call say,LINK,$@)
+	$(Q)$(LINK) $^ $(INJECT_LIBS) -lcmocka -o $@
+
+$(B)/tests/unit/test_inject%.o: ALL_CFLAGS := -Itools/usdt-inject $(ALL_CFLAGS)
+
 $(B)/tests/unit/%: $(B)/tests/unit/%.o $(SUPPORT) $(LIBRARY)
 	$(call say,LINK,$@)
 	$(Q)$(LINK) $^ $(LIBS) -lcmocka -o $@
