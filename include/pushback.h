@@ -214,8 +214,7 @@ struct pushback_step {
 	struct pushback_pick pick[2];
 	uint64_t nexts; /* which steps its forwards were told with, see pushback_next_bit() */
 	uint32_t known; /* one of them: its address, cut; or 0 */
-	uint32_t
-		at; /* this one's own, cut likewise, from the instance number on: a copy is no step */
+	uint32_t at;    /* its own, likewise, once it is numbered: a copy is another */
 
 	char name[PUSHBACK_NAME_SIZE]; /* NUL-terminated */
 } __attribute__((aligned(64)));
