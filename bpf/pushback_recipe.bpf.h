@@ -27,22 +27,25 @@ static __always_inline __u64 stack_at_entry(struct pt_regs *ctx, __u64 cookie)
 /* ---- Values ---- */
 
 /* Non-zero: it cannot be read. */
-static __noinline int read_source(struct pt_regs *ctx, const struct pb_source *s, __u64 *out)
+static __always_inline int read_register(struct pt_regs *ctx, const struct pb_source *s, void *out)
 {
-	__u64 value = 0, where;
-	__u32 at, width;
+	__u32 at = s->at;
+
+	if (at > REGS_SIZE - sizeof(__u64))
+		return 1;
+	return bpf_probe_read_kernel(out, sizeof(__u64), (void *)ctx + at);
+}
+
+/* Of a value in that register, or where it points. */
+static __noinline int read_value(const struct pb_source *s, __u64 value, __u64 *out)
+{
+	__u64 where;
+	__u32 width, shift;
 
 	if (!s || !out)
 		return 1;
-	at = s->at;
 	width = s->width;
-	*out = s->offset;
-	if (s->kind == PB_SOURCE_CONSTANT)
-		return 0;
-	if (s->kind == PB_SOURCE_NONE || at > REGS_SIZE - sizeof(value) || !width ||
-	    width > sizeof(value))
-		return 1;
-	if (bpf_probe_read_kernel(&value, sizeof(value), (void *)ctx + at))
+	if (!width || width > sizeof(value))
 		return 1;
 	if (s->kind == PB_SOURCE_MEMORY) {
 		where = value + s->offset;
@@ -51,10 +54,24 @@ static __noinline int read_source(struct pt_regs *ctx, const struct pb_source *s
 		if (width > sizeof(value) || bpf_probe_read_user(&value, width, (void *)where))
 			return 1;
 	}
-	at = 64 - 8 * width;
-	value <<= at & 63;
-	*out = s->is_signed ? (__u64)((__s64)value >> (at & 63)) : value >> (at & 63);
+	shift = 64 - 8 * width;
+	value <<= shift & 63;
+	*out = s->is_signed ? (__u64)((__s64)value >> (shift & 63)) : value >> (shift & 63);
 	return 0;
+}
+
+static __noinline int read_source(struct pt_regs *ctx, const struct pb_source *s, __u64 *out)
+{
+	__u64 value = 0;
+
+	if (!s || !out)
+		return 1;
+	*out = s->offset;
+	if (s->kind == PB_SOURCE_CONSTANT)
+		return 0;
+	if (s->kind == PB_SOURCE_NONE || read_register(ctx, s, &value))
+		return 1;
+	return read_value(s, value, out);
 }
 
 static __always_inline int outcome_of(const struct pb_rule *rule, __u64 value)
@@ -348,6 +365,10 @@ int pushback_enter(struct pt_regs *ctx)
 	frame->place = PB_PLACE(rule->step, instance);
 	frame->rule = PB_COOKIE_RULE(cookie);
 	frame->refused = 0;
+	if (rule->result.at_entry && read_register(ctx, &rule->result, &frame->argument)) {
+		lose(PB_LOSS_SOURCE_UNREAD, 1);
+		return 0;
+	}
 	if (rule->message.kind &&
 	    (read_source(ctx, &rule->message, &message) ||
 	     bpf_probe_read_user(frame->words, sizeof(frame->words), (void *)message))) {
@@ -386,7 +407,8 @@ static __always_inline int result_of(struct pt_regs *ctx, const struct pb_rule *
 {
 	__u64 result = 0;
 
-	if (read_source(ctx, &rule->result, &result))
+	if (rule->result.at_entry ? read_value(&rule->result, frame->argument, &result)
+				  : read_source(ctx, &rule->result, &result))
 		return 1;
 	if (rule->message.kind)
 		*outcome = is_handed_back(frame, result) ? PUSHBACK_REJECTED : PUSHBACK_ACCEPTED;

@@ -262,8 +262,8 @@ struct pb_source {
 	uint8_t kind;
 	uint8_t width; /* 1, 2, 4, 8 */
 	uint8_t is_signed;
-	uint8_t reserved;
-	uint32_t at; /* of the register, in struct pt_regs; bytes */
+	uint8_t at_entry; /* a result's register is the one that it was as the function was entered */
+	uint32_t at;      /* of the register, in struct pt_regs; bytes */
 	int64_t offset;
 };
 
@@ -306,6 +306,7 @@ struct pb_frame {
 	uint64_t stack; /* pointer at entry */
 	uint64_t place;
 	uint64_t words[3]; /* of the message */
+	uint64_t argument; /* what the result's register was */
 	uint32_t rule;
 	uint32_t refused; /* the last that it handed on was */
 };

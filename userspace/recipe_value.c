@@ -326,6 +326,7 @@ const char *recipe_value_bind(const struct recipe_value *value, const char *usdt
 	*out = (struct pb_source){ .kind = value->memory ? PB_SOURCE_MEMORY : PB_SOURCE_REGISTER,
 				   .width = value->width,
 				   .is_signed = value->is_signed,
+				   .at_entry = value->place == RECIPE_ARGUMENT,
 				   .at = (uint32_t)at,
 				   .offset = value->offset };
 	return NULL;

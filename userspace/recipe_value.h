@@ -4,7 +4,8 @@
  *
  *	VALUE = [TYPE] ["*"] PLACE [("+" | "-") NUMBER]
  *	TYPE  = u8 u16 u32 u64 s8 s16 s32 s64	(u64)
- *	PLACE = arg1 .. arg6			the function's arguments, as it is entered
+ *	PLACE = arg1 .. arg6			the function's arguments, as it is entered; a result
+ *						that is *arg1 is in memory there, as it returns
  *		return				what it returns
  *		usdt1 .. usdt12			a USDT probe's arguments
  *		%rax ...			a register by its name
