@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: MIT
+//! All goes through, refusals too.
+
+use super::*;
+
+pub struct HealthCheck<Next> {
+    pub next_step: Next,
+    pub truth: Truth,
+}
+
+impl<TPayload, Next> ProcessingStrategy<TPayload> for HealthCheck<Next>
+where
+    Next: ProcessingStrategy<TPayload>,
+{
+    #[inline(never)]
+    fn poll(&mut self) -> Result<Option<CommitRequest>, StrategyError> {
+        self.next_step.poll()
+    }
+
+    #[inline(never)]
+    fn submit(&mut self, message: Message<TPayload>) -> Result<(), SubmitError<TPayload>> {
+        let result = self.next_step.submit(message);
+        self.truth.forwarded(outcome_of(&result, Outcome::Propagated));
+        self.truth.submitted(outcome_of(&result, Outcome::Propagated));
+        result
+    }
+
+    fn terminate(&mut self) {
+        self.next_step.terminate();
+        self.truth.ended();
+    }
+}
