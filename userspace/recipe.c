@@ -48,6 +48,7 @@ void recipes_free(struct recipes *r)
 	}
 	for (size_t i = 0; i < r->steps_count; i++) {
 		free(r->steps[i].name);
+		recipe_names_free(&r->steps[i].names);
 		for (size_t j = 0; j < r->steps[i].wheres_count; j++)
 			free(r->steps[i].wheres[j].text);
 	}
@@ -152,6 +153,27 @@ static int set_where(struct reading *r, unsigned int which, const char *value)
 
 enum value_key { INSTANCE, RESULT, MESSAGE, READY };
 
+/* "dwarf", or "dwarf else" in front of a value. */
+static bool take_dwarf(const char **value)
+{
+	static const char dwarf[] = "dwarf", otherwise[] = "else";
+	const char *rest = *value + strlen(dwarf);
+
+	if (strncmp(*value, dwarf, strlen(dwarf)) != 0)
+		return false;
+	if (*rest) {
+		size_t blank = strspn(rest, " \t");
+
+		rest += blank;
+		if (!blank || strncmp(rest, otherwise, strlen(otherwise)) != 0 ||
+		    !isspace((unsigned char)rest[strlen(otherwise)]))
+			return false;
+		rest += strlen(otherwise);
+	}
+	*value = rest;
+	return true;
+}
+
 static int set_value(struct reading *r, unsigned int which, const char *value)
 {
 	struct recipe_value *values[] = { &r->step->instance, &r->step->result, &r->step->message,
@@ -159,33 +181,55 @@ static int set_value(struct reading *r, unsigned int which, const char *value)
 
 	if (which == INSTANCE && !strcmp(value, "none"))
 		return 1;
+	if (which == RESULT && take_dwarf(&value)) {
+		r->step->dwarf = true;
+		if (!*value)
+			return 1;
+	}
 	if (recipe_value_parse(value, values[which]))
 		return 1;
 	return fail(
 		r, r->line,
 		"%s: a value is [u8..s64] [*]PLACE[+N], PLACE arg1..arg6, return, usdt1..usdt12 "
-		"or %%REGISTER",
-		value);
+		"or %%REGISTER%s",
+		value, which == RESULT ? "; a result may be dwarf, or dwarf else VALUE" : "");
 }
 
 /* Which values mean what is looked at once it is known whether they are signed. */
 static int set_values(struct reading *r, unsigned int which, const char *value)
 {
-	const char *wrong;
+	struct recipe_step *step = r->step;
+	const char *wrong = NULL, *numbers = value;
+	char rest[LINE_MOST + 1];
 
-	if (!r->step->result.place)
+	if (!step->result.place && !step->dwarf)
 		return fail(r, r->line, "result comes before what its values mean");
-	r->step->values.result.is_signed = r->step->result.is_signed;
-	wrong = recipe_value_ranges(value, which, &r->step->values);
-	return wrong ? fail(r, r->line, "%s %s", value, wrong) : 1;
+	if (step->dwarf) {
+		wrong = recipe_names_take(&step->names, value, which, rest);
+		numbers = rest;
+	}
+	if (!wrong && *numbers) {
+		step->values.result.is_signed = step->result.is_signed;
+		step->numbered |= 1u << which;
+		wrong = recipe_value_ranges(numbers, which, &step->values);
+	}
+	if (wrong)
+		return fail(r, r->line, "%s %s", value, wrong);
+	if (!step->result.place && step->values.ranges_count)
+		return fail(r, r->line,
+			    "%s: numbers are of a value, as in \"result = dwarf else u64 *return\"",
+			    value);
+	return 1;
 }
 
-enum choice_key { REFUSALS, RETURNS };
+enum choice_key { REFUSALS, RETURNS, OPTIONAL };
 
 static int set_choice(struct reading *r, unsigned int which, const char *value)
 {
-	static const char *const choices[][2] = { { "auto", "own" }, { "ret", "uretprobe" } };
-	bool *flags[] = { &r->step->own_refusals, &r->step->uretprobe };
+	static const char *const choices[][2] = { { "auto", "own" },
+						  { "ret", "uretprobe" },
+						  { "no", "yes" } };
+	bool *flags[] = { &r->step->own_refusals, &r->step->uretprobe, &r->step->optional };
 	unsigned int i;
 
 	for (i = 0; i < 2 && strcmp(value, choices[which][i]); i++)
@@ -219,6 +263,7 @@ static const struct {
 	{ { "invalid", set_values, true }, PUSHBACK_INVALID },
 	{ { "refusals", set_choice, false }, REFUSALS },
 	{ { "returns", set_choice, false }, RETURNS },
+	{ { "optional", set_choice, false }, OPTIONAL },
 };
 
 #define STEP_KEYS (sizeof(step_keys) / sizeof(*step_keys))
@@ -234,6 +279,7 @@ static bool was_given(const struct recipe_step *step, const char *name)
 /* What a section lacks, once it is whole. */
 static int end_section(struct reading *r)
 {
+	const uint32_t both = 1u << PUSHBACK_ACCEPTED | 1u << PUSHBACK_REJECTED;
 	const struct recipe_step *step = r->step;
 
 	r->step = NULL;
@@ -249,11 +295,15 @@ static int end_section(struct reading *r)
 	if (!was_given(step, "result"))
 		return fail(r, step->line,
 			    "the step has no result: where it is, as \"s32 return\"");
+	if (step->dwarf && !step->result.place)
+		return !step->message.place ||
+		       fail(r, step->line,
+			    "with message the result says where it begins: \"dwarf else return\"");
 	if (step->message.place && step->values.ranges_count)
 		return fail(
 			r, step->line,
 			"with message the result has no values: refused is what is handed back");
-	if (!step->message.place && (!was_given(step, "accepted") || !was_given(step, "rejected")))
+	if (!step->message.place && (~step->numbered & both))
 		return fail(r, step->line, "the step has not both accepted and rejected values");
 	return 1;
 }
@@ -284,6 +334,7 @@ static int begin_step(struct reading *r, const char *name)
 	r->step->target = all->targets_count - 1;
 	r->step->line = r->header;
 	r->step->values.otherwise = PUSHBACK_INVALID;
+	recipe_names_init(&r->step->names);
 	return *name ? keep(r, name, &r->step->name) : 1;
 }
 
@@ -329,7 +380,7 @@ static int set_of_step(struct reading *r, const char *name, const char *value)
 	}
 	return fail(r, r->line,
 		    "%s: a step has submit, poll, end, instance, result, message, ready, accepted, "
-		    "rejected, propagated, invalid, refusals and returns",
+		    "rejected, propagated, invalid, refusals, returns and optional",
 		    name);
 }
 

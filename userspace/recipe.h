@@ -17,7 +17,7 @@
  *	poll = ...			; optional: what it submits meanwhile is handed on by it
  *	end = ...			; optional: the instance is destroyed
  *	instance = arg1			; or none: one of them per process. See recipe_value.h.
- *	result = s32 return
+ *	result = s32 return		; or dwarf, or dwarf else s32 return: see below
  *	accepted = 0			; values and ranges of the result, see recipe_value.h
  *	rejected = -11, 1..5
  *	invalid = other
@@ -26,6 +26,12 @@
  *	ready = u8 return		; optional: what a poll returns is not 0 when it is
  *	refusals = own			; or auto: a refusal just after the next step's is handed on
  *	returns = ret			; or uretprobe, where a function's end cannot be found otherwise
+ *	optional = no			; or yes: where a file has no such function, that is all right
+ *
+ * `result = dwarf`: what the function returns is an enum, as a Rust Result, whose variants the file's debug
+ * information tells apart. `accepted`, `rejected` and `invalid` then name variants, at any depth; those of
+ * arroyo without being told (Ok, MessageRejected, InvalidMessage). A value behind `else` is where there is no
+ * debug information, and numbers are its values: "accepted = Ok, 2".
  *
  * Text only: nothing is opened but the recipe. Errors are one line, with file and line number.
  */
@@ -37,6 +43,7 @@
 #include <stdint.h>
 
 #include "elfnote.h"
+#include "recipe_names.h"
 #include "recipe_value.h"
 
 #define RECIPE_TARGETS_MAX 64
@@ -65,8 +72,12 @@ struct recipe_step {
 	size_t wheres_count;
 	struct recipe_value instance, result, message, ready;
 	struct pb_rule values; /* its ranges, and what all other values mean */
+	bool dwarf;            /* debug information goes before `result`, by these names */
+	struct recipe_names names;
+	uint32_t numbered; /* outcomes that have values, as bits */
 	bool own_refusals;
 	bool uretprobe;
+	bool optional;
 	uint32_t given; /* which keys were */
 	int line;
 };

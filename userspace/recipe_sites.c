@@ -12,6 +12,7 @@
 #include "elf_image.h"
 #include "elf_stapsdt.h"
 #include "elf_symbols.h"
+#include "recipe_result.h"
 
 /* A call's own push of where to return to: gone where a uretprobe is hit. */
 #if defined(__x86_64__)
@@ -27,6 +28,7 @@ struct search {
 	struct elf_image image;
 	bool opened;
 	struct elf_ranges *ranges;
+	struct recipe_debug debug;
 	struct recipe_sites *out;
 	/* The place that is looked for. */
 	const struct recipe_target *target;
@@ -79,6 +81,12 @@ static int bind_result(struct search *s, const char *usdt, struct pb_rule *rule)
 	const struct recipe_step *step = s->step;
 
 	if (s->where->rule == PB_RULE_SUBMIT) {
+		bool function = s->where->kind != RECIPE_PROBE && s->where->kind != RECIPE_SITE;
+
+		if (!function && !step->result.place)
+			return fail(s, -EINVAL,
+				    "debug information tells what a function returns, and this is "
+				    "none: give a value");
 		if (bind(s, "result", &step->result, usdt, &rule->result) ||
 		    (step->message.place &&
 		     bind(s, "message", &step->message, usdt, &rule->message)))
@@ -218,6 +226,23 @@ static int add_leaves(struct search *s, int rule, const struct insn_code *code,
 	return 0;
 }
 
+/* By debug information, where the recipe asks for it. */
+static int find_result(struct search *s, uint64_t function, struct recipe_rule *r)
+{
+	char why[256];
+	int err;
+
+	if (!s->step->dwarf || s->where->rule != PB_RULE_SUBMIT)
+		return 0;
+	err = recipe_result_find(&s->debug, &s->image, function, s->step, &r->rule, why,
+				 sizeof(why));
+	r->by_dwarf = !err;
+	if (err < 0)
+		return fail(s, err, "%s: %s%s", r->function, why,
+			    err == -ENODATA ? "; give a value behind dwarf else" : "");
+	return 0;
+}
+
 static int add_function(struct search *s, const struct elf_function *function, char *name)
 {
 	struct insn_options options = { .find = find_code, .context = s };
@@ -233,8 +258,12 @@ static int add_function(struct search *s, const struct elf_function *function, c
 	s->found++;
 	if (!code.bytes)
 		return fail(s, -EINVAL, "%s is not in its code", name);
+	if (find_result(s, code.address, &s->out->rules[rule]))
+		return s->err;
 	need(&options, &s->step->instance);
 	need(&options, &s->step->message);
+	if (s->out->rules[rule].rule.result.at_entry)
+		options.needs[options.needs_count++] = s->out->rules[rule].rule.result.at;
 	err = insn_function(&code, &options, &f, &wrong);
 	if (err == -ENOTSUP)
 		return fail(s, err, "functions of this machine are not decoded: name USDT probes");
@@ -360,7 +389,7 @@ static int find_symbols(struct search *s)
 		return s->err;
 	if (err)
 		return fail(s, err, "its symbols cannot be read");
-	if (s->found)
+	if (s->found || s->step->optional)
 		return 0;
 	return fail(s, -ENOENT, "no function %s %s: is it inlined, or the file stripped?",
 		    s->where->kind == RECIPE_GLOB ? "matches" : "is", s->where->text);
@@ -503,6 +532,8 @@ static int find_all(struct search *s, size_t target)
 		}
 	}
 	s->where = NULL;
+	if (!s->out->sites_count)
+		return fail(s, -ENOENT, "it has none of the steps, all of which are optional");
 	return 0;
 }
 
@@ -540,6 +571,7 @@ int recipe_sites_find(const struct recipes *recipes, int fd, const char *path,
 
 	for (size_t i = 0; !s.err && i < recipes->targets_count; i++)
 		find_target(&s, i, fd, note);
+	recipe_debug_close(&s.debug);
 	elf_ranges_free(s.ranges);
 	if (s.opened)
 		elf_image_close(&s.image);

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: MIT */
+#include <dwarf.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "dwarf_internal.h"
+
+/* What a compiler makes is far below: bounds on memory and work. */
+#define DEBUG_BYTES_MAX (1ull << 30)
+#define NESTING_MAX     64 /* of namespaces and classes */
+
+/* ---- The file ---- */
+
+static bool is_debug(const struct elf_image *image, const GElf_Shdr *section)
+{
+	const char *name = image->memory + image->names_offset + section->sh_name;
+	static const char *const prefixes[] = { ".debug_", ".zdebug_" };
+	/* With its NUL: the names end within the section, or it is none. */
+	uint64_t left =
+		section->sh_name < image->names_size ? image->names_size - section->sh_name : 0;
+
+	for (size_t i = 0; i < 2; i++)
+		if (left > strlen(prefixes[i]) && !strncmp(name, prefixes[i], strlen(prefixes[i])))
+			return true;
+	return false;
+}
+
+/* How large it is once it is unpacked. */
+static uint64_t size_of(const struct elf_image *image, const GElf_Shdr *section)
+{
+	Elf64_Chdr header;
+
+	if (!(section->sh_flags & SHF_COMPRESSED))
+		return section->sh_size;
+	if (section->sh_size < sizeof(header))
+		return UINT64_MAX;
+	memcpy(&header, image->memory + section->sh_offset, sizeof(header));
+	return header.ch_size;
+}
+
+/* libdw opens what .gnu_debugaltlink names, wherever that is. */
+static int load_sections(struct elf_image *image, bool *info, bool *shared)
+{
+	uint64_t sum = 0, size;
+	int err;
+
+	for (size_t i = 1; i < image->sections; i++) {
+		Elf_Scn *scn = elf_getscn(image->elf, i);
+		GElf_Shdr section;
+
+		if (!scn || !gelf_getshdr(scn, &section))
+			return -EBADMSG;
+		if (elf_image_section_is(image, &section, ".gnu_debugaltlink"))
+			*shared = true;
+		if (!is_debug(image, &section) || section.sh_type == SHT_NOBITS)
+			continue;
+		if (section.sh_size > DEBUG_BYTES_MAX - sum)
+			return -EFBIG;
+		err = elf_image_load(image, section.sh_offset, section.sh_size);
+		if (err)
+			return err;
+		size = size_of(image, &section);
+		if (size > DEBUG_BYTES_MAX - sum)
+			return -EFBIG;
+		sum += size;
+		*info = *info || elf_image_section_is(image, &section, ".debug_info") ||
+			elf_image_section_is(image, &section, ".zdebug_info");
+	}
+	return 0;
+}
+
+int dwarf_enums_new(struct elf_image *image, struct dwarf_enums **out, const char **why)
+{
+	bool info = false, shared = false;
+	struct dwarf_enums *d;
+	int err = load_sections(image, &info, &shared);
+
+	*out = NULL;
+	*why = "its debug information is broken, or larger than 1 GiB";
+	if (err)
+		return err;
+	*why = "it has no debug information";
+	if (!info)
+		return -ENODATA;
+	*why = "its debug information is shared with other files, by dwz: it is not read";
+	if (shared)
+		return -ENODATA;
+	*why = "out of memory";
+	d = calloc(1, sizeof(*d));
+	if (!d)
+		return -ENOMEM;
+	d->dwarf = dwarf_begin_elf(image->elf, DWARF_C_READ, NULL);
+	if (!d->dwarf) {
+		*why = "its debug information is broken";
+		free(d);
+		return -EBADMSG;
+	}
+	*out = d;
+	return 0;
+}
+
+void dwarf_enums_free(struct dwarf_enums *d)
+{
+	if (!d)
+		return;
+	dwarf_end(d->dwarf);
+	free(d->functions);
+	free(d->units);
+	free(d);
+}
+
+/* ---- Functions ---- */
+
+bool dwarf_internal_add(void **list, size_t *count, size_t *room, const void *item, size_t size)
+{
+	if (*count == *room) {
+		size_t more = *room ? 2 * *room : 64;
+		void *grown = reallocarray(*list, more, size);
+
+		if (!grown)
+			return false;
+		*list = grown;
+		*room = more;
+	}
+	memcpy((char *)*list + (*count)++ * size, item, size);
+	return true;
+}
+
+bool dwarf_internal_next(Dwarf_Die *die)
+{
+	Dwarf_Off before = dwarf_dieoffset(die);
+	Dwarf_Die next;
+
+	if (dwarf_siblingof(die, &next) || dwarf_dieoffset(&next) <= before)
+		return false;
+	*die = next;
+	return true;
+}
+
+static bool has_members(int tag)
+{
+	return tag == DW_TAG_namespace || tag == DW_TAG_structure_type ||
+	       tag == DW_TAG_class_type || tag == DW_TAG_union_type ||
+	       tag == DW_TAG_enumeration_type || tag == DW_TAG_compile_unit;
+}
+
+static bool add_functions(struct dwarf_enums *d, Dwarf_Die *parent, unsigned int depth)
+{
+	Dwarf_Die die;
+
+	if (depth > NESTING_MAX || dwarf_child(parent, &die))
+		return true;
+	do {
+		struct dwarf_function function = { .die = dwarf_dieoffset(&die) };
+		int tag = dwarf_tag(&die);
+
+		if (tag == DW_TAG_subprogram && !dwarf_entrypc(&die, &function.address) &&
+		    !dwarf_internal_add((void **)&d->functions, &d->functions_count,
+					&d->functions_room, &function, sizeof(function)))
+			return false;
+		if (has_members(tag) && !add_functions(d, &die, depth + 1))
+			return false;
+	} while (dwarf_internal_next(&die));
+	return true;
+}
+
+static bool was_looked_at(const struct dwarf_enums *d, Dwarf_Off unit)
+{
+	for (size_t i = 0; i < d->units_count; i++)
+		if (d->units[i] == unit)
+			return true;
+	return false;
+}
+
+/* Those of each unit that has code there. */
+bool dwarf_internal_look(struct dwarf_enums *d, uint64_t address)
+{
+	Dwarf_CU *cu = NULL;
+	Dwarf_Die die;
+	uint8_t type;
+
+	while (!dwarf_get_units(d->dwarf, cu, &cu, NULL, &type, &die, NULL)) {
+		Dwarf_Off offset = dwarf_dieoffset(&die);
+
+		d->split = d->split || type == DW_UT_skeleton;
+		if (type != DW_UT_compile || dwarf_haspc(&die, address) <= 0 ||
+		    was_looked_at(d, offset))
+			continue;
+		if (!dwarf_internal_add((void **)&d->units, &d->units_count, &d->units_room,
+					&offset, sizeof(offset)) ||
+		    !add_functions(d, &die, 0))
+			return false;
+	}
+	return true;
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+#include "recipe_result.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "dwarf_enum.h"
+
+void recipe_debug_close(struct recipe_debug *d)
+{
+	dwarf_enums_free(d->enums);
+	memset(d, 0, sizeof(*d));
+}
+
+static int open_debug(struct recipe_debug *d, struct elf_image *image)
+{
+	if (!d->opened)
+		d->err = dwarf_enums_new(image, &d->enums, &d->wrong);
+	d->opened = true;
+	return d->err;
+}
+
+/* A type without one that is accepted or rejected is not the one that was meant. */
+static int check_met(const struct dwarf_enum_result *result, const struct recipe_step *step,
+		     char *why, size_t why_size)
+{
+	static const uint32_t needed[] = { PUSHBACK_ACCEPTED, PUSHBACK_REJECTED };
+	char name[128];
+
+	for (size_t i = 0; i < 2; i++) {
+		if (result->met & 1u << needed[i])
+			continue;
+		snprintf(why, why_size, "no variant of what it returns is called %s",
+			 recipe_names_first(&step->names, needed[i], name, sizeof(name)));
+		return -ENOTSUP;
+	}
+	return 0;
+}
+
+static void write_rule(const struct dwarf_enum_result *result, struct pb_rule *rule)
+{
+	rule->result = result->source;
+	rule->message = (struct pb_source){ 0 };
+	memcpy(rule->ranges, result->ranges, sizeof(rule->ranges));
+	rule->ranges_count = result->ranges_count;
+	rule->otherwise = result->otherwise;
+}
+
+int recipe_result_find(struct recipe_debug *d, struct elf_image *image, uint64_t function,
+		       const struct recipe_step *step, struct pb_rule *rule, char *why,
+		       size_t why_size)
+{
+	struct dwarf_enum_names names = { .means = recipe_names_mean,
+					  .context = (void *)&step->names,
+					  .unnamed = step->names.unnamed };
+	struct dwarf_enum_result result;
+	int err = open_debug(d, image);
+
+	if (err)
+		snprintf(why, why_size, "%s", d->wrong);
+	else
+		err = dwarf_enums_find(d->enums, function, &names, &result, why, why_size);
+	if (err == -ENODATA && step->result.place)
+		return 1;
+	if (!err)
+		err = check_met(&result, step, why, why_size);
+	if (!err)
+		write_rule(&result, rule);
+	return err;
+}
