@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-//! consumer TYPE SEED MESSAGES CHAINS: chains of boxed strategies for payloads of a type, one per thread.
+//! consumer TYPE SEED MESSAGES CHAINS [valid]: chains of boxed strategies for payloads of a type, one per thread.
 //!
-//! Every 50th function call panics, which whoever drives the chain catches. The truth comes last, on stdout;
+//! Some messages are invalid, unless all are to be valid. Every 50th function call panics, which whoever drives the chain catches. The truth comes last, on stdout;
 //! before it, on stderr, how many panics there were.
 
 use sentry_arroyo::processing::strategies::{
@@ -15,10 +15,11 @@ use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::num::NonZeroI32;
 use std::panic::{catch_unwind, set_hook, AssertUnwindSafe};
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 const STEPS: [&str; 5] = ["HealthCheck", "RunTask", "Reduce", "RunTaskInThreads", "CommitOffsets"];
 static CAUGHT: AtomicU64 = AtomicU64::new(0);
+static ALL_VALID: AtomicBool = AtomicBool::new(false);
 
 thread_local!(static SEED: Cell<u64> = const { Cell::new(0) });
 
@@ -29,6 +30,10 @@ fn roll(below: u32) -> u32 {
         seed.set(next);
         ((next >> 33) as u32) % below
     })
+}
+
+fn is_invalid(one_in: u32) -> bool {
+    roll(one_in) == 0 && !ALL_VALID.load(Relaxed)
 }
 
 fn message<T: Payload>(number: u64) -> Message<T> {
@@ -46,18 +51,24 @@ fn message<T: Payload>(number: u64) -> Message<T> {
 }
 
 fn task<T>(message: Message<T>) -> Result<Message<T>, SubmitError<T>> {
-    match roll(50) {
-        0 => panic!("of a task"),
-        1 | 2 => {
-            let partition = Partition { topic: Topic("events"), index: 0 };
-            Err(SubmitError::InvalidMessage(InvalidMessage { partition, offset: 2 }))
-        }
-        _ => Ok(message),
+    if roll(50) == 0 {
+        panic!("of a task");
     }
+    if is_invalid(25) {
+        let partition = Partition { topic: Topic("events"), index: 0 };
+        return Err(SubmitError::InvalidMessage(InvalidMessage { partition, offset: 2 }));
+    }
+    Ok(message)
 }
 
 fn chain<T: Payload>(truths: &[Truth]) -> Next<T> {
-    let end = CommitOffsets { partitions: HashMap::new(), roll, busy: 0, truth: truths[4].clone() };
+    let end = CommitOffsets {
+        partitions: HashMap::new(),
+        roll,
+        is_invalid,
+        busy: 0,
+        truth: truths[4].clone(),
+    };
     let threads = RunTaskInThreads::<T, T> {
         task: |message| message,
         concurrency: 3,
@@ -155,6 +166,7 @@ fn main() {
         "small" => |seed, messages, _| consume_small(seed, messages),
         other => panic!("no payload type {other}"),
     };
+    ALL_VALID.store(arguments.get(5).is_some(), Relaxed);
     set_hook(Box::new(|_| {}));
     run(number(2), number(3), number(4));
 }

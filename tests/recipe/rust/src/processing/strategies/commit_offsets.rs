@@ -7,6 +7,7 @@ use crate::types::InnerMessage;
 pub struct CommitOffsets {
     pub partitions: HashMap<Partition, u64>,
     pub roll: fn(u32) -> u32,
+    pub is_invalid: fn(u32) -> bool,
     pub busy: u32,
     pub truth: Truth,
 }
@@ -31,7 +32,7 @@ impl<T> ProcessingStrategy<T> for CommitOffsets {
         };
         let (partition, offset) = (message.partition, message.offset);
         self.busy = (self.roll)(5);
-        if (self.roll)(7) == 0 {
+        if (self.is_invalid)(7) {
             self.truth.submitted(Outcome::Invalid);
             return Err(SubmitError::InvalidMessage(InvalidMessage { partition, offset }));
         }
