@@ -452,6 +452,10 @@ int pushback_leave(struct pt_regs *ctx)
 	}
 	if (rule->kind == PB_RULE_POLL)
 		return tell_ready(frame.place, rule, outcome == PUSHBACK_ACCEPTED);
+	if (outcome >= PB_OUTCOME_UNKNOWN) {
+		lose(PB_LOSS_RESULT_UNKNOWN, 1);
+		return 0;
+	}
 	tell_outcome(frame.place, rule, PUSHBACK_SEND, outcome);
 	return tell_caller(thread, frame.place, outcome);
 }
@@ -462,6 +466,7 @@ int pushback_site(struct pt_regs *ctx)
 {
 	__u64 instance = 0, result = 0;
 	struct pb_rule *rule;
+	__u32 outcome;
 
 	rule = hit_rule(bpf_get_attach_cookie(ctx));
 	if (!rule)
@@ -477,9 +482,14 @@ int pushback_site(struct pt_regs *ctx)
 		lose(PB_LOSS_SOURCE_UNREAD, 1);
 		return 0;
 	}
+	outcome = outcome_of(rule, result);
 	if (rule->kind == PB_RULE_POLL)
-		return tell_ready(instance, rule, outcome_of(rule, result) == PUSHBACK_ACCEPTED);
-	return tell_outcome(instance, rule, PUSHBACK_SEND, outcome_of(rule, result));
+		return tell_ready(instance, rule, outcome == PUSHBACK_ACCEPTED);
+	if (outcome >= PB_OUTCOME_UNKNOWN) {
+		lose(PB_LOSS_RESULT_UNKNOWN, 1);
+		return 0;
+	}
+	return tell_outcome(instance, rule, PUSHBACK_SEND, outcome);
 }
 
 #endif /* PUSHBACK_RECIPE_BPF_H */

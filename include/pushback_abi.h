@@ -267,11 +267,14 @@ struct pb_source {
 	int64_t offset;
 };
 
+/* The function returns no such value: it is not what the recipe says. Nothing is counted, but the loss. */
+#define PB_OUTCOME_UNKNOWN 4
+
 /* What a value in low..high means. Compared as signed numbers where the source is. */
 struct pb_range {
 	uint64_t low;
 	uint64_t high;
-	uint32_t outcome; /* enum pushback_outcome */
+	uint32_t outcome; /* enum pushback_outcome, or PB_OUTCOME_UNKNOWN */
 	uint32_t reserved;
 };
 
@@ -336,9 +339,10 @@ enum pb_loss {
 	PB_LOSS_NEXT_FULL = 8,   /* a step hands on to more than PB_MAX_NEXT: fires to the others */
 	PB_LOSS_EXEC_UNTOLD = 9, /* no room in `execs`: found by the next look at all processes */
 	PB_LOSS_REPLACED = 10,   /* written over by a new one: its last counts are missing */
-	PB_LOSS_FRAMES_FULL = 11,   /* recipes: calls nest too deep, or too many threads */
-	PB_LOSS_SOURCE_UNREAD = 12, /* recipes: an instance or a result could not be read */
-	PB_LOSSES = 13,
+	PB_LOSS_FRAMES_FULL = 11,    /* recipes: calls nest too deep, or too many threads */
+	PB_LOSS_SOURCE_UNREAD = 12,  /* recipes: an instance or a result could not be read */
+	PB_LOSS_RESULT_UNKNOWN = 13, /* recipes: what the function cannot return, says the recipe */
+	PB_LOSSES = 14,
 };
 
 #endif /* PUSHBACK_ABI_H */

@@ -393,7 +393,7 @@ static int write_ranges(struct reading *r, struct dwarf_enum_result *out)
 {
 	uint32_t *count = &out->ranges_count;
 
-	out->otherwise = r->rest >= 0 ? (uint32_t)r->rest : PUSHBACK_INVALID;
+	out->otherwise = r->rest >= 0 ? (uint32_t)r->rest : PB_OUTCOME_UNKNOWN;
 	if (r->claims_count)
 		qsort(r->claims, r->claims_count, sizeof(*r->claims), by_value);
 	for (size_t i = 0; i < r->claims_count; i++) {

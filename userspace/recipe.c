@@ -261,6 +261,7 @@ static const struct {
 	{ { "rejected", set_values, true }, PUSHBACK_REJECTED },
 	{ { "propagated", set_values, true }, PUSHBACK_PROPAGATED },
 	{ { "invalid", set_values, true }, PUSHBACK_INVALID },
+	{ { "unknown", set_values, true }, PB_OUTCOME_UNKNOWN },
 	{ { "refusals", set_choice, false }, REFUSALS },
 	{ { "returns", set_choice, false }, RETURNS },
 	{ { "optional", set_choice, false }, OPTIONAL },
@@ -380,7 +381,7 @@ static int set_of_step(struct reading *r, const char *name, const char *value)
 	}
 	return fail(r, r->line,
 		    "%s: a step has submit, poll, end, instance, result, message, ready, accepted, "
-		    "rejected, propagated, invalid, refusals, returns and optional",
+		    "rejected, propagated, invalid, unknown, refusals, returns and optional",
 		    name);
 }
 

@@ -21,6 +21,8 @@
  *	accepted = 0			; values and ranges of the result, see recipe_value.h
  *	rejected = -11, 1..5
  *	invalid = other
+ *	unknown = ...			; optional: what it cannot return. Is lost if it does, as
+ *					; result_unknown: the recipe is wrong
  *	message = arg3			; instead of a result: refused is what is handed back, as in a
  *					; Rust Err; `result` is then where that begins (return)
  *	ready = u8 return		; optional: what a poll returns is not 0 when it is

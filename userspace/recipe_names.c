@@ -10,7 +10,7 @@
 
 /* By outcome. */
 static const char *const usual[RECIPE_OUTCOMES] = { "Ok,", "MessageRejected,", "",
-						    "InvalidMessage," };
+						    "InvalidMessage,", "" };
 
 void recipe_names_init(struct recipe_names *n)
 {

@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define RECIPE_OUTCOMES 4
+#define RECIPE_OUTCOMES 5 /* PB_OUTCOME_UNKNOWN is one of them */
 
 struct recipe_names {
 	char *lists[RECIPE_OUTCOMES]; /* of names, each followed by a comma; NULL: the usual */
