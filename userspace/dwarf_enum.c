@@ -112,11 +112,11 @@ static uint64_t mask_of(const struct reading *r)
 static int place(struct reading *r, const char *type, uint64_t offset, uint64_t width)
 {
 	if (width != 1 && width != 2 && width != 4 && width != 8)
-		return fail(r, -ENOTSUP, "the variants of %s are told apart by %llu bytes", type,
+		return fail(r, -EINVAL, "the variants of %s are told apart by %llu bytes", type,
 			    (unsigned long long)width);
 	if (r->placed && (r->offset != offset || r->width != width))
 		return fail(
-			r, -ENOTSUP,
+			r, -EINVAL,
 			"the variants of %s are told apart at another place than those it is in "
 			"(byte %llu, not %llu): two values cannot be compared",
 			type, (unsigned long long)offset, (unsigned long long)r->offset);
@@ -198,7 +198,7 @@ static int settle(struct reading *r, Dwarf_Die *member, uint64_t at, struct valu
 		return read_enum(r, &inner, at, v, depth + 1);
 	if (r->names->unnamed >= 0)
 		return claim(r, name, v, r->names->unnamed);
-	return fail(r, -ENOTSUP, "the recipe does not say what the variant %s means", name);
+	return fail(r, -EINVAL, "the recipe does not say what the variant %s means", name);
 }
 
 /* One number of a DW_AT_discr_list, LEB128; false: it does not end. */
@@ -242,7 +242,7 @@ static int settle_list(struct reading *r, Dwarf_Die *member, Dwarf_Attribute *li
 		v.low &= mask_of(r);
 		v.high &= mask_of(r);
 		if (v.low > v.high)
-			return fail(r, -ENOTSUP, "the values of %s go from below 0 to above",
+			return fail(r, -EINVAL, "the values of %s go from below 0 to above",
 				    name_of(member));
 		if (settle(r, member, at, v, depth))
 			return r->err;
@@ -303,14 +303,14 @@ static int read_part(struct reading *r, Dwarf_Die *type, Dwarf_Die *part, uint64
 
 	told = discriminant_of(part, &member);
 	if (told && !v.rest)
-		return fail(r, -ENOTSUP,
+		return fail(r, -EINVAL,
 			    "the variants of %s are told apart by a second value, within one of "
 			    "another enum",
 			    name_of(type));
 	if (told && place_discriminant(r, name_of(type), &member, at, &is_signed))
 		return r->err;
 	if (!first_of(part, DW_TAG_variant, &first))
-		return fail(r, -ENOTSUP, "%s has no variants", name_of(type));
+		return fail(r, -EINVAL, "%s has no variants", name_of(type));
 	/* Values first, so that what is left is what the last one has. */
 	for (int rest = 0; rest < 2; rest++) {
 		die = first;
@@ -336,12 +336,12 @@ static int read_enumeration(struct reading *r, Dwarf_Die *type, uint64_t at, str
 	Dwarf_Die die;
 
 	if (!v.rest)
-		return fail(r, -ENOTSUP,
+		return fail(r, -EINVAL,
 			    "the variants of %s are told apart by a second value, within one of "
 			    "another enum",
 			    name_of(type));
 	if (!number_of(type, DW_AT_byte_size, &width) || !first_of(type, DW_TAG_enumerator, &die))
-		return fail(r, -ENOTSUP, "%s is an enum without values", name_of(type));
+		return fail(r, -EINVAL, "%s is an enum without values", name_of(type));
 	if (place(r, name_of(type), at, width))
 		return r->err;
 	do {
@@ -352,8 +352,7 @@ static int read_enumeration(struct reading *r, Dwarf_Die *type, uint64_t at, str
 			continue;
 		outcome = outcome >= 0 ? outcome : r->names->unnamed;
 		if (outcome < 0)
-			return fail(r, -ENOTSUP,
-				    "the recipe does not say what the variant %s means",
+			return fail(r, -EINVAL, "the recipe does not say what the variant %s means",
 				    name_of(&die));
 		if (!number_of(&die, DW_AT_const_value, &value.low))
 			return fail(r, -EBADMSG, "the value of %s cannot be read", name_of(&die));
@@ -371,11 +370,11 @@ static int read_enum(struct reading *r, Dwarf_Die *type, uint64_t at, struct val
 	Dwarf_Die part;
 
 	if (depth > ENUMS_MAX)
-		return fail(r, -ENOTSUP, "enums are nested too deep");
+		return fail(r, -EINVAL, "enums are nested too deep");
 	if (dwarf_tag(type) == DW_TAG_enumeration_type)
 		return read_enumeration(r, type, at, v);
 	if (dwarf_tag(type) != DW_TAG_structure_type || !first_of(type, DW_TAG_variant_part, &part))
-		return fail(r, -ENOTSUP, "what it returns (%s) is no enum", name_of(type));
+		return fail(r, -EINVAL, "what it returns (%s) is no enum", name_of(type));
 	return read_part(r, type, &part, at, v, depth);
 }
 
@@ -409,7 +408,7 @@ static int write_ranges(struct reading *r, struct dwarf_enum_result *out)
 			continue;
 		}
 		if (*count == PB_MAX_RANGES)
-			return fail(r, -ENOTSUP, "it has more than %d ranges of values",
+			return fail(r, -EINVAL, "it has more than %d ranges of values",
 				    PB_MAX_RANGES);
 		out->ranges[(*count)++] = *range;
 	}
@@ -427,7 +426,7 @@ static int write_source(struct reading *r, Dwarf_Die *type, struct dwarf_enum_re
 		return fail(r, -EBADMSG, "how large %s is cannot be read", name_of(type));
 	number_of(type, DW_AT_alignment, &alignment);
 	if (!r->placed || r->offset > size || r->width > size - r->offset)
-		return fail(r, -ENOTSUP, "nothing tells the variants of %s apart", name_of(type));
+		return fail(r, -EINVAL, "nothing tells the variants of %s apart", name_of(type));
 	value.memory = size > IN_REGISTERS_MAX;
 	/* Where it points is an argument of its own. Functions that are not exported need not return it. */
 	if (value.memory) {
@@ -435,12 +434,12 @@ static int write_source(struct reading *r, Dwarf_Die *type, struct dwarf_enum_re
 		value.number = 1;
 	}
 	if (!value.memory && r->offset)
-		return fail(r, -ENOTSUP,
+		return fail(r, -EINVAL,
 			    "%s is returned in registers, and which has its discriminant (byte "
 			    "%llu) is not said",
 			    name_of(type), (unsigned long long)r->offset);
 	if (value.memory && alignment > 8)
-		return fail(r, -ENOTSUP,
+		return fail(r, -EINVAL,
 			    "%s has 16-byte numbers in it: whether it is returned in registers is "
 			    "not said",
 			    name_of(type));
@@ -484,7 +483,7 @@ int dwarf_enums_find(struct dwarf_enums *d, uint64_t function, const struct dwar
 		r.rest = -1;
 		r.met = 0;
 		if (!read_function(&r, &die, &one) && found && memcmp(&one, out, sizeof(one)) != 0)
-			fail(&r, -ENOTSUP, "two functions are there that return unlike results");
+			fail(&r, -EINVAL, "two functions are there that return unlike results");
 		found = true;
 		*out = one;
 	}

@@ -46,7 +46,7 @@ void dwarf_enums_free(struct dwarf_enums *d);
 
 /*
  * Of what the function at this address returns, on return. 0; -ENODATA: the debug information says
- * nothing of what it returns; -ENOTSUP: what it says does not decide. With the reason in `why`.
+ * nothing of what it returns; -EINVAL: what it says does not decide. With the reason in `why`.
  */
 int dwarf_enums_find(struct dwarf_enums *d, uint64_t function, const struct dwarf_enum_names *names,
 		     struct dwarf_enum_result *out, char *why, size_t why_size);

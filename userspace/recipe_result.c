@@ -33,7 +33,7 @@ static int check_met(const struct dwarf_enum_result *result, const struct recipe
 			continue;
 		snprintf(why, why_size, "no variant of what it returns is called %s",
 			 recipe_names_first(&step->names, needed[i], name, sizeof(name)));
-		return -ENOTSUP;
+		return -EINVAL;
 	}
 	return 0;
 }
