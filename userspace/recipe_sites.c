@@ -182,7 +182,7 @@ static void need(struct insn_options *options, const struct recipe_value *value)
 static int refuse_tail_call(struct search *s, const struct insn_function *f, const char *function)
 {
 	return fail(
-		s, -ENOTSUP,
+		s, -EINVAL,
 		"%s ends by a jump to another function (at 0x%llx): its result cannot be read "
 		"there; name that function, or set returns = uretprobe if no exception or panic "
 		"passes through it",
@@ -219,7 +219,7 @@ static int add_leaves(struct search *s, int rule, const struct insn_code *code,
 	if (f->too_many)
 		return fail(s, -E2BIG, "%s has more than %d returns", function, INSN_RETURNS_MAX);
 	if (!f->returns_count)
-		return fail(s, -ENOTSUP, "%s never returns", function);
+		return fail(s, -EINVAL, "%s never returns", function);
 	for (size_t i = 0; i < f->returns_count; i++)
 		if (add_at(s, rule, RECIPE_LEAVE, &f->returns[i]))
 			return s->err;
@@ -351,7 +351,7 @@ static bool take_clone(struct search *s, const struct elf_function *function, si
 	if (meant < 0)
 		no_memory(s);
 	else if (meant && !is_said(s, function->name))
-		fail(s, -ENOTSUP,
+		fail(s, -EINVAL,
 		     "the compiler has changed the arguments of a function (%s): name that one as "
 		     "well "
 		     "if you know them, or build with -fno-ipa-sra -fno-ipa-cp",
