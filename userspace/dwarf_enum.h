@@ -51,4 +51,11 @@ void dwarf_enums_free(struct dwarf_enums *d);
 int dwarf_enums_find(struct dwarf_enums *d, uint64_t function, const struct dwarf_enum_names *names,
 		     struct dwarf_enum_result *out, char *why, size_t why_size);
 
+/*
+ * Whether arg1 to arg6 is one of this function's arguments as it is entered. 0: it is, or that is not
+ * known. -EINVAL: the debug information has it elsewhere; `why` says so.
+ */
+int dwarf_enums_argument(struct dwarf_enums *d, uint64_t function, unsigned int argument, char *why,
+			 size_t why_size);
+
 #endif /* DWARF_ENUM_H */

@@ -65,6 +65,9 @@ int recipe_result_find(struct recipe_debug *d, struct elf_image *image, uint64_t
 		return 1;
 	if (!err)
 		err = check_met(&result, step, why, why_size);
+	if (!err && step->instance.place == RECIPE_ARGUMENT)
+		err = dwarf_enums_argument(d->enums, function, step->instance.number, why,
+					   why_size);
 	if (!err)
 		write_rule(&result, rule);
 	return err;

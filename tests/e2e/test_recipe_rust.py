@@ -261,3 +261,22 @@ def test_values_of_another_type_are_seen_as_lost(tmp_path):
 def test_a_recipe_of_none_of_its_steps_is_refused(tmp_path):
     program = shutil.copy("/usr/bin/true", tmp_path / "consumer")
     assert "none of the steps, all of which are optional" in refusal(program, recipe(tmp_path))
+
+
+def test_an_instance_that_is_another_argument_is_refused(tmp_path):
+    file = recipe(tmp_path)
+    file.write_text(file.read_text().replace("instance = arg2", "instance = arg1"))
+    assert "its first argument is in arg2, not in arg1" in refusal(build("debugged"), file)
+
+
+def test_arguments_that_the_compiler_has_changed_are_refused(tmp_path):
+    """What is in arg2 is then no address of a step."""
+    if not shutil.which("rustc"):
+        pytest.skip("no rustc: apt-get install rustc")
+    program, file = tmp_path / "promoted", tmp_path / "promoted.ini"
+    source = ROOT / "tests/recipe/promoted.rs"
+    done = run("rustc", "-O", "-g", "-C", "codegen-units=1", "-o", program, source)
+    assert done.returncode == 0, done.stderr
+    step = "submit = glob promoted::Step::submit\ninstance = arg2\nresult = dwarf\n"
+    file.write_text(f"[target]\npath = {program}\n[step S]\n{step}")
+    assert "the compiler has changed its arguments: nothing is in arg2" in refusal(program, file)

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: MIT */
+/* The reader of debug information against files in which some bytes of it are wrong. */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "dwarf_enum.h"
+#include "elf_symbols.h"
+#include "recipe_names.h"
+#include "seed.h"
+
+#define FUNCTIONS_MAX 128
+#define SECTIONS_MAX  16
+
+static char directory[] = "/tmp/pushback-spoilt-XXXXXX";
+
+struct good {
+	uint8_t *bytes;
+	size_t size;
+	uint64_t functions[FUNCTIONS_MAX];
+	size_t functions_count;
+	struct {
+		uint64_t offset, size;
+	} sections[SECTIONS_MAX];
+	size_t sections_count;
+};
+
+static bool take(const struct elf_function *function, void *context)
+{
+	struct good *g = context;
+
+	if ((!strncmp(function->name, "big_", 4) || !strncmp(function->name, "small_", 6)) &&
+	    g->functions_count < FUNCTIONS_MAX)
+		g->functions[g->functions_count++] = function->address;
+	return true;
+}
+
+/* Strings are not among them: those are only compared. */
+static void find_sections(struct good *g, struct elf_image *image)
+{
+	static const char *const names[] = { ".debug_info", ".debug_abbrev", ".debug_ranges",
+					     ".debug_rnglists", ".debug_addr" };
+
+	for (size_t i = 1; i < image->sections; i++)
+		for (size_t j = 0; j < 5; j++) {
+			GElf_Shdr section;
+
+			gelf_getshdr(elf_getscn(image->elf, i), &section);
+			if (!elf_image_section_is(image, &section, names[j]))
+				continue;
+			g->sections[g->sections_count].offset = section.sh_offset;
+			g->sections[g->sections_count++].size = section.sh_size;
+		}
+}
+
+static void read_good(struct good *g, const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct elf_image image;
+	struct stat st;
+
+	assert_true(fd >= 0 && !fstat(fd, &st));
+	memset(g, 0, sizeof(*g));
+	g->size = (size_t)st.st_size;
+	g->bytes = malloc(g->size);
+	assert_int_equal(pread(fd, g->bytes, g->size, 0), st.st_size);
+	assert_int_equal(elf_image_open(&image, fd), 0);
+	elf_symbols_each(&image, take, g);
+	find_sections(g, &image);
+	elf_image_close(&image);
+	close(fd);
+	assert_true(g->functions_count > 50 && g->sections_count >= 3);
+}
+
+/* How many functions it tells of. */
+static size_t read_all(const struct good *g, int fd)
+{
+	struct dwarf_enum_names names = { .means = recipe_names_mean, .unnamed = -1 };
+	struct recipe_names usual;
+	struct elf_image image;
+	struct dwarf_enums *enums;
+	const char *wrong;
+	size_t told = 0;
+
+	recipe_names_init(&usual);
+	names.context = &usual;
+	assert_int_equal(elf_image_open(&image, fd), 0);
+	if (!dwarf_enums_new(&image, &enums, &wrong)) {
+		for (size_t i = 0; i < g->functions_count; i++) {
+			struct dwarf_enum_result result;
+			char why[256];
+
+			told += !dwarf_enums_find(enums, g->functions[i], &names, &result, why,
+						  sizeof(why));
+		}
+		dwarf_enums_free(enums);
+	}
+	elf_image_close(&image);
+	return told;
+}
+
+/* One byte, or the beginning of a section, where the crate's own unit is. */
+static void spoil(struct good *g, struct seed *seed, int fd)
+{
+	for (uint64_t n = 1 + seed_below(seed, 8); n; n--) {
+		size_t i = seed_below(seed, g->sections_count);
+		uint64_t most = g->sections[i].size;
+		uint8_t byte = seed_chance(seed, 30) ? 0xff : (uint8_t)seed_next(seed);
+
+		if (seed_chance(seed, 80) && most > 4096)
+			most = 4096;
+		assert_int_equal(pwrite(fd, &byte, 1,
+					(off_t)(g->sections[i].offset + seed_below(seed, most))),
+				 1);
+	}
+}
+
+static void test_spoilt(void **state)
+{
+	struct seed seed = seed_new(__func__);
+	int runs = getenv("PUSHBACK_TEST_LONG") ? 3000 : 100;
+	char path[128], command[256];
+	size_t whole = 0, less = 0;
+	struct good g;
+
+	(void)state;
+	if (system("command -v rustc >/dev/null"))
+		skip();
+	snprintf(command, sizeof(command),
+		 "rustc --edition 2021 --crate-type=cdylib -O -g -o %s/enums.so "
+		 "tests/unit/fixtures/enums.rs",
+		 directory);
+	assert_int_equal(system(command), 0);
+	snprintf(path, sizeof(path), "%s/enums.so", directory);
+	read_good(&g, path);
+	for (int run = -1; run < runs; run++) {
+		int fd = memfd_create("spoilt", MFD_CLOEXEC);
+		size_t told;
+
+		assert_int_equal(write(fd, g.bytes, g.size), g.size);
+		if (run >= 0)
+			spoil(&g, &seed, fd);
+		told = read_all(&g, fd);
+		if (run < 0)
+			whole = told;
+		less += told < whole;
+		close(fd);
+	}
+	assert_true(whole > 50 && less > 0);
+	free(g.bytes);
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	return !mkdtemp(directory);
+}
+
+static int tear_down(void **state)
+{
+	char command[64];
+
+	(void)state;
+	snprintf(command, sizeof(command), "rm -rf %s", directory);
+	return system(command);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_spoilt) };
+
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}
