@@ -255,6 +255,7 @@ static int add_function(struct search *s, const struct elf_function *function, c
 
 	if (rule < 0)
 		return rule;
+	s->out->rules[rule].address = function->address;
 	s->found++;
 	if (!code.bytes)
 		return fail(s, -EINVAL, "%s is not in its code", name);
@@ -281,18 +282,9 @@ static int add_function(struct search *s, const struct elf_function *function, c
 
 static bool was_met(const struct search *s, uint64_t address)
 {
-	uint64_t offset;
-
-	if (!elf_image_offset(&s->image, address, 1, PF_X, &offset))
-		return false;
-	for (size_t i = 0; i < s->out->sites_count; i++) {
-		const struct recipe_site *site = &s->out->sites[i];
-
-		/* The entry's site may be a little behind where it begins. */
-		if (site->hit == RECIPE_ENTER && s->out->rules[site->rule].where == s->where &&
-		    site->offset - offset < 16)
+	for (size_t i = 0; i < s->out->rules_count; i++)
+		if (s->out->rules[i].where == s->where && s->out->rules[i].address == address)
 			return true;
-	}
 	return false;
 }
 

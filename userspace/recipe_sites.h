@@ -36,8 +36,9 @@ struct recipe_site {
 
 struct recipe_rule {
 	struct pb_rule rule;
-	char *function; /* as people know it, or the probe or offset that it is of */
-	bool by_dwarf;  /* its result is told by debug information */
+	char *function;   /* as people know it, or the probe or offset that it is of */
+	uint64_t address; /* of the function, 0: it is none */
+	bool by_dwarf;    /* its result is told by debug information */
 	const struct recipe_where *where;
 };
 

@@ -223,3 +223,21 @@ def test_our_own_probes_have_a_budget_too(tmp_path):
             agent.receiver.stop()
             said = [line for line in agent.lines if "more than --budget" in line]
             assert len(said) == partly, agent.lines
+
+
+def test_functions_of_a_few_bytes_are_all_found(tmp_path):
+    """Side by side, in whatever order the symbols are."""
+    body = '(void) { __asm__ volatile(""); return %d; }'
+    recipe = tmp_path / "tiny.ini"
+    recipe.write_text(
+        "[target]\npath = */tiny\n[step S]\nsubmit = glob ?_submit\ninstance = none\n"
+        "result = s32 return\naccepted = 0\nrejected = 1\n"
+    )
+    for one, other in ("ab", "qr", "mn", "yx", "hg"):
+        functions = [f"__attribute__((noinline)) int {n}_submit{body % i}\n" for i, n in enumerate(one + other)]
+        source = tmp_path / "tiny.c"
+        source.write_text("".join(functions) + f"int main(void) {{ return {one}_submit() + {other}_submit(); }}\n")
+        assert run("gcc", "-Os", source, "-o", tmp_path / "tiny").returncode == 0
+        with watch(tmp_path / "tiny", recipe) as agent:
+            agent.end()
+        assert "4 sites" in agent.lines[0], (one, other, agent.lines)
