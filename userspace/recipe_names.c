@@ -81,7 +81,10 @@ const char *recipe_names_take(struct recipe_names *n, const char *text, uint32_t
 		size_t word = word_at(text + blank);
 		bool other = word == strlen(OTHER) && !strncmp(text + blank, OTHER, word);
 		bool whole = word && blank + word + strspn(text + blank + word, " \t") == size;
-		const char *wrong = whole && !other ? add(n, outcome, text + blank, word) : NULL;
+		bool last = text[size] == ',' && !text[size + 1];
+		const char *wrong = blank >= size || last ? "has a comma too many"
+				    : whole && !other     ? add(n, outcome, text + blank, word)
+							  : NULL;
 
 		if (wrong)
 			return wrong;
