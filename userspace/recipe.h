@@ -33,7 +33,7 @@
  * `result = dwarf`: what the function returns is an enum, as a Rust Result, whose variants the file's debug
  * information tells apart. `accepted`, `rejected` and `invalid` then name variants, at any depth; those of
  * arroyo without being told (Ok, MessageRejected, InvalidMessage). A value behind `else` is where there is no
- * debug information, and numbers are its values: "accepted = Ok, 2".
+ * debug information, in the file or in /usr/lib/debug, and numbers are its values: "accepted = Ok, 2".
  *
  * Text only: nothing is opened but the recipe. Errors are one line, with file and line number.
  */

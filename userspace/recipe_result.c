@@ -4,19 +4,52 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "debug_file.h"
 #include "dwarf_enum.h"
+
+static void close_separate(struct recipe_debug *d)
+{
+	if (!d->separate)
+		return;
+	elf_image_close(&d->image);
+	close(d->fd);
+	d->separate = false;
+}
 
 void recipe_debug_close(struct recipe_debug *d)
 {
 	dwarf_enums_free(d->enums);
+	close_separate(d);
 	memset(d, 0, sizeof(*d));
+}
+
+/* -ENODATA where there is none, and what was wrong stays so. */
+static int open_separate(struct recipe_debug *d)
+{
+	const char *wrong;
+
+	d->fd = debug_file_open(d->note);
+	if (d->fd < 0)
+		return -ENODATA;
+	if (elf_image_open(&d->image, d->fd)) {
+		close(d->fd);
+		return -ENODATA;
+	}
+	d->separate = true;
+	if (!dwarf_enums_new(&d->image, &d->enums, &wrong))
+		return 0;
+	close_separate(d);
+	return -ENODATA;
 }
 
 static int open_debug(struct recipe_debug *d, struct elf_image *image)
 {
 	if (!d->opened)
 		d->err = dwarf_enums_new(image, &d->enums, &d->wrong);
+	if (!d->opened && d->err == -ENODATA)
+		d->err = open_separate(d);
 	d->opened = true;
 	return d->err;
 }

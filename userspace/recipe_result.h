@@ -13,8 +13,15 @@
 
 struct dwarf_enums;
 
-/* Of one file; all zeros at first. Opened where it is first needed. */
+/*
+ * Of one file; all zeros but the note at first. Opened where it is first needed: in the file itself, or
+ * in one of its own that the host has for this build.
+ */
 struct recipe_debug {
+	const struct elfnote *note;
+	int fd; /* of that, with its image */
+	struct elf_image image;
+	bool separate;
 	struct dwarf_enums *enums;
 	bool opened;
 	int err;

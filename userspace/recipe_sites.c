@@ -559,7 +559,11 @@ int recipe_sites_find(const struct recipes *recipes, int fd, const char *path,
 		      const struct elfnote *note, struct recipe_sites **out, char *why,
 		      size_t why_size)
 {
-	struct search s = { .recipes = recipes, .path = path, .why = why, .why_size = why_size };
+	struct search s = { .recipes = recipes,
+			    .path = path,
+			    .debug.note = note,
+			    .why = why,
+			    .why_size = why_size };
 
 	for (size_t i = 0; !s.err && i < recipes->targets_count; i++)
 		find_target(&s, i, fd, note);

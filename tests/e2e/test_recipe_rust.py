@@ -6,8 +6,10 @@ values, or told by the message that is handed back. Of every 50 calls of its fun
 the probed submits.
 """
 
+import contextlib
 import functools
 import os
+import pathlib
 import random
 import re
 import shutil
@@ -111,6 +113,38 @@ def test_counts_by_packed_debug_information(tmp_path, flags):
     program = tmp_path / "consumer"
     assert run("objcopy", f"--compress-debug-sections={flags}", build("debugged"), program).returncode == 0
     counted(program, recipe(tmp_path), "string", messages=500)
+
+
+def separate(program):
+    """Where the host keeps the debug information of a stripped program, by its build-id."""
+    build_id = re.search(r"Build ID: ([0-9a-f]+)", run("readelf", "-n", program).stdout)[1]
+    return pathlib.Path("/usr/lib/debug/.build-id", build_id[:2], build_id[2:] + ".debug")
+
+
+@contextlib.contextmanager
+def kept_apart(program):
+    """Makes it as the distribution's are, until the end."""
+    debug = separate(program)
+    made = [parent for parent in debug.parents if not parent.exists()]
+    debug.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        assert run("objcopy", "--only-keep-debug", program, debug).returncode == 0
+        assert run("strip", "--strip-debug", program).returncode == 0
+        yield debug
+    finally:
+        debug.unlink(missing_ok=True)
+        for folder in made:
+            folder.rmdir()
+
+
+def test_counts_by_debug_information_of_its_own_file(tmp_path):
+    """And by that of this build only."""
+    program = tmp_path / "consumer"
+    shutil.copy(build("debugged"), program)
+    with kept_apart(program) as debug:
+        counted(program, recipe(tmp_path, "result = dwarf"), "bool", messages=500)
+        debug.write_bytes(build("whole").read_bytes())
+        assert "has no debug information" in refusal(program, recipe(tmp_path, "result = dwarf"))
 
 
 @pytest.mark.parametrize("profile", ["debugged", "whole", "dev"])
