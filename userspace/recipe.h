@@ -35,6 +35,12 @@
  * arroyo without being told (Ok, MessageRejected, InvalidMessage). A value behind `else` is where there is no
  * debug information, in the file or in /usr/lib/debug, and numbers are its values: "accepted = Ok, 2".
  *
+ * `message` takes for refused what holds the message's first three words again, at its beginning or behind a
+ * tag of 0. That is right where what tells the variants apart is among these bytes: for payloads at the
+ * message's beginning, a tag, or none (u64, String, Option<u32>, ()), not for a bool behind them, as then an
+ * accepted message leaves in place what was refused before. An invalid one is taken for accepted. It needs
+ * messages of at least 24 bytes: those of up to 16 are handed over in registers, and not where arg3 points.
+ *
  * Text only: nothing is opened but the recipe. Errors are one line, with file and line number.
  */
 #ifndef RECIPE_H
