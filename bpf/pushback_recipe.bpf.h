@@ -24,6 +24,45 @@ static __always_inline __u64 stack_at_entry(struct pt_regs *ctx, __u64 cookie)
 	return STACK_POINTER(ctx) + (__s32)cookie;
 }
 
+/* ---- Tallies ---- */
+
+const volatile bool tally = false;
+
+static __always_inline struct pb_tally *tally_of(__u64 cookie)
+{
+	__u32 number = PB_COOKIE_TALLY(cookie);
+
+	return tally ? bpf_map_lookup_elem(&tallies, &number) : NULL;
+}
+
+static __always_inline void tally_hit(__u64 cookie)
+{
+	struct pb_tally *t = tally_of(cookie);
+
+	if (t)
+		__sync_fetch_and_add(&t->hits, 1);
+}
+
+static __always_inline void tally_outcome(__u64 cookie, __u32 outcome)
+{
+	struct pb_tally *t = tally_of(cookie);
+
+	if (t && outcome >= PB_OUTCOME_UNKNOWN)
+		__sync_fetch_and_add(&t->unknown, 1);
+	else if (t)
+		__sync_fetch_and_add(
+			&t->outcomes[outcome < PUSHBACK_INVALID ? outcome : PUSHBACK_INVALID], 1);
+}
+
+static __always_inline void lose_source(__u64 cookie)
+{
+	struct pb_tally *t = tally_of(cookie);
+
+	if (t)
+		__sync_fetch_and_add(&t->unread, 1);
+	lose(PB_LOSS_SOURCE_UNREAD, 1);
+}
+
 /* ---- Values ---- */
 
 /* Non-zero: it cannot be read. */
@@ -122,6 +161,7 @@ static __always_inline struct pb_rule *hit_rule(__u64 cookie)
 
 	if (!is_target(bpf_get_current_pid_tgid() >> 32))
 		return NULL;
+	tally_hit(cookie);
 	rule = rule_of(PB_COOKIE_RULE(cookie));
 	if (!rule)
 		return NULL;
@@ -343,7 +383,7 @@ int pushback_enter(struct pt_regs *ctx)
 	if (!rule)
 		return 0;
 	if (read_source(ctx, &rule->instance, &instance)) {
-		lose(PB_LOSS_SOURCE_UNREAD, 1);
+		lose_source(cookie);
 		return 0;
 	}
 	if (rule->kind == PB_RULE_END)
@@ -372,7 +412,7 @@ int pushback_enter(struct pt_regs *ctx)
 	if (rule->message.kind &&
 	    (read_source(ctx, &rule->message, &message) ||
 	     bpf_probe_read_user(frame->words, sizeof(frame->words), (void *)message))) {
-		lose(PB_LOSS_SOURCE_UNREAD, 1);
+		lose_source(cookie);
 		return 0;
 	}
 	thread->depth = depth + 1;
@@ -447,9 +487,10 @@ int pushback_leave(struct pt_regs *ctx)
 	if (rule->kind == PB_RULE_POLL && !rule->result.kind)
 		return 0;
 	if (result_of(ctx, rule, &frame, &outcome)) {
-		lose(PB_LOSS_SOURCE_UNREAD, 1);
+		lose_source(cookie);
 		return 0;
 	}
+	tally_outcome(cookie, outcome);
 	if (rule->kind == PB_RULE_POLL)
 		return tell_ready(frame.place, rule, outcome == PUSHBACK_ACCEPTED);
 	if (outcome >= PB_OUTCOME_UNKNOWN) {
@@ -464,25 +505,26 @@ int pushback_leave(struct pt_regs *ctx)
 SEC("uprobe")
 int pushback_site(struct pt_regs *ctx)
 {
-	__u64 instance = 0, result = 0;
+	__u64 cookie = bpf_get_attach_cookie(ctx), instance = 0, result = 0;
 	struct pb_rule *rule;
 	__u32 outcome;
 
-	rule = hit_rule(bpf_get_attach_cookie(ctx));
+	rule = hit_rule(cookie);
 	if (!rule)
 		return 0;
 	if (read_source(ctx, &rule->instance, &instance)) {
-		lose(PB_LOSS_SOURCE_UNREAD, 1);
+		lose_source(cookie);
 		return 0;
 	}
 	instance = PB_PLACE(rule->step, instance);
 	if (rule->kind == PB_RULE_END)
 		return tell_end(instance);
 	if (read_source(ctx, &rule->result, &result)) {
-		lose(PB_LOSS_SOURCE_UNREAD, 1);
+		lose_source(cookie);
 		return 0;
 	}
 	outcome = outcome_of(rule, result);
+	tally_outcome(cookie, outcome);
 	if (rule->kind == PB_RULE_POLL)
 		return tell_ready(instance, rule, outcome == PUSHBACK_ACCEPTED);
 	if (outcome >= PB_OUTCOME_UNKNOWN) {

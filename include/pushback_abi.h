@@ -68,13 +68,15 @@ enum pb_probe {
 #define PB_COOKIE(object, probe) ((uint64_t)(object) << 8 | (probe))
 
 /*
- * Of a site that a recipe names: which rule, what kind of hit it is, and how far below its value at entry
- * the stack pointer is there.
+ * Of a site that a recipe names: which of its file's, which rule, what kind of hit it is, and how far below
+ * its value at entry the stack pointer is there.
  */
-#define PB_RULE_COOKIE(rule, hit, below) \
-	((uint64_t)(rule) << 40 | (uint64_t)(hit) << 32 | (uint32_t)(below))
-#define PB_COOKIE_RULE(cookie) ((uint32_t)((cookie) >> 40))
-#define PB_COOKIE_HIT(cookie)  ((uint32_t)((cookie) >> 32) & 0xff)
+#define PB_SITE_COOKIE(site, rule, hit, below)                                     \
+	((uint64_t)(site) << 52 | (uint64_t)(rule) << 40 | (uint64_t)(hit) << 32 | \
+	 (uint32_t)(below))
+#define PB_COOKIE_TALLY(cookie) ((uint32_t)((cookie) >> 40))
+#define PB_COOKIE_RULE(cookie)  (PB_COOKIE_TALLY(cookie) & 0xfff)
+#define PB_COOKIE_HIT(cookie)   ((uint32_t)((cookie) >> 32) & 0xff)
 
 /* What a hit costs depends on what its breakpoint stands on. */
 enum pb_hit {
@@ -94,6 +96,7 @@ enum pb_hit {
 #define PB_MAX_NEXT          8    /* steps that one step hands messages to */
 #define PB_MAX_RULES         1024 /* of recipes, in attached files */
 #define PB_MAX_RANGES        8    /* of values, in one rule */
+#define PB_MAX_TALLIES       8192 /* sites of recipes that are tallied */
 #define PB_MAX_FRAMES        16   /* calls of one thread into one another */
 #define PB_MAX_THREADS       16384
 
@@ -316,6 +319,17 @@ struct pb_frame {
 struct pb_thread {
 	uint64_t depth;
 	struct pb_frame frames[PB_MAX_FRAMES];
+};
+
+/*
+ * Map `tallies`, by PB_COOKIE_TALLY: what a site was hit with. Made by the loader before it attaches, and
+ * only for who wants to know whether a recipe is right.
+ */
+struct pb_tally {
+	uint64_t hits;
+	uint64_t unread;      /* of them, instance or result could not be read */
+	uint64_t unknown;     /* likewise, the result was none that the function can return */
+	uint64_t outcomes[4]; /* by enum pushback_outcome; of a poll, ACCEPTED is ready */
 };
 
 /* Ring buffer `execs`: a process has a new image, whose executable is mapped by now. */

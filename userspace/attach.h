@@ -28,6 +28,7 @@ struct attach_options {
 	bool tell_execs;       /* into attach_maps.execs */
 	bool no_multi;         /* one perf uprobe a site, as on kernels before 6.6 */
 	bool recipes;          /* attach_file() may be given sites of recipes */
+	bool tally;            /* ... and what each is hit with is counted, see attach_tallies() */
 	bool pauses;           /* attach_pause() is used; not with pin_dir */
 	const char
 		*pin_dir; /* maps and links stay there, and are taken from there; NULL: they go */
@@ -101,6 +102,12 @@ int attach_try_multi(const char *path, uint64_t offset, pid_t pid);
 int attach_process(struct attach *a, pid_t pid, char *why);
 /* No longer; fine if it never was. */
 void attach_drop_process(struct attach *a, pid_t pid);
+
+/*
+ * What the sites of a recipe in an attached file were hit with so far, in their order; with `tally` only.
+ * -ENOENT: it has not this many.
+ */
+int attach_tallies(const struct attach *a, int number, struct pb_tally *out, size_t count);
 
 /* How many files and sites are attached, and whether through uprobe_multi. */
 size_t attach_files(const struct attach *a);

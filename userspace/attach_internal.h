@@ -41,6 +41,7 @@ struct attach {
 	struct pinned *pinned; /* NULL: all goes with the agent */
 	bool multi;
 	bool pauses;
+	bool tally; /* of recipes' sites */
 	struct attached *files;
 	size_t files_count;
 	size_t sites_count;

@@ -108,6 +108,48 @@ static int write_rules(const struct attach *a, const struct attached_recipe *r, 
 	return 0;
 }
 
+/* ---- Tallies ---- */
+
+static int tallies_fd(const struct attach *a)
+{
+	return bpf_object__find_map_fd_by_name(a->object, "tallies");
+}
+
+static uint64_t cookie_of(const struct attached_recipe *r, size_t i)
+{
+	const struct recipe_site *site = &r->sites[i];
+
+	return PB_SITE_COOKIE(i, r->first_rule + site->rule, recipe_site_costs(site), site->below);
+}
+
+static int make_tallies(const struct attach *a, const struct attached_recipe *r)
+{
+	const struct pb_tally none = { 0 };
+
+	for (size_t i = 0; a->tally && i < r->sites_count; i++) {
+		uint32_t key = PB_COOKIE_TALLY(cookie_of(r, i));
+
+		if (bpf_map_update_elem(tallies_fd(a), &key, &none, BPF_ANY))
+			return -errno;
+	}
+	return 0;
+}
+
+int attach_tallies(const struct attach *a, int number, struct pb_tally *out, size_t count)
+{
+	const struct attached_recipe *r = a->files[number].recipe;
+
+	if (!r || !a->tally || count != r->sites_count)
+		return -ENOENT;
+	for (size_t i = 0; i < count; i++) {
+		uint32_t key = PB_COOKIE_TALLY(cookie_of(r, i));
+
+		if (bpf_map_lookup_elem(tallies_fd(a), &key, &out[i]))
+			return -errno;
+	}
+	return 0;
+}
+
 /* ---- Links ---- */
 
 /* As the kernel wants them; room for all of a file. */
@@ -118,14 +160,6 @@ struct arrays {
 	uint32_t count;
 	bool semaphore; /* one has it */
 };
-
-/* What of it costs. */
-static enum pb_hit kind_of(const struct recipe_site *site)
-{
-	if (site->hit == RECIPE_LEAVE_RETURN)
-		return PB_HIT_RETURN;
-	return site->cost == INSN_EMULATED ? PB_HIT_EMULATED : PB_HIT_STEPPED;
-}
 
 static void gather(struct arrays *arrays, const struct attached_recipe *r, enum recipe_hit hit)
 {
@@ -139,8 +173,7 @@ static void gather(struct arrays *arrays, const struct attached_recipe *r, enum 
 		arrays->offsets[arrays->count] = site->offset;
 		arrays->semaphores[arrays->count] = site->semaphore;
 		arrays->semaphore |= site->semaphore != 0;
-		arrays->cookies[arrays->count++] =
-			PB_RULE_COOKIE(r->first_rule + site->rule, kind_of(site), site->below);
+		arrays->cookies[arrays->count++] = cookie_of(r, i);
 	}
 }
 
@@ -258,6 +291,8 @@ int attach_recipe(struct attach *a, int fd, const struct recipe_sites *sites, si
 		r->first_rule = free_rules(a, r->rules_count);
 		err = r->first_rule + r->rules_count > PB_MAX_RULES ? -ENOSPC : 0;
 	}
+	if (!err)
+		err = make_tallies(a, r);
 	if (!err)
 		err = attach_recipe_resume(a, fd, r, false);
 	if (err)

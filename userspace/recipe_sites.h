@@ -34,6 +34,14 @@ struct recipe_site {
 	enum insn_cost cost;
 };
 
+/* What a hit of it costs depends on that. */
+static inline enum pb_hit recipe_site_costs(const struct recipe_site *site)
+{
+	if (site->hit == RECIPE_LEAVE_RETURN)
+		return PB_HIT_RETURN;
+	return site->cost == INSN_EMULATED ? PB_HIT_EMULATED : PB_HIT_STEPPED;
+}
+
 struct recipe_rule {
 	struct pb_rule rule;
 	char *function;   /* as people know it, or the probe or offset that it is of */
