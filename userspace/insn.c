@@ -2,6 +2,7 @@
 #include "insn.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <capstone/capstone.h>
 
@@ -333,6 +334,21 @@ const char *insn_site(const struct insn_code *code, uint64_t at, enum insn_cost 
 	return why;
 }
 
+void insn_text(const uint8_t *bytes, size_t size, uint64_t address, char *out, size_t out_size)
+{
+	cs_insn *insn;
+	csh handle;
+
+	snprintf(out, out_size, "?");
+	if (!open_decoder(&handle, &insn))
+		return;
+	cs_option(handle, CS_OPT_SYNTAX, CS_OPT_SYNTAX_ATT);
+	if (cs_disasm_iter(handle, &bytes, &size, &address, insn))
+		snprintf(out, out_size, "%s%s%s", insn->mnemonic, *insn->op_str ? " " : "",
+			 insn->op_str);
+	close_decoder(handle, insn);
+}
+
 #else
 
 int insn_function(const struct insn_code *code, const struct insn_options *options,
@@ -348,6 +364,12 @@ const char *insn_site(const struct insn_code *code, uint64_t at, enum insn_cost 
 {
 	(void)code, (void)at, (void)cost;
 	return "instructions of this machine are not decoded: name a USDT probe";
+}
+
+void insn_text(const uint8_t *bytes, size_t size, uint64_t address, char *out, size_t out_size)
+{
+	(void)bytes, (void)size, (void)address;
+	snprintf(out, out_size, "?");
 }
 
 #endif

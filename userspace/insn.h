@@ -65,4 +65,7 @@ int insn_function(const struct insn_code *code, const struct insn_options *optio
  */
 const char *insn_site(const struct insn_code *code, uint64_t at, enum insn_cost *cost);
 
+/* The instruction that these bytes begin with, at `address`, as text; "?" where there is none. */
+void insn_text(const uint8_t *bytes, size_t size, uint64_t address, char *out, size_t out_size);
+
 #endif /* INSN_H */

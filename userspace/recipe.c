@@ -395,6 +395,8 @@ static int take(void *context, const char *section, const char *name, const char
 		return fail(r, r->line, "%s before the first [target]", name);
 	if (!*value)
 		return fail(r, r->line, "%s has no value", name);
+	if (!strncmp(value, RECIPE_TODO, strlen(RECIPE_TODO)))
+		return fail(r, r->line, "%s is still to be filled in: " RECIPE_TODO, name);
 	return r->step ? set_of_step(r, name, value) : set_of_target(r, name, value);
 }
 

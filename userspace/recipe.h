@@ -57,6 +57,9 @@
 #define RECIPE_TARGETS_MAX 64
 #define RECIPE_WHERES_MAX  32 /* of one step */
 
+/* A draft has it where a value is to be filled in. */
+#define RECIPE_TODO "TODO"
+
 enum recipe_site_kind {
 	RECIPE_SYMBOL,
 	RECIPE_GLOB,

@@ -37,6 +37,8 @@ struct search {
 	uint32_t number; /* of the step, among all recipes' */
 	size_t found;
 	int err;
+	recipe_problem_fn *problem; /* NULL: the first is the end */
+	void *context;
 	char *why;
 	size_t why_size;
 };
@@ -510,6 +512,26 @@ static int find_place(struct search *s)
 
 /* ---- All of a file ---- */
 
+static void drop_rules(struct recipe_sites *sites, size_t count)
+{
+	while (sites->rules_count > count)
+		free(sites->rules[--sites->rules_count].function);
+}
+
+/* What is wrong with one place says nothing of the others: they are looked at as well, if that is wanted. */
+static int try_place(struct search *s)
+{
+	size_t sites = s->out->sites_count, rules = s->out->rules_count;
+
+	if (!find_place(s) || !s->problem || s->err == -ENOMEM)
+		return s->err;
+	s->problem(s->why, s->context);
+	s->err = 0;
+	s->out->sites_count = sites;
+	drop_rules(s->out, rules);
+	return 0;
+}
+
 static int find_all(struct search *s, size_t target)
 {
 	for (size_t i = 0; i < s->recipes->steps_count; i++) {
@@ -519,7 +541,7 @@ static int find_all(struct search *s, size_t target)
 			continue;
 		for (size_t j = 0; j < s->step->wheres_count; j++) {
 			s->where = &s->step->wheres[j];
-			if (find_place(s))
+			if (try_place(s))
 				return s->err;
 		}
 	}
@@ -555,13 +577,15 @@ static int find_target(struct search *s, size_t target, int fd, const struct elf
 	return open_file(s, fd) ? s->err : find_all(s, target);
 }
 
-int recipe_sites_find(const struct recipes *recipes, int fd, const char *path,
-		      const struct elfnote *note, struct recipe_sites **out, char *why,
-		      size_t why_size)
+int recipe_sites_check(const struct recipes *recipes, int fd, const char *path,
+		       const struct elfnote *note, struct recipe_sites **out, char *why,
+		       size_t why_size, recipe_problem_fn *problem, void *context)
 {
 	struct search s = { .recipes = recipes,
 			    .path = path,
 			    .debug.note = note,
+			    .problem = problem,
+			    .context = context,
 			    .why = why,
 			    .why_size = why_size };
 
@@ -579,11 +603,17 @@ int recipe_sites_find(const struct recipes *recipes, int fd, const char *path,
 	return s.err;
 }
 
+int recipe_sites_find(const struct recipes *recipes, int fd, const char *path,
+		      const struct elfnote *note, struct recipe_sites **out, char *why,
+		      size_t why_size)
+{
+	return recipe_sites_check(recipes, fd, path, note, out, why, why_size, NULL, NULL);
+}
+
 void recipe_sites_free(struct recipe_sites *sites)
 {
 	if (!sites)
 		return;
-	for (size_t i = 0; i < sites->rules_count; i++)
-		free(sites->rules[i].function);
+	drop_rules(sites, 0);
 	free(sites);
 }

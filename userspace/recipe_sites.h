@@ -65,6 +65,14 @@ struct recipe_sites {
 int recipe_sites_find(const struct recipes *recipes, int fd, const char *path,
 		      const struct elfnote *note, struct recipe_sites **out, char *why,
 		      size_t why_size);
+/*
+ * The same, but what is wrong with one place is told, a line of `why`, and the others are looked for all the
+ * same: for a check. What is found is to be probed only where nothing was told.
+ */
+typedef void recipe_problem_fn(const char *why, void *context);
+int recipe_sites_check(const struct recipes *recipes, int fd, const char *path,
+		       const struct elfnote *note, struct recipe_sites **out, char *why,
+		       size_t why_size, recipe_problem_fn *problem, void *context);
 void recipe_sites_free(struct recipe_sites *sites);
 
 #endif /* RECIPE_SITES_H */
