@@ -13,6 +13,7 @@ extern const struct verb verb_top;
 extern const struct verb verb_graph;
 extern const struct verb verb_status;
 extern const struct verb verb_doctor;
+extern const struct verb verb_recipe;
 
 /* What cannot stand together: 0, or -EINVAL with one line in `why`. */
 typedef int cmd_check(const void *settings, char *why, size_t why_size);

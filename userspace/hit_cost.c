@@ -211,10 +211,10 @@ static int ask_all(struct doctor_child *child, struct hit_cost *out, char *why)
 		err = ask(child, (enum command)command, &ns[command], why);
 	if (err)
 		return err;
-	out->emulated_ns = ns[ENTER];
-	out->stepped_ns = more(ns[LEAVE], ns[ENTER]);
-	out->return_ns = more(ns[RETURN], ns[ENTER]);
-	out->event_ns = ns[EVENT];
+	out->ns[PB_HIT_EMULATED] = ns[ENTER];
+	out->ns[PB_HIT_STEPPED] = more(ns[LEAVE], ns[ENTER]);
+	out->ns[PB_HIT_RETURN] = more(ns[RETURN], ns[ENTER]);
+	out->ns[PB_HIT_OWN] = ns[EVENT];
 	return 0;
 }
 
@@ -244,7 +244,5 @@ int hit_cost_measure(struct hit_cost *out, char *why)
 
 uint64_t hit_cost_of(const struct hit_cost *cost, const struct recipe_site *site)
 {
-	if (site->hit == RECIPE_LEAVE_RETURN)
-		return cost->return_ns;
-	return site->cost == INSN_EMULATED ? cost->emulated_ns : cost->stepped_ns;
+	return cost->ns[recipe_site_costs(site)];
 }

@@ -14,10 +14,7 @@
 #include "recipe_sites.h"
 
 struct hit_cost {
-	uint64_t emulated_ns; /* a site whose instruction the kernel emulates: nop, push, jump */
-	uint64_t stepped_ns;  /* one that it has to single-step: ret, most others */
-	uint64_t return_ns;   /* the return by a uretprobe, without the hit at the entry */
-	uint64_t event_ns;    /* a fire of our own probes */
+	uint64_t ns[PB_HITS]; /* of one hit; PB_HIT_RETURN is without the hit at the entry */
 };
 
 /*
