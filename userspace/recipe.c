@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <ini.h>
 
 /* inih's own bound, which it does not tell. */
@@ -19,7 +20,8 @@ struct reading {
 	const char *path;
 	FILE *file;
 	int line;
-	int header;     /* line of the last [...], 0: its section has begun */
+	int header; /* line of the last [...], 0: its section has begun */
+	char section[LINE_MOST + 1];
 	bool in_target; /* of this file, one has begun */
 	struct recipe_step *step;
 	char *why;
@@ -210,6 +212,7 @@ static int set_values(struct reading *r, unsigned int which, const char *value)
 	}
 	if (!wrong && *numbers) {
 		step->values.result.is_signed = step->result.is_signed;
+		step->values.result.width = step->result.width;
 		step->numbered |= 1u << which;
 		wrong = recipe_value_ranges(numbers, which, &step->values);
 	}
@@ -309,10 +312,22 @@ static int end_section(struct reading *r)
 	return 1;
 }
 
+static int check_target(struct reading *r)
+{
+	const struct recipes *all = r->recipes;
+
+	if (!r->in_target ||
+	    (all->steps_count && all->steps[all->steps_count - 1].target == all->targets_count - 1))
+		return 1;
+	return fail(r, target_of(r)->line, "the target has no [step]");
+}
+
 static int begin_target(struct reading *r)
 {
 	struct recipes *all = r->recipes;
 
+	if (!check_target(r))
+		return 0;
 	if (all->targets_count == RECIPE_TARGETS_MAX)
 		return fail(r, r->header, "more than %d targets", RECIPE_TARGETS_MAX);
 	all->targets[all->targets_count++].line = r->header;
@@ -339,8 +354,9 @@ static int begin_step(struct reading *r, const char *name)
 	return *name ? keep(r, name, &r->step->name) : 1;
 }
 
-static int begin_section(struct reading *r, const char *section)
+static int begin_section(struct reading *r)
 {
+	const char *section = r->section;
 	int ok;
 
 	if (!end_section(r))
@@ -389,9 +405,9 @@ static int take(void *context, const char *section, const char *name, const char
 {
 	struct reading *r = context;
 
-	if (r->failed || (r->header && !begin_section(r, section)))
+	if (r->failed || (r->header && !begin_section(r)))
 		return 0;
-	if (!*section)
+	if (!*section || !r->in_target)
 		return fail(r, r->line, "%s before the first [target]", name);
 	if (!*value)
 		return fail(r, r->line, "%s has no value", name);
@@ -400,11 +416,40 @@ static int take(void *context, const char *section, const char *name, const char
 	return r->step ? set_of_step(r, name, value) : set_of_target(r, name, value);
 }
 
+/* inih cuts a section's name short, and looks at nothing behind it. */
+static void take_header(struct reading *r, const char *text)
+{
+	const char *end = strchr(text, ']'), *rest;
+	size_t size = end ? (size_t)(end - text - 1) : 0;
+
+	if (r->header)
+		fail(r, r->header, "the section is empty");
+	r->header = r->line;
+	if (!end) {
+		fail(r, r->line, "the section has no ]");
+		return;
+	}
+	rest = end + 1 + strspn(end + 1, " \t\r\n");
+	if (*rest && *rest != ';' && *rest != '#')
+		fail(r, r->line, "there is something behind the section's ]");
+	memcpy(r->section, text + 1, size);
+	r->section[size] = '\0';
+}
+
+/* Without what inih would take for the rest of the line before. */
+static void skip_spaces(struct reading *r, char *text)
+{
+	static const char bom[] = "\xef\xbb\xbf";
+	size_t skip = r->line == 1 && !strncmp(text, bom, strlen(bom)) ? strlen(bom) : 0;
+
+	skip += strspn(text + skip, " \t");
+	memmove(text, text + skip, strlen(text + skip) + 1);
+}
+
 /* Lines are counted here, and sections seen: inih tells neither of two alike, nor of an empty one. */
 static char *next_line(char *text, int size, void *context)
 {
 	struct reading *r = context;
-	const char *at;
 
 	if (r->failed || !fgets(text, size, r->file))
 		return NULL;
@@ -413,13 +458,10 @@ static char *next_line(char *text, int size, void *context)
 		fail(r, r->line, "the line is too long: at most %d bytes", LINE_MOST);
 		return NULL;
 	}
-	at = text + strspn(text, " \t");
-	if (*at == '[') {
-		if (r->header)
-			fail(r, r->header, "the section is empty");
-		r->header = r->line;
-	}
-	return text;
+	skip_spaces(r, text);
+	if (*text == '[')
+		take_header(r, text);
+	return r->failed ? NULL : text;
 }
 
 static int check_end(struct reading *r)
@@ -430,22 +472,25 @@ static int check_end(struct reading *r)
 		return 0;
 	if (!r->in_target)
 		return fail(r, r->line ? r->line : 1, "there is no [target] in it");
-	for (size_t i = 0; i < r->recipes->steps_count; i++)
-		if (r->recipes->steps[i].target == r->recipes->targets_count - 1)
-			return 1;
-	return fail(r, target_of(r)->line, "the target has no [step]");
+	return check_target(r);
 }
 
 int recipes_read(struct recipes *r, const char *path, char *why, size_t why_size)
 {
 	struct reading reading = { .recipes = r, .path = path, .why = why, .why_size = why_size };
+	struct stat st;
 	int line;
 
 	reading.file = fopen(path, "re");
+	if (reading.file && !fstat(fileno(reading.file), &st) && S_ISDIR(st.st_mode)) {
+		fclose(reading.file);
+		reading.file = NULL;
+		errno = EISDIR;
+	}
 	if (!reading.file) {
 		int err = errno;
 
-		snprintf(why, why_size, "%s: %s", path, strerror(err));
+		snprintf(why, why_size, "cannot read the recipe %s: %s", path, strerror(err));
 		return -err;
 	}
 	line = ini_parse_stream(next_line, &reading, take, &reading);

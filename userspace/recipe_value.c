@@ -348,6 +348,18 @@ int recipe_value_register(const struct recipe_value *value)
 
 /* ---- What it means ---- */
 
+/* What a value of this type can be. */
+static bool is_possible(const struct pb_source *type, uint64_t value)
+{
+	unsigned int spare = 64 - 8 * type->width;
+
+	if (!type->width || !spare)
+		return true;
+	if (type->is_signed)
+		return (int64_t)(value << spare) >> spare == (int64_t)value;
+	return value << spare >> spare == value;
+}
+
 static const char *add_range(const char **at, uint32_t outcome, struct pb_rule *rule)
 {
 	struct pb_range range = { .outcome = outcome };
@@ -360,6 +372,8 @@ static const char *add_range(const char **at, uint32_t outcome, struct pb_rule *
 		return "has no number behind \"..\"";
 	if (is_signed ? (int64_t)range.low > (int64_t)range.high : range.low > range.high)
 		return "has a range whose end is before its beginning";
+	if (!is_possible(&rule->result, range.low) || !is_possible(&rule->result, range.high))
+		return "is nothing that the result can be: say its type, as s32";
 	if (rule->ranges_count == PB_MAX_RANGES)
 		return "is one value too many: a step has at most 8, or ranges of them";
 	for (uint32_t i = 0; i < rule->ranges_count; i++) {
