@@ -69,7 +69,7 @@ static bool take_function(const struct elf_function *function, void *context)
 	d->no_memory |= !f.plain;
 	if (!f.plain)
 		return false;
-	f.call = suggest_call(f.language, f.plain);
+	f.call = strstr(f.plain, " [clone ") ? SUGGEST_NONE : suggest_call(f.language, f.plain);
 	if (f.call == SUGGEST_NONE || is_known(d, &f) || d->count == FUNCTIONS_MAX) {
 		d->more |= f.call != SUGGEST_NONE && d->count == FUNCTIONS_MAX;
 		free(f.plain);

@@ -2,6 +2,7 @@
 #include "suggest_name.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "symbol_name.h"
@@ -33,54 +34,18 @@ enum suggest_language suggest_language(const char *symbol)
 	return SUGGEST_C;
 }
 
-/* Where the name of the method begins, and how long it is: neither its arguments nor what is in <>. */
-static const char *method_of(const char *plain, size_t *size)
-{
-	const char *method = plain, *end = NULL;
-	int depth = 0;
-
-	for (const char *at = plain; *at; at++) {
-		if (depth == 0 && (*at == '(' || *at == '<') && at > method && !end)
-			end = at;
-		if (depth == 0 && *at == '(' && at > plain)
-			break;
-		if (depth == 0 && at[0] == ':' && at[1] == ':') {
-			method = at + 2;
-			end = NULL;
-		}
-		if (*at == '<')
-			depth++;
-		if (*at == '>' && at > plain && at[-1] != '-')
-			depth--;
-	}
-	*size = end ? (size_t)(end - method) : strlen(method);
-	return method;
-}
-
-static enum suggest_call call_of(const char *name, size_t size)
-{
-	if (size == 6 && !strncmp(name, "submit", size))
-		return SUGGEST_SUBMIT;
-	if (size == 4 && !strncmp(name, "poll", size))
-		return SUGGEST_POLL;
-	return SUGGEST_NONE;
-}
-
 enum suggest_call suggest_call(enum suggest_language language, const char *plain)
 {
-	const char *name = plain;
-	size_t size = strlen(plain);
+	const char *last = strrchr(plain, '_');
+	char name[16];
 
-	if (language == SUGGEST_C) {
-		const char *last = strrchr(plain, '_');
-
-		if (!last || last == plain)
-			return SUGGEST_NONE;
-		return call_of(last + 1, (size_t)(plain + size - last - 1));
-	}
-	name = method_of(plain, &size);
-	/* Rust's have a hash behind them where it is not known for one. */
-	return name == plain ? SUGGEST_NONE : call_of(name, size);
+	if (language != SUGGEST_C)
+		symbol_method(plain, name, sizeof(name));
+	else
+		snprintf(name, sizeof(name), "%s", last && last > plain ? last + 1 : "");
+	if (!strcmp(name, "submit"))
+		return SUGGEST_SUBMIT;
+	return strcmp(name, "poll") ? SUGGEST_NONE : SUGGEST_POLL;
 }
 
 void suggest_step(enum suggest_language language, const char *plain, char *out, size_t size)

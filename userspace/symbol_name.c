@@ -24,27 +24,49 @@ static bool is_separator(const char *at, const char *end)
 	return end - at >= 2 && at[0] == ':' && at[1] == ':';
 }
 
+/* operator<, operator->, ... */
+static bool is_operator(const char *at, const char *begin)
+{
+	static const char word[] = "operator";
+
+	while (at > begin && strchr("<>-=", at[-1]))
+		at--;
+	return (size_t)(at - begin) >= strlen(word) &&
+	       !strncmp(at - strlen(word), word, strlen(word));
+}
+
 /* An arrow is no bracket. */
 static int depth_after(const char *at, const char *begin, int depth)
 {
+	if (strchr("({[", *at))
+		return depth + 1;
+	if (strchr(")}]", *at))
+		return depth - 1;
+	if ((*at != '<' && *at != '>') || is_operator(at, begin))
+		return depth;
 	if (*at == '<')
 		return depth + 1;
-	if (*at == '>' && (at == begin || at[-1] != '-'))
-		return depth - 1;
-	return depth;
+	return at == begin || at[-1] != '-' ? depth - 1 : depth;
 }
 
-/* Without arguments and what is behind them. */
+/*
+ * Without arguments and what is behind them: the last parentheses that no :: follows, as it does
+ * "(anonymous namespace)" and a function that a lambda is in.
+ */
 static struct part without_arguments(struct part name)
 {
+	const char *end = name.at + name.size, *found = NULL, *open = NULL;
 	int depth = 0;
 
-	for (size_t i = 0; i < name.size; i++) {
-		if (name.at[i] == '(' && depth == 0 && i)
-			return (struct part){ name.at, i };
-		depth = depth_after(name.at + i, name.at, depth);
+	for (const char *at = name.at; at < end; at++) {
+		if (*at == '(' && depth == 0)
+			open = at;
+		depth = depth_after(at, name.at, depth);
+		if (*at == ')' && depth == 0 && open && open > name.at &&
+		    !is_separator(at + 1, end))
+			found = open;
 	}
-	return name;
+	return (struct part){ name.at, found ? (size_t)(found - name.at) : name.size };
 }
 
 /* What is in front of the last :: that is in no brackets; false: there is none. */
@@ -81,7 +103,7 @@ static struct part without_trait(struct part name)
 	return name;
 }
 
-/* The last of a path, without what is in brackets behind it. */
+/* The last of a path, without what is in brackets behind it, nor the type that a template returns. */
 static struct part last_of(struct part name)
 {
 	const char *end = name.at + name.size, *bracket = NULL;
@@ -93,7 +115,12 @@ static struct part last_of(struct part name)
 			last = (struct part){ at + 2, (size_t)(end - at - 2) };
 			bracket = NULL;
 		}
-		if (depth == 0 && *at == '<' && !bracket && at > last.at)
+		if (depth == 0 && *at == ' ' && at + 1 < end) {
+			last = (struct part){ at + 1, (size_t)(end - at - 1) };
+			bracket = NULL;
+		}
+		if (depth == 0 && *at == '<' && !bracket && at > last.at &&
+		    !is_operator(at, name.at))
 			bracket = at;
 		depth = depth_after(at, name.at, depth);
 	}
@@ -104,14 +131,29 @@ static struct part last_of(struct part name)
 	return last;
 }
 
+static void copy_part(struct part name, char *out, size_t size)
+{
+	if (name.size >= size)
+		name.size = size - 1;
+	memcpy(out, name.at, name.size);
+	out[name.size] = '\0';
+}
+
 void symbol_owner(const char *demangled, char *out, size_t size)
 {
 	struct part name = without_arguments((struct part){ demangled, strlen(demangled) });
 	struct part owner;
 
 	name = owner_of(name, &owner) ? last_of(without_trait(owner)) : last_of(name);
-	if (name.size >= size)
-		name.size = size - 1;
-	memcpy(out, name.at, name.size);
-	out[name.size] = '\0';
+	copy_part(name, out, size);
+}
+
+void symbol_method(const char *demangled, char *out, size_t size)
+{
+	struct part name = without_arguments((struct part){ demangled, strlen(demangled) });
+	struct part owner, method = { demangled, 0 };
+
+	if (owner_of(name, &owner))
+		method = last_of(name);
+	copy_part(method, out, size);
 }

@@ -14,4 +14,7 @@ char *symbol_plain(const char *name);
  */
 void symbol_owner(const char *demangled, char *out, size_t size);
 
+/* Which of its methods: "submit" of both; "" where it is nobody's. */
+void symbol_method(const char *demangled, char *out, size_t size);
+
 #endif /* SYMBOL_NAME_H */
