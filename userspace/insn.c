@@ -12,7 +12,7 @@
 
 /* Cold parts, and theirs, that one function may have. */
 #define PARTS_MAX 8
-/* A jump table's load of an offset, and its addition, come that shortly before the jump. */
+/* A jump table's load of an offset comes that shortly before its addition, and this before the jump. */
 #define TABLE_BACK 4
 #define FAR_MAX    64
 
@@ -28,8 +28,9 @@ struct scan {
 	size_t outside_count;
 	bool jumps_anywhere; /* by a register, and not by a table */
 	uint64_t anywhere;
-	unsigned int since_table; /* instructions since the load of an offset */
-	bool returns;             /* the part that is looked at */
+	unsigned int since_load; /* instructions since the load of an offset */
+	unsigned int since_add;  /* and since one was added, soon after that */
+	bool returns;            /* the part that is looked at */
 	bool jumps_back;
 	uint64_t wrong;
 };
@@ -141,8 +142,10 @@ static void jump_to(struct scan *s, uint64_t target)
 /* By a register: through a table if an offset was just loaded and added, as compilers do it. */
 static void jump_by(struct scan *s, const cs_x86_op *op)
 {
-	bool table = op->type == X86_OP_MEM ? op->mem.index != X86_REG_INVALID
-					    : s->since_table <= TABLE_BACK;
+	/* With a base it is an array of functions: tables of addresses are where there is no PIE only. */
+	bool table = op->type == X86_OP_MEM
+			     ? op->mem.index != X86_REG_INVALID && op->mem.base == X86_REG_INVALID
+			     : s->since_add <= TABLE_BACK;
 
 	if (!table && !s->jumps_anywhere) {
 		s->jumps_anywhere = true;
@@ -150,13 +153,26 @@ static void jump_by(struct scan *s, const cs_x86_op *op)
 	}
 }
 
+/* An offset that is loaded from memory and extended, then added to where the table is. */
+static void look_for_table(struct scan *s)
+{
+	const cs_x86 *x86 = &s->insn->detail->x86;
+
+	s->since_load++;
+	s->since_add++;
+	if (s->insn->id == X86_INS_CDQE ||
+	    (s->insn->id == X86_INS_MOVSXD && x86->operands[1].type == X86_OP_MEM))
+		s->since_load = 0;
+	if (s->insn->id == X86_INS_ADD && x86->operands[1].type == X86_OP_REG &&
+	    s->since_load <= TABLE_BACK)
+		s->since_add = 0;
+}
+
 static void look_at(struct scan *s)
 {
 	const cs_x86 *x86 = &s->insn->detail->x86;
 
-	s->since_table++;
-	if (s->insn->id == X86_INS_MOVSXD || s->insn->id == X86_INS_CDQE)
-		s->since_table = 0;
+	look_for_table(s);
 	if (is_ret(s->insn))
 		add_return(s);
 	else if (is_jump(s) && x86->op_count == 1 && x86->operands[0].type == X86_OP_IMM)
@@ -172,7 +188,7 @@ static bool scan_part(struct scan *s, const struct insn_code *part)
 	size_t left = part->size;
 
 	s->returns = s->jumps_back = false;
-	s->since_table = TABLE_BACK + 1;
+	s->since_load = s->since_add = TABLE_BACK + 1;
 	while (left) {
 		if (!cs_disasm_iter(s->handle, &bytes, &left, &address, s->insn)) {
 			s->wrong = address;
@@ -301,7 +317,7 @@ int insn_function(const struct insn_code *code, const struct insn_options *optio
 
 const char *insn_site(const struct insn_code *code, uint64_t at, enum insn_cost *cost)
 {
-	const char *why = "it is not in the function";
+	const char *why = NULL;
 	const uint8_t *bytes = code->bytes;
 	uint64_t address = code->address;
 	size_t left = code->size;
@@ -309,6 +325,8 @@ const char *insn_site(const struct insn_code *code, uint64_t at, enum insn_cost 
 	cs_insn *insn;
 	csh handle;
 
+	if (at - code->address >= code->size)
+		return "it is not in the function";
 	if (!open_decoder(&handle, &insn))
 		return "out of memory";
 	while (left && address <= at) {
