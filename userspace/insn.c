@@ -219,7 +219,7 @@ static bool scan_outside(struct scan *s)
 		s->parts[s->parts_count++] = part;
 		if (!scan_part(s, &part))
 			return false;
-		if (s->jumps_back || (!s->returns && s->outside_count == outside))
+		if (part.cold || s->jumps_back || (!s->returns && s->outside_count == outside))
 			continue;
 		s->out->returns_count = returns;
 		s->out->tail_call = s->outside[i];

@@ -44,6 +44,7 @@ struct insn_code {
 	const uint8_t *bytes;
 	uint64_t address;
 	uint64_t size;
+	bool cold; /* by its name a part of who jumps to it: its returns are that one's */
 };
 
 struct insn_options {

@@ -21,6 +21,9 @@
 #define RETURN_SIZE 0
 #endif
 
+/* What compilers call a part of a function that is seldom run. */
+#define COLD ".cold"
+
 /* A finding in progress. */
 struct search {
 	const struct recipes *recipes;
@@ -168,7 +171,8 @@ static bool find_code(uint64_t address, struct insn_code *out, void *context)
 		return false;
 	*out = (struct insn_code){ .bytes = elf_code(&s->image, function.address, function.size),
 				   .address = function.address,
-				   .size = function.size };
+				   .size = function.size,
+				   .cold = strstr(function.name, COLD) };
 	return out->bytes;
 }
 
@@ -361,7 +365,7 @@ static bool take_symbol(const struct elf_function *function, void *context)
 	char *name;
 	int meant;
 
-	if (strstr(function->name, ".cold"))
+	if (strstr(function->name, COLD))
 		return true;
 	if (suffix && !is_said(s, function->name))
 		return take_clone(s, function, (size_t)(suffix - function->name));

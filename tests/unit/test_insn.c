@@ -24,6 +24,13 @@
 			     .address = (uint64_t)(uintptr_t)name, \
 			     .size = (uint64_t)(name##_end - name) })
 
+static struct insn_code code_at(const uint8_t *code, const uint8_t *end)
+{
+	return (struct insn_code){ .bytes = code,
+				   .address = 0x1000,
+				   .size = (uint64_t)(end - code) };
+}
+
 #define RDI offsetof(struct pt_regs, rdi)
 #define RSI offsetof(struct pt_regs, rsi)
 
@@ -70,8 +77,7 @@ static void entries(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++) {
 		struct insn_options options = { .needs = { table[i].need }, .needs_count = 1 };
-		struct insn_code code = { table[i].code, 0x1000,
-					  (uint64_t)(table[i].end - table[i].code) };
+		struct insn_code code = code_at(table[i].code, table[i].end);
 		struct insn_function f;
 		uint64_t wrong;
 
@@ -141,7 +147,7 @@ static void undecodable(void **state)
 static void too_many(void **state)
 {
 	uint8_t bytes[INSN_RETURNS_MAX + 1];
-	struct insn_code code = { bytes, 0, sizeof(bytes) };
+	struct insn_code code = { .bytes = bytes, .size = sizeof(bytes) };
 	struct insn_function f;
 
 	(void)state;
@@ -196,8 +202,7 @@ static void jumps(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++) {
-		struct insn_code code = { table[i].code, 0x1000,
-					  (uint64_t)(table[i].end - table[i].code) };
+		struct insn_code code = code_at(table[i].code, table[i].end);
 		struct insn_function f = whole(&code, NULL);
 
 		if (!f.tail_call != table[i].table)
@@ -214,6 +219,8 @@ FUNCTION(dies, "test %edi, %edi\n je dies_cold\n ret")
 FUNCTION(dies_cold, "nop\n ud2")
 FUNCTION(passes, "test %edi, %edi\n je leaf\n ret")
 FUNCTION(ends, "nop\n jmp leaf")
+FUNCTION(splits, "test %edi, %edi\n je splits_cold\n ret")
+FUNCTION(splits_cold, "mov $7, %eax\n ret")
 FUNCTION(far, "test %edi, %edi\n je far_cold\nfar_back: ret")
 FUNCTION(far_cold, "nop\n je far_colder\n jmp far_back")
 FUNCTION(far_colder, "nop\n jmp far_back")
@@ -222,12 +229,14 @@ FUNCTION(mixed_cold, "test %esi, %esi\n je mixed_back\n ret")
 
 static bool find(uint64_t address, struct insn_code *out, void *context)
 {
-	const struct insn_code all[] = { CODE(hot_cold), CODE(dies_cold),  CODE(leaf),
-					 CODE(far_cold), CODE(far_colder), CODE(mixed_cold) };
+	const struct insn_code all[] = { CODE(hot_cold),   CODE(dies_cold),  CODE(leaf),
+					 CODE(far_cold),   CODE(far_colder), CODE(mixed_cold),
+					 CODE(splits_cold) };
 
 	(void)context;
 	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
 		*out = all[i];
+		out->cold = out->bytes == splits_cold;
 		if (address - out->address < out->size)
 			return true;
 	}
@@ -248,7 +257,10 @@ static void parts(void **state)
 	f = whole(&CODE(far), find);
 	assert_int_equal(f.tail_call, 0);
 	assert_int_equal(f.returns_count, 1);
-	/* A cold part may return for itself. */
+	/* A cold part may return for itself: one that is called so, or that jumps back as well. */
+	f = whole(&CODE(splits), find);
+	assert_int_equal(f.tail_call, 0);
+	assert_int_equal(f.returns_count, 2);
 	f = whole(&CODE(mixed), find);
 	assert_int_equal(f.tail_call, 0);
 	assert_int_equal(f.returns_count, 2);
@@ -309,8 +321,7 @@ static void sites(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++) {
-		struct insn_code code = { table[i].code, 0x1000,
-					  (uint64_t)(table[i].end - table[i].code) };
+		struct insn_code code = code_at(table[i].code, table[i].end);
 		enum insn_cost cost = INSN_STEPPED;
 		const char *why = insn_site(&code, 0x1000 + table[i].at, &cost);
 
