@@ -310,14 +310,15 @@ static bool is_said(const struct search *s, const char *name)
 static const char *clone_suffix(const char *name)
 {
 	static const char *const suffixes[] = { ".isra.", ".constprop.", ".part." };
+	const char *first = NULL;
 
 	for (size_t i = 0; i < 3; i++) {
 		const char *suffix = strstr(name, suffixes[i]);
 
-		if (suffix)
-			return suffix;
+		if (suffix && (!first || suffix < first))
+			first = suffix;
 	}
-	return NULL;
+	return first;
 }
 
 /* 1: it is what is looked for; then its name is in *plain. 0: it is not; -ENOMEM. */

@@ -231,6 +231,16 @@ static int attach_new_file(struct watch *w, struct known *known, int fd, const c
 	return -ENOMEM;
 }
 
+/* FNV-1a: whether a reason is another one. */
+static uint64_t hash(const char *text)
+{
+	uint64_t h = 0xcbf29ce484222325u;
+
+	for (; *text; text++)
+		h = (h ^ (unsigned char)*text) * 0x100000001b3u;
+	return h;
+}
+
 /*
  * What recipes name in it. Of one that does not fit nothing is probed, and that is said; what has our own
  * probes is watched all the same.
@@ -248,7 +258,10 @@ static int find_foreign(struct watch *w, struct known *known, int fd, const char
 	if (!err || err == -ENOMEM || w->strict)
 		return err;
 	known->refused = true;
-	msg_warn("%s", msg_safe(safe, sizeof(safe), why));
+	/* One that may still be written to is looked at again and again. */
+	if (known->said != hash(why))
+		msg_warn("%s", msg_safe(safe, sizeof(safe), why));
+	known->said = hash(why);
 	why[0] = '\0';
 	return 0;
 }

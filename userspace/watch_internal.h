@@ -49,6 +49,7 @@ struct known {
 	bool fresh;
 	bool left;          /* it has probes, and was not to be attached */
 	bool refused;       /* a recipe is for it, and does not fit */
+	uint64_t said;      /* the reason, hashed */
 	bool counted;       /* among what was skipped */
 	uint64_t checked;   /* number of the look that did; 0: none has */
 	unsigned int tries; /* to attach, that failed */
