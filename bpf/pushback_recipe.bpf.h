@@ -78,7 +78,6 @@ static __always_inline int read_register(struct pt_regs *ctx, const struct pb_so
 /* Of a value in that register, or where it points. */
 static __noinline int read_value(const struct pb_source *s, __u64 value, __u64 *out)
 {
-	__u64 where;
 	__u32 width, shift;
 
 	if (!s || !out)
@@ -87,7 +86,8 @@ static __noinline int read_value(const struct pb_source *s, __u64 value, __u64 *
 	if (!width || width > sizeof(value))
 		return 1;
 	if (s->kind == PB_SOURCE_MEMORY) {
-		where = value + s->offset;
+		__u64 where = value + s->offset;
+
 		value = 0;
 		barrier_var(width);
 		if (width > sizeof(value) || bpf_probe_read_user(&value, width, (void *)where))
@@ -373,8 +373,8 @@ static __noinline int drop_ended(struct pb_thread *thread, __u64 stack)
 SEC("uprobe")
 int pushback_enter(struct pt_regs *ctx)
 {
-	__u64 cookie = bpf_get_attach_cookie(ctx), instance = 0, message = 0, depth;
-	__u64 stack = stack_at_entry(ctx, cookie);
+	__u64 cookie = bpf_get_attach_cookie(ctx), instance = 0, message = 0;
+	__u64 stack = stack_at_entry(ctx, cookie), depth;
 	struct pb_rule *rule;
 	struct pb_thread *thread;
 	struct pb_frame *frame;

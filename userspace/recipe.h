@@ -24,7 +24,7 @@
  *	unknown = ...			; optional: what it cannot return. Is lost if it does, as
  *					; result_unknown: the recipe is wrong
  *	message = arg3			; instead of a result: refused is what is handed back, as in a
- *					; Rust Err; `result` is then where that begins (return)
+ *					; Rust Err; `result` is then where that begins (arg1)
  *	ready = u8 return		; optional: what a poll returns is not 0 when it is
  *	refusals = own			; or auto: a refusal just after the next step's is handed on
  *	returns = ret			; or uretprobe, where a function's end cannot be found otherwise

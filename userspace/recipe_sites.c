@@ -306,21 +306,6 @@ static bool is_said(const struct search *s, const char *name)
 	return false;
 }
 
-/* What the compiler made of a function beside it or in its stead, with other arguments. */
-static const char *clone_suffix(const char *name)
-{
-	static const char *const suffixes[] = { ".isra.", ".constprop.", ".part." };
-	const char *first = NULL;
-
-	for (size_t i = 0; i < 3; i++) {
-		const char *suffix = strstr(name, suffixes[i]);
-
-		if (suffix && (!first || suffix < first))
-			first = suffix;
-	}
-	return first;
-}
-
 /* 1: it is what is looked for; then its name is in *plain. 0: it is not; -ENOMEM. */
 static int is_meant(const struct search *s, const char *name, char **plain)
 {
@@ -362,7 +347,7 @@ static bool take_clone(struct search *s, const struct elf_function *function, si
 static bool take_symbol(const struct elf_function *function, void *context)
 {
 	struct search *s = context;
-	const char *suffix = clone_suffix(function->name);
+	const char *suffix = symbol_clone(function->name);
 	char *name;
 	int meant;
 

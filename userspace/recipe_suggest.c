@@ -196,20 +196,22 @@ static void write_cxx(struct draft *d)
 	fprintf(d->out, "# C++: this is arg1, but arg2 where submit returns a class by value, "
 			"whose address is\n# arg1 then. The name does not say which.\n"
 			"instance = " RECIPE_TODO " arg1 (this), or arg2\n");
-	write_values(d, "where it is, as s32 return, or u8 *(return+8) in a class by value");
+	write_values(d, "where it is, as s32 return, or u8 *(arg1+8) in a class by value");
 }
 
 /*
  * ProcessingStrategy::submit(&mut self, Message<T>) -> Result<(), SubmitError<T>>: the result is too
- * large for registers, so its address is the first argument, and comes back.
+ * large for registers, so its address is the first argument. Not all compilers give that back.
  */
 static void write_arroyo(struct draft *d)
 {
 	fprintf(d->out, "# Rust, arroyo's trait: arg1 is where the result goes, arg2 is self, arg3 "
 			"the message. A\n# message that stands in the result is refused, whatever "
 			"its type and the compiler; one that\n# is invalid counts as accepted "
-			"then. With values instead: result = u64 *return.\n"
-			"instance = arg2\nresult = return\nmessage = arg3\n");
+			"then. With values instead: result = u64 *arg1.\n"
+			"instance = arg2\nresult = arg1\nmessage = arg3\n"
+			"# returns = uretprobe, where it ends in another function and never "
+			"panics\n");
 }
 
 static void write_rust(struct draft *d)
@@ -217,7 +219,7 @@ static void write_rust(struct draft *d)
 	fprintf(d->out, "# Rust: self is arg1, but arg2 where the result goes to memory, whose "
 			"address is arg1 then.\n# What is small is returned in a register.\n"
 			"instance = " RECIPE_TODO " arg1 (self), or arg2\n");
-	write_values(d, "where it is, as u8 return, or u64 *return in memory; its layout is the "
+	write_values(d, "where it is, as u8 return, or u64 *arg1 in memory; its layout is the "
 			"compiler's");
 }
 

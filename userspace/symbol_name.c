@@ -157,3 +157,17 @@ void symbol_method(const char *demangled, char *out, size_t size)
 		method = last_of(name);
 	copy_part(method, out, size);
 }
+
+const char *symbol_clone(const char *name)
+{
+	static const char *const suffixes[] = { ".isra.", ".constprop.", ".part." };
+	const char *first = NULL;
+
+	for (size_t i = 0; i < 3; i++) {
+		const char *suffix = strstr(name, suffixes[i]);
+
+		if (suffix && (!first || suffix < first))
+			first = suffix;
+	}
+	return first;
+}

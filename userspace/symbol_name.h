@@ -17,4 +17,10 @@ void symbol_owner(const char *demangled, char *out, size_t size);
 /* Which of its methods: "submit" of both; "" where it is nobody's. */
 void symbol_method(const char *demangled, char *out, size_t size);
 
+/*
+ * What the compiler has put behind the symbol of a function that it made of another one, with other
+ * arguments, and beside it or in its stead: ".isra.0"; NULL: nothing.
+ */
+const char *symbol_clone(const char *name);
+
 #endif /* SYMBOL_NAME_H */

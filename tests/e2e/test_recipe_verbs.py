@@ -1,0 +1,249 @@
+# SPDX-License-Identifier: MIT
+"""`recipe check` and `recipe suggest`: what a recipe finds, whether it is hit, and a draft of one."""
+
+import json
+import re
+import shutil
+
+import pytest
+
+from agent import Agent
+from program import BUILD, PUSHBACK, run
+from test_recipe import SOURCES, build
+from test_recipe_wrong import build_id, differences, recipe, start, write, wrong_program
+
+
+def check(status, *options):
+    done = run(PUSHBACK, "recipe", "check", *options)
+    assert done.returncode == status, done.stderr
+    return done
+
+
+def check_json(status, *options):
+    done = check(status, "--json", *options)
+    return [json.loads(line) for line in done.stdout.splitlines()], done.stderr.splitlines()
+
+
+def suggest(program):
+    done = run(PUSHBACK, "recipe", "suggest", program)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+# ---- check ----
+
+
+def test_what_nobody_runs(tmp_path):
+    program = build(tmp_path, "-O2")
+    (file,), said = check_json(0, SOURCES / "plain.ini", "--path", program)
+    assert said == []
+    assert (file["file"], file["build_id"], file["pids"]) == (str(program), build_id(program), [])
+    assert {(site["step"], site["call"], site["function"]) for site in file["sites"]} == {
+        ("parse", "submit", "parse_submit"),
+        ("parse", "poll", "parse_poll"),
+        ("batch", "submit", "batch_submit"),
+        ("write", "submit", "write_submit"),
+        ("write", "poll", "write_poll"),
+        ("write", "end", "write_free"),
+    }
+    content = program.read_bytes()
+    for site in file["sites"]:
+        returns = site["site"] == "return"
+        assert returns == (site["instruction"] == "retq") == (content[site["offset"]] in (0xC3, 0xF3)), site
+        assert site["kernel"] in ("emulated", "stepped") and (not returns or site["kernel"] == "stepped"), site
+        assert site["cost_ns"] > 0 and site["hits"] is None, site
+    assert all(step["submit_ns"] > 0 and step["seen"] is None for step in file["steps"])
+    # For people: the same.
+    text = check(0, SOURCES / "plain.ini", "--path", program).stdout
+    assert f"{program}: build-id {build_id(program)}, nobody runs it" in text
+    assert len(re.findall(r" us  ", text)) == len(file["sites"])
+    assert "HITS" not in text
+
+
+def test_what_is_running(tmp_path):
+    """Each site is hit, and what was seen is what it does: every second call is refused."""
+    program = wrong_program(tmp_path)
+    with start(program) as process:
+        file = recipe(tmp_path, "symbol good_submit", path=program)
+        for options in ([], ["--pid", process.pid], ["--path", program]):
+            (found,), said = check_json(0, file, "--duration", "500ms", *options)
+            assert found["pids"] == [process.pid] and said == []
+            assert len(found["sites"]) == 3 and all(site["hits"] > 10 for site in found["sites"]), found
+            seen = found["steps"][0]["seen"]
+            assert seen["accepted"] > 10 and abs(seen["accepted"] - seen["rejected"]) <= 2, seen
+            assert (seen["invalid"], seen["unreadable"], seen["polls"]) == (0, 0, 0)
+            assert found["steps"][0]["doubt"] is None
+        text = check(0, file, "--duration", "500ms").stdout
+        assert f", process {process.pid}\n" in text
+        assert re.search(r"a: costs [\d.]+ us a submit; in 0.5s: \d+ accepted, \d+ rejected, 0 propagated", text)
+        # Nothing of it stays.
+        assert differences(process, program) == []
+
+
+@pytest.mark.parametrize(
+    "values, doubt",
+    [
+        ("instance = arg1\nresult = s32 return\naccepted = 7\nrejected = 8\n", "every result was one that means invalid"),
+        ("instance = arg1\nresult = s32 *return\naccepted = 0\nrejected = 8\n", "could not be read"),
+        ("instance = *(arg1-0x7fffffff)\nresult = s32 return\naccepted = 0\nrejected = 8\n", "could not be read"),
+    ],
+)
+def test_a_result_that_is_wrong_is_seen(tmp_path, values, doubt):
+    program = wrong_program(tmp_path)
+    with start(program) as process:
+        file = recipe(tmp_path, "symbol good_submit", values=values)
+        (found,), said = check_json(0, file, "--pid", process.pid, "--duration", "500ms")
+    assert doubt in found["steps"][0]["doubt"]
+    assert len(said) == 1 and said[0].startswith("pushback: warning: a: ") and doubt in said[0], said
+
+
+def test_what_is_not_driven_is_seen(tmp_path):
+    program = build(tmp_path, "-O2", "-Dgood_submit=other_submit", source="wrong.c", name="wrong")
+    with start(program) as process:
+        file = recipe(tmp_path, "symbol main")
+        (found,), said = check_json(0, file, "--pid", process.pid, "--duration", "200ms")
+    assert {site["hits"] for site in found["sites"]} == {0}
+    assert len(said) == 1 and "no hit" in said[0], said
+
+
+def test_all_that_is_wrong_is_told(tmp_path):
+    """One line for each place, the others are shown; nothing is attached."""
+    program = wrong_program(tmp_path)
+    with start(program) as process:
+        file = recipe(tmp_path, "symbol nope", "symbol good_submit", "symbol tail_submit", "site 0")
+        (found,), said = check_json(1, file, "--pid", process.pid, "--duration", "200ms")
+    assert [re.search(r"wrong\.ini:(\d+): ", line)[1] for line in said] == ["4", "6", "7"], said
+    assert {site["function"] for site in found["sites"]} == {"good_submit"}
+    assert {site["hits"] for site in found["sites"]} == {None}
+
+
+def test_files_that_are_not_there(tmp_path):
+    program = wrong_program(tmp_path)
+    file = recipe(tmp_path, "symbol good_submit", path="*/wrong-nobody")
+    found, said = check_json(1, file)
+    assert found == [] and len(said) == 1
+    assert "wrong.ini:1: no process maps a file '*/wrong-nobody': start it, or give it with --path" in said[0]
+    found, said = check_json(1, file, "--path", program)
+    assert found == [] and len(said) == 1 and "no target of the recipe is" in said[0]
+    with start(program) as process:
+        found, said = check_json(1, file, "--pid", process.pid)
+    assert found == [] and len(said) == 1 and "maps no file that the recipe is for" in said[0]
+    stale = recipe(tmp_path, "symbol good_submit", path=program, build_id="00")
+    (found,), said = check_json(1, stale)
+    assert found["sites"] == [] and len(said) == 1 and "another build-id" in said[0]
+    text = write(tmp_path, "no code", "wrong")
+    found, said = check_json(1, recipe(tmp_path, "symbol good_submit"), "--path", text)
+    assert len(said) == 1 and "is not an ELF file" in said[0]
+
+
+def test_recipes_that_do_not_parse(tmp_path):
+    assert "wrong.ini:1: there is no [target]" in check(2, write(tmp_path, "", "wrong.ini")).stderr
+    assert "none.ini: No such file" in check(1, tmp_path / "none.ini").stderr
+    assert "which recipe?" in check(2).stderr
+    assert "not both" in check(2, "a", "--pid", 1, "--path", "b").stderr
+
+
+# ---- suggest ----
+
+
+def test_a_draft_says_what_is_missing(tmp_path):
+    program = build(tmp_path, "-O2")
+    draft = suggest(program)
+    assert f"path = {program}\n" in draft and f"build-id = {build_id(program)}\n" in draft
+    assert re.findall(r"^\[step (\w+)\]", draft, re.M) == ["batch", "parse", "write"]
+    assert re.findall(r"^(\w+) = symbol (\w+)", draft, re.M) == [
+        ("submit", "batch_submit"),
+        ("submit", "parse_submit"),
+        ("poll", "parse_poll"),
+        ("submit", "write_submit"),
+        ("poll", "write_poll"),
+    ]
+    file = write(tmp_path, draft, "draft.ini")
+    said = check(2, file).stderr.splitlines()
+    assert len(said) == 9, said
+    todos = [number for number, line in enumerate(draft.splitlines(), 1) if "= TODO" in line]
+    assert [int(re.search(r"draft\.ini:(\d+): (result|accepted|rejected) is still", line)[1]) for line in said] == todos
+    assert run(PUSHBACK, "run", "--once", "--path", program, "--recipe", file).returncode == 2
+    # Filled in, it is right.
+    filled = re.sub("result = TODO.*", "result = s32 return", draft)
+    filled = re.sub("accepted = TODO.*", "accepted = 0", re.sub("rejected = TODO.*", "rejected = -11", filled))
+    (found,), said = check_json(0, write(tmp_path, filled, "draft.ini"))
+    assert said == [] and {step["step"] for step in found["steps"]} == {"parse", "batch", "write"}
+
+
+def test_a_draft_for_classes(tmp_path):
+    """The calling convention does not say what a C++ function returns, so nor does the draft."""
+    program = build(tmp_path, "-O2", source="plain.cc", compiler="g++")
+    draft = suggest(program)
+    assert re.findall(r"^\[step (\w+)\]", draft, re.M) == ["Batch", "Parse", "Write"]
+    assert re.search(r"^submit = glob ingest::\S*Parse::submit\(", draft, re.M), draft
+    assert len(re.findall("instance = TODO arg1", draft)) == 3
+    filled = re.sub("instance = TODO.*", "instance = arg1", re.sub("result = TODO.*", "result = u8 return", draft))
+    filled = re.sub("accepted = TODO.*", "accepted = 7", re.sub("rejected = TODO.*", "rejected = 9", filled))
+    (found,), said = check_json(0, write(tmp_path, filled, "draft.ini"))
+    assert said == [] and {step["step"] for step in found["steps"]} == {"Parse", "Batch", "Write"}
+
+
+@pytest.mark.skipif(not shutil.which("rustc"), reason="no rustc")
+@pytest.mark.parametrize("mangling", [[], ["-Csymbol-mangling-version=v0"]], ids=["legacy", "v0"])
+def test_a_draft_for_arroyo(tmp_path, mangling):
+    """Of its trait all is known: the draft is right as it is, whatever the compiler makes of a result."""
+    program = tmp_path / "strategy"
+    done = run("rustc", "-O", "--edition=2021", *mangling, SOURCES / "strategy.rs", "-o", program, timeout=300)
+    assert done.returncode == 0, done.stderr
+    draft = suggest(program)
+    assert re.findall(r"^\[step (\w+)\]", draft, re.M) == ["RunTask"] and "= TODO" not in draft, draft
+    assert "instance = arg2\nresult = arg1\nmessage = arg3\n" in draft
+    # What it drops is freed by a jump.
+    file = write(tmp_path, draft.replace("# returns = uretprobe, where", "returns = uretprobe ;"), "draft.ini")
+    with start(program):
+        (found,), said = check_json(0, file, "--duration", "1s")
+    seen = found["steps"][0]["seen"]
+    # Of each four one is kept, and what comes until the next poll is refused.
+    assert said == [] and seen["accepted"] > 10 and seen["rejected"] > 10, seen
+    assert seen["invalid"] == seen["unreadable"] == 0 and seen["polls"] > 10
+    with Agent("--path", program, "--recipe", file, interval="100ms") as agent:
+        accepted, rejected = map(int, run(program, 3001).stdout.splitlines()[-1].split())
+        agent.end()
+    counters = agent.counters()["RunTask"]
+    assert (counters["submit_accepted"], counters["send_backpressure"]) == (accepted, rejected)
+    assert accepted > 1000 and rejected > 500 and not agent.lost()
+
+
+def test_a_draft_of_probes(tmp_path):
+    program = build(tmp_path, "-O2", source="plain_usdt.c")
+    draft = suggest(program)
+    assert re.search(r"^#   queue:submitted  \S+@%\S+ \S+@%\S+ \S+@%\S+$", draft, re.M), draft
+    ours = suggest(BUILD / "pushback-demo")
+    assert "has pushback's own probes: they need no recipe" in ours and "#   pushback:" not in ours
+
+
+def test_no_draft(tmp_path):
+    program = wrong_program(tmp_path)
+    assert run("strip", program).returncode == 0
+    done = run(PUSHBACK, "recipe", "suggest", program)
+    assert done.returncode == 0 and "no function is called submit" in done.stderr
+    said = check(2, write(tmp_path, done.stdout, "draft.ini")).stderr
+    for key in ("submit", "instance", "result", "accepted", "rejected"):
+        assert f": {key} is still to be filled in: " in said
+    for file, why in ((tmp_path / "none", "No such file"), (tmp_path, "not a regular file"),
+                      (write(tmp_path, "text", "text"), "is not an ELF file")):
+        done = run(PUSHBACK, "recipe", "suggest", file)
+        assert (done.returncode, len(done.stderr.splitlines())) == (1, 1) and why in done.stderr
+    assert run(PUSHBACK, "recipe", "suggest").returncode == 2
+    assert run(PUSHBACK, "recipe", "suggest", program, program).returncode == 2
+
+
+# ---- help ----
+
+
+def test_help():
+    for words in (["recipe", "--help"], ["help", "recipe"]):
+        text = run(PUSHBACK, *words).stdout
+        assert "recipe check FILE" in text and "recipe suggest BINARY" in text
+    for verb in ("check", "suggest"):
+        done = run(PUSHBACK, "recipe", verb, "--help")
+        assert done.returncode == 0 and done.stdout.startswith(f"pushback recipe {verb} - ")
+    for words in (["recipe"], ["recipe", "nope"], ["recipe", "check", "--nope"]):
+        done = run(PUSHBACK, *words)
+        assert (done.returncode, len(done.stderr.splitlines())) == (2, 1), words
