@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: MIT */
+/* What a check adds up and doubts, and what of a draft is still to be filled in */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "recipe_check.h"
+#include "recipe_todo.h"
+
+static const struct hit_cost cost = { .ns = { [PB_HIT_OWN] = 1,
+					      [PB_HIT_EMULATED] = 10,
+					      [PB_HIT_STEPPED] = 100,
+					      [PB_HIT_RETURN] = 1000 } };
+
+static void costs(void **state)
+{
+	static const struct {
+		struct recipe_site site;
+		uint64_t ns;
+	} table[] = {
+		{ { .hit = RECIPE_ENTER, .cost = INSN_EMULATED }, 10 },
+		{ { .hit = RECIPE_ENTER, .cost = INSN_STEPPED }, 100 },
+		{ { .hit = RECIPE_LEAVE, .cost = INSN_STEPPED }, 100 },
+		{ { .hit = RECIPE_ALL, .cost = INSN_EMULATED }, 10 },
+		{ { .hit = RECIPE_LEAVE_RETURN, .cost = INSN_EMULATED }, 1000 },
+		{ { .hit = RECIPE_LEAVE_RETURN, .cost = INSN_STEPPED }, 1000 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++)
+		assert_int_equal(hit_cost_of(&cost, &table[i].site), table[i].ns);
+}
+
+/* ---- Sums ---- */
+
+static void add_rule(struct recipe_sites *s, enum pb_rule_kind kind, uint32_t step)
+{
+	struct pb_rule *rule = &s->rules[s->rules_count++].rule;
+
+	rule->kind = kind;
+	rule->step = step;
+	snprintf(rule->name, sizeof(rule->name), "step%u", step);
+}
+
+static void add_site(struct recipe_sites *s, enum recipe_hit hit, enum insn_cost how)
+{
+	s->sites[s->sites_count++] = (struct recipe_site){ .hit = hit,
+							   .rule = (uint32_t)s->rules_count - 1,
+							   .cost = how };
+}
+
+/* Step 3 with two submits and a poll, step 1 with a site and an end. */
+static struct recipe_sites *made(void)
+{
+	struct recipe_sites *s = calloc(1, sizeof(*s));
+
+	add_rule(s, PB_RULE_SUBMIT, 3);
+	add_site(s, RECIPE_ENTER, INSN_EMULATED);
+	add_site(s, RECIPE_LEAVE, INSN_STEPPED);
+	add_site(s, RECIPE_LEAVE, INSN_STEPPED);
+	add_rule(s, PB_RULE_SUBMIT, 3);
+	add_site(s, RECIPE_ENTER, INSN_STEPPED);
+	add_site(s, RECIPE_LEAVE_RETURN, INSN_STEPPED);
+	add_rule(s, PB_RULE_POLL, 3);
+	add_site(s, RECIPE_ENTER, INSN_EMULATED);
+	add_site(s, RECIPE_LEAVE, INSN_STEPPED);
+	add_rule(s, PB_RULE_SUBMIT, 1);
+	add_site(s, RECIPE_ALL, INSN_EMULATED);
+	add_rule(s, PB_RULE_END, 1);
+	add_site(s, RECIPE_ENTER, INSN_STEPPED);
+	return s;
+}
+
+static void sums(void **state)
+{
+	struct pb_tally tallies[] = {
+		{ .hits = 7 },
+		{ .hits = 3, .outcomes = { 1, 1, 1, 0 } },
+		{ .hits = 4, .outcomes = { 0, 0, 0, 3 }, .unread = 1 },
+		{ .hits = 2 },
+		{ .hits = 2, .outcomes = { 2, 0, 0, 0 } },
+		{ .hits = 5, .unread = 2 },
+		{ .hits = 3, .outcomes = { 2, 1, 0, 0 } },
+		{ .hits = 9, .outcomes = { 8, 1, 0, 0 } },
+		{ .hits = 6 },
+	};
+	struct checked_file file = { .sites = made(), .tallies = tallies };
+	struct checked_step steps[PB_MAX_KINDS], *s = steps;
+
+	(void)state;
+	assert_int_equal(recipe_check_steps(&file, &cost, steps), 2);
+	assert_string_equal(s->name, "step3");
+	assert_int_equal(s->hits, 7 + 3 + 4 + 2 + 2 + 5 + 3);
+	assert_int_equal(s->calls[PB_RULE_SUBMIT], 9);
+	assert_int_equal(s->calls[PB_RULE_POLL], 5);
+	assert_int_equal(s->calls[PB_RULE_END], 0);
+	assert_int_equal(s->returns, 9);
+	assert_int_equal(s->unread, 3);
+	assert_int_equal(s->outcomes[PUSHBACK_ACCEPTED], 3);
+	assert_int_equal(s->outcomes[PUSHBACK_REJECTED], 1);
+	assert_int_equal(s->outcomes[PUSHBACK_PROPAGATED], 1);
+	assert_int_equal(s->outcomes[PUSHBACK_INVALID], 3);
+	assert_int_equal(s->ready, 2);
+	/* Of two the dearer one. */
+	assert_int_equal(s->cost_ns[PB_RULE_SUBMIT], 1100);
+	assert_int_equal(s->cost_ns[PB_RULE_POLL], 110);
+	assert_int_equal(s->cost_ns[PB_RULE_END], 0);
+	s++;
+	assert_string_equal(s->name, "step1");
+	assert_int_equal(s->calls[PB_RULE_SUBMIT], 9);
+	assert_int_equal(s->calls[PB_RULE_END], 6);
+	assert_int_equal(s->outcomes[PUSHBACK_ACCEPTED], 8);
+	assert_int_equal(s->cost_ns[PB_RULE_SUBMIT], 10);
+	assert_int_equal(s->cost_ns[PB_RULE_END], 100);
+
+	file.tallies = NULL;
+	assert_int_equal(recipe_check_steps(&file, NULL, steps), 2);
+	assert_int_equal(steps[0].hits, 0);
+	assert_int_equal(steps[0].cost_ns[PB_RULE_SUBMIT], 0);
+	free(file.sites);
+	file.sites = NULL;
+	assert_int_equal(recipe_check_steps(&file, &cost, steps), 0);
+}
+
+static void doubts(void **state)
+{
+	static const struct {
+		struct checked_step step;
+		const char *why;
+	} table[] = {
+		{ { .hits = 0 }, "no hit" },
+		{ { .hits = 2, .calls = { 1 }, .returns = 1, .outcomes = { 1 } }, NULL },
+		{ { .hits = 2, .calls = { 1 }, .returns = 1, .outcomes = { 0, 1 } }, NULL },
+		{ { .hits = 2, .calls = { 1 }, .returns = 1, .outcomes = { 0, 0, 1 } }, NULL },
+		{ { .hits = 2, .calls = { 1 }, .returns = 1, .outcomes = { 0, 0, 0, 1 } },
+		  "every result was one that means invalid" },
+		{ { .hits = 4, .calls = { 2 }, .returns = 2, .outcomes = { 1, 0, 0, 1 } }, NULL },
+		{ { .hits = 4, .calls = { 2 }, .returns = 2, .outcomes = { 1 }, .unread = 1 },
+		  "could not be read" },
+		/* One may be under way. */
+		{ { .hits = 1, .calls = { 1 } }, NULL },
+		{ { .hits = 2, .calls = { 2 } }, "no return of it was hit" },
+		/* Of who was not seen to submit nothing is said. */
+		{ { .hits = 9, .calls = { 0, 9 } }, NULL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++) {
+		const char *doubt = recipe_check_doubt(&table[i].step);
+
+		if (!doubt != !table[i].why || (doubt && !strstr(doubt, table[i].why)))
+			fail_msg("%zu: %s", i, doubt ? doubt : "none");
+	}
+}
+
+/* ---- Drafts ---- */
+
+static void add_todo(const char *path, int line, const char *key, const char *text, void *context)
+{
+	char *all = context;
+
+	(void)path;
+
+	sprintf(all + strlen(all), "%d %s: %s|", line, key, text);
+}
+
+static void todos(void **state)
+{
+	static const char text[] = "[target]\n"
+				   "path = /a\n"
+				   "# result = TODO no\n"
+				   "; result = TODO no\n"
+				   "  # result = TODO no\n"
+				   "result = TODO where it is, as s32 return\r\n"
+				   "  accepted=TODO: values\n"
+				   "rejected = TODO\n"
+				   "submit = symbol TODO\n"
+				   "TODO\n"
+				   "invalid = TODOS";
+	char path[] = "/tmp/todo-XXXXXX", all[512] = "";
+	int fd = mkstemp(path);
+
+	(void)state;
+	assert_int_equal(write(fd, text, sizeof(text) - 1), sizeof(text) - 1);
+	close(fd);
+	recipe_todo_each(path, add_todo, all);
+	unlink(path);
+	assert_string_equal(all, "6 result: where it is, as s32 return|7 accepted: values|"
+				 "8 rejected: |11 invalid: S|");
+	*all = '\0';
+	recipe_todo_each("/nonexistent", add_todo, all);
+	assert_string_equal(all, "");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(costs),
+		cmocka_unit_test(sums),
+		cmocka_unit_test(doubts),
+		cmocka_unit_test(todos),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
