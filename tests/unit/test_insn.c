@@ -180,6 +180,7 @@ FUNCTION(table_plain, "mov %edi, %edi\n jmp *0x402000(,%rdi,8)\n" CASES)
 FUNCTION(by_pointer, "mov 8(%rdi), %rax\n test %rax, %rax\n je 1f\n jmp *%rax\n" CASES)
 FUNCTION(by_member, "test %rax, %rax\n je 1f\n jmp *8(%rdi)\n" CASES)
 FUNCTION(by_array, "movslq %esi, %rax\n lea by_array(%rip), %rdx\n jmp *(%rdx,%rax,8)\n" CASES)
+FUNCTION(by_other, "movslq 4(%rdi), %rsi\n mov (%rdi), %rax\n jmp *%rax\n" CASES)
 FUNCTION(by_loaded, "movslq %esi, %rax\n mov (%rdx,%rax,8), %rax\n jmp *%rax\n" CASES)
 
 static void jumps(void **state)
@@ -197,6 +198,7 @@ static void jumps(void **state)
 		{ "by a pointer", by_pointer, by_pointer_end, false },
 		{ "by a member", by_member, by_member_end, false },
 		{ "by an array", by_array, by_array_end, false },
+		{ "by another one", by_other, by_other_end, false },
 		{ "by a loaded one", by_loaded, by_loaded_end, false },
 	};
 

@@ -82,6 +82,9 @@ static void cut(void **state)
 	assert_string_equal(text, "Par");
 	symbol_method("ingest::Parse::submit()", text, sizeof(text));
 	assert_string_equal(text, "sub");
+	/* Parentheses that are no arguments. */
+	symbol_method("a::(anonymous namespace)::f", text, sizeof(text));
+	assert_string_equal(text, "f");
 }
 
 /* Any bytes: a file may be hostile. */
