@@ -285,3 +285,14 @@ const uint8_t *elf_code(struct elf_image *image, uint64_t address, uint64_t size
 		return NULL;
 	return (const uint8_t *)image->memory + offset;
 }
+
+bool elf_word(struct elf_image *image, uint64_t address, uint64_t *out)
+{
+	uint64_t offset;
+
+	if (!elf_image_offset(image, address, sizeof(*out), PF_R, &offset) ||
+	    elf_image_load(image, offset, sizeof(*out)))
+		return false;
+	memcpy(out, image->memory + offset, sizeof(*out));
+	return true;
+}

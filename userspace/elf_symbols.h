@@ -33,4 +33,7 @@ bool elf_ranges_find(const struct elf_ranges *r, uint64_t address, struct elf_fu
 /* The code of `size` bytes at `address`, of the image's; NULL: it is not in its executable segments. */
 const uint8_t *elf_code(struct elf_image *image, uint64_t address, uint64_t size);
 
+/* The eight bytes that the file has for this address; false: it has none. */
+bool elf_word(struct elf_image *image, uint64_t address, uint64_t *out);
+
 #endif /* ELF_SYMBOLS_H */

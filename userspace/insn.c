@@ -139,13 +139,33 @@ static void jump_to(struct scan *s, uint64_t target)
 		s->out->tail_call = s->insn->address;
 }
 
+/* Whether what is there is the address of a part of the function: a table, and no array of functions. */
+static bool leads_back(const struct scan *s, uint64_t table)
+{
+	const struct insn_options *o = s->options;
+	struct insn_code part;
+	uint64_t to;
+
+	if (!o->word)
+		return true;
+	if (!o->word(table, &to, o->context))
+		return false;
+	return part_of(s, to) || (o->find && o->find(to, &part, o->context) && part.cold);
+}
+
+/* They are where there is no PIE only, and so at an address that is known. */
+static bool is_table_of_addresses(const struct scan *s, const cs_x86_op *op)
+{
+	return op->type == X86_OP_MEM && op->mem.index != X86_REG_INVALID &&
+	       op->mem.base == X86_REG_INVALID && op->mem.scale == 8 &&
+	       leads_back(s, (uint64_t)op->mem.disp);
+}
+
 /* By a register: through a table if an offset was just loaded and added, as compilers do it. */
 static void jump_by(struct scan *s, const cs_x86_op *op)
 {
-	/* With a base it is an array of functions: tables of addresses are where there is no PIE only. */
-	bool table = op->type == X86_OP_MEM
-			     ? op->mem.index != X86_REG_INVALID && op->mem.base == X86_REG_INVALID
-			     : s->since_add <= TABLE_BACK;
+	bool table =
+		op->type == X86_OP_MEM ? is_table_of_addresses(s, op) : s->since_add <= TABLE_BACK;
 
 	if (!table && !s->jumps_anywhere) {
 		s->jumps_anywhere = true;
@@ -153,7 +173,7 @@ static void jump_by(struct scan *s, const cs_x86_op *op)
 	}
 }
 
-/* An offset that is loaded from memory and extended, then added to where the table is. */
+/* An offset that is loaded from memory and extended, then added to where the table is; or an address. */
 static void look_for_table(struct scan *s)
 {
 	const cs_x86 *x86 = &s->insn->detail->x86;
@@ -165,6 +185,8 @@ static void look_for_table(struct scan *s)
 		s->since_load = 0;
 	if (s->insn->id == X86_INS_ADD && x86->operands[1].type == X86_OP_REG &&
 	    s->since_load <= TABLE_BACK)
+		s->since_add = 0;
+	if (s->insn->id == X86_INS_MOV && is_table_of_addresses(s, &x86->operands[1]))
 		s->since_add = 0;
 }
 

@@ -53,6 +53,8 @@ struct insn_options {
 	size_t needs_count;
 	/* The function that has this address in it. */
 	bool (*find)(uint64_t address, struct insn_code *out, void *context);
+	/* What the file has at this address, where no code is; NULL: a table is taken for one. */
+	bool (*word)(uint64_t address, uint64_t *out, void *context);
 	void *context;
 };
 

@@ -176,6 +176,11 @@ static bool find_code(uint64_t address, struct insn_code *out, void *context)
 	return out->bytes;
 }
 
+static bool find_word(uint64_t address, uint64_t *out, void *context)
+{
+	return elf_word(&((struct search *)context)->image, address, out);
+}
+
 /* Of what is read as a function is entered, the registers. */
 static void need(struct insn_options *options, const struct recipe_value *value)
 {
@@ -251,7 +256,7 @@ static int find_result(struct search *s, uint64_t function, struct recipe_rule *
 
 static int add_function(struct search *s, const struct elf_function *function, char *name)
 {
-	struct insn_options options = { .find = find_code, .context = s };
+	struct insn_options options = { .find = find_code, .word = find_word, .context = s };
 	struct insn_function f;
 	struct insn_code code = { .bytes = elf_code(&s->image, function->address, function->size),
 				  .address = function->address,

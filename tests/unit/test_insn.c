@@ -177,6 +177,7 @@ FUNCTION(table_clang, "lea table_clang(%rip), %rcx\n movslq (%rcx,%rax,4), %rax\
 		      "add %rcx, %rax\n jmp *%rax\n" CASES)
 /* Not position independent. */
 FUNCTION(table_plain, "mov %edi, %edi\n jmp *0x402000(,%rdi,8)\n" CASES)
+FUNCTION(table_plain_O0, "push %rbp\n mov 0x402000(,%rax,8), %rax\n jmp *%rax\n" CASES)
 FUNCTION(by_pointer, "mov 8(%rdi), %rax\n test %rax, %rax\n je 1f\n jmp *%rax\n" CASES)
 FUNCTION(by_member, "test %rax, %rax\n je 1f\n jmp *8(%rdi)\n" CASES)
 FUNCTION(by_array, "movslq %esi, %rax\n lea by_array(%rip), %rdx\n jmp *(%rdx,%rax,8)\n" CASES)
@@ -195,6 +196,7 @@ static void jumps(void **state)
 		{ "gcc -O0", table_gcc_O0, table_gcc_O0_end, true },
 		{ "clang", table_clang, table_clang_end, true },
 		{ "no PIE", table_plain, table_plain_end, true },
+		{ "no PIE, -O0", table_plain_O0, table_plain_O0_end, true },
 		{ "by a pointer", by_pointer, by_pointer_end, false },
 		{ "by a member", by_member, by_member_end, false },
 		{ "by an array", by_array, by_array_end, false },
@@ -210,6 +212,33 @@ static void jumps(void **state)
 		if (!f.tail_call != table[i].table)
 			fail_msg("%s: %s", table[i].name, table[i].table ? "none" : "is one");
 		assert_int_equal(f.returns_count, 2);
+	}
+}
+
+static bool word(uint64_t address, uint64_t *out, void *context)
+{
+	assert_int_equal(address, 0x402000);
+	*out = *(const uint64_t *)context;
+	return *out;
+}
+
+/* What is in the table decides, where its addresses are known. */
+static void tables_of_addresses(void **state)
+{
+	static const struct {
+		uint64_t first;
+		bool table;
+	} table[] = { { 0x1002, true }, { 0x2000, false }, { 0, false } };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++) {
+		uint64_t first = table[i].first, wrong;
+		struct insn_options options = { .word = word, .context = &first };
+		struct insn_code code = code_at(table_plain, table_plain_end);
+		struct insn_function f;
+
+		assert_int_equal(insn_function(&code, &options, &f, &wrong), 0);
+		assert_int_equal(!f.tail_call, table[i].table);
 	}
 }
 
@@ -362,6 +391,7 @@ int main(void)
 		cmocka_unit_test(undecodable),
 		cmocka_unit_test(too_many),
 		cmocka_unit_test(jumps),
+		cmocka_unit_test(tables_of_addresses),
 		cmocka_unit_test(parts),
 		cmocka_unit_test(tail_calls),
 		cmocka_unit_test(sites),
