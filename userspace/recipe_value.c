@@ -138,6 +138,7 @@ static void take_type(const char **at, struct recipe_value *out)
 		*at += size;
 		out->width = (uint8_t)(1u << (i & 3));
 		out->is_signed = i >= 4;
+		out->typed = true;
 		return;
 	}
 }
@@ -303,9 +304,13 @@ static const char *bind_usdt(const struct recipe_value *value, const char *usdt,
 		if (note.kind != PB_SOURCE_REGISTER)
 			return "is in memory itself: what it points to cannot be read";
 		note.kind = PB_SOURCE_MEMORY;
+		note.offset = value->offset;
+	} else if (value->typed && value->width > note.width) {
+		return "is narrower in the probe's note than its type says";
+	}
+	if (value->memory || value->typed) {
 		note.width = value->width;
 		note.is_signed = value->is_signed;
-		note.offset = value->offset;
 	}
 	*out = note;
 	return NULL;

@@ -3,7 +3,7 @@
  * recipe_value.h - where a recipe finds a value, and what values it means
  *
  *	VALUE = [TYPE] ["*"] PLACE [("+" | "-") NUMBER]
- *	TYPE  = u8 u16 u32 u64 s8 s16 s32 s64	(u64)
+ *	TYPE  = u8 u16 u32 u64 s8 s16 s32 s64	(u64; of a USDT probe's argument, as its note has it)
  *	PLACE = arg1 .. arg6			the function's arguments, as it is entered; a result
  *						that is *arg1 is in memory there, as it returns
  *		return				what it returns
@@ -41,6 +41,7 @@ struct recipe_value {
 	bool is_signed;
 	uint8_t width;
 	int64_t offset;
+	bool typed; /* its type was given, and is not only what there is else */
 };
 
 /* false: it is none. */

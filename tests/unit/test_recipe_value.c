@@ -17,21 +17,21 @@ static void parse(void **state)
 		const char *text;
 		struct recipe_value value;
 	} table[] = {
-		{ "arg1", { RECIPE_ARGUMENT, 1, false, false, 8, 0 } },
-		{ "arg6", { RECIPE_ARGUMENT, 6, false, false, 8, 0 } },
-		{ "u8 return", { RECIPE_RETURN, 0, false, false, 1, 0 } },
-		{ "u16 return", { RECIPE_RETURN, 0, false, false, 2, 0 } },
-		{ "u32 return", { RECIPE_RETURN, 0, false, false, 4, 0 } },
-		{ "u64 return", { RECIPE_RETURN, 0, false, false, 8, 0 } },
-		{ "s8 return", { RECIPE_RETURN, 0, false, true, 1, 0 } },
-		{ "s16 return", { RECIPE_RETURN, 0, false, true, 2, 0 } },
-		{ "s32 return", { RECIPE_RETURN, 0, false, true, 4, 0 } },
-		{ "s64 return", { RECIPE_RETURN, 0, false, true, 8, 0 } },
-		{ "usdt12", { RECIPE_USDT, 12, false, false, 8, 0 } },
-		{ "*return", { RECIPE_RETURN, 0, true, false, 8, 0 } },
-		{ "  u8  *  ( return + 44 ) ", { RECIPE_RETURN, 0, true, false, 1, 44 } },
-		{ "s32 *arg2-0x10", { RECIPE_ARGUMENT, 2, true, true, 4, -16 } },
-		{ "*(usdt1+8)", { RECIPE_USDT, 1, true, false, 8, 8 } },
+		{ "arg1", { RECIPE_ARGUMENT, 1, false, false, 8, 0, false } },
+		{ "arg6", { RECIPE_ARGUMENT, 6, false, false, 8, 0, false } },
+		{ "u8 return", { RECIPE_RETURN, 0, false, false, 1, 0, true } },
+		{ "u16 return", { RECIPE_RETURN, 0, false, false, 2, 0, true } },
+		{ "u32 return", { RECIPE_RETURN, 0, false, false, 4, 0, true } },
+		{ "u64 return", { RECIPE_RETURN, 0, false, false, 8, 0, true } },
+		{ "s8 return", { RECIPE_RETURN, 0, false, true, 1, 0, true } },
+		{ "s16 return", { RECIPE_RETURN, 0, false, true, 2, 0, true } },
+		{ "s32 return", { RECIPE_RETURN, 0, false, true, 4, 0, true } },
+		{ "s64 return", { RECIPE_RETURN, 0, false, true, 8, 0, true } },
+		{ "usdt12", { RECIPE_USDT, 12, false, false, 8, 0, false } },
+		{ "*return", { RECIPE_RETURN, 0, true, false, 8, 0, false } },
+		{ "  u8  *  ( return + 44 ) ", { RECIPE_RETURN, 0, true, false, 1, 44, true } },
+		{ "s32 *arg2-0x10", { RECIPE_ARGUMENT, 2, true, true, 4, -16, true } },
+		{ "*(usdt1+8)", { RECIPE_USDT, 1, true, false, 8, 8, false } },
 	};
 	struct recipe_value value;
 
@@ -43,7 +43,8 @@ static void parse(void **state)
 			fail_msg("'%s' is none", table[i].text);
 		if (value.place != right->place || value.number != right->number ||
 		    value.memory != right->memory || value.is_signed != right->is_signed ||
-		    value.width != right->width || value.offset != right->offset)
+		    value.width != right->width || value.offset != right->offset ||
+		    value.typed != right->typed)
 			fail_msg("'%s' is %d %u %d %d %d %lld", table[i].text, value.place,
 				 value.number, value.memory, value.is_signed, value.width,
 				 (long long)value.offset);
@@ -110,6 +111,10 @@ static void bound(void **state)
 		{ "usdt3", "8@%rdi 8@%rsi -4@$-11", { PB_SOURCE_CONSTANT, 4, 1, 0, 0, -11 } },
 		{ "usdt1", "4@$7", { PB_SOURCE_CONSTANT, 4, 0, 0, 0, 7 } },
 		{ "usdt1", "$5", { PB_SOURCE_CONSTANT, 8, 0, 0, 0, 5 } },
+		/* Unless the recipe says so itself. */
+		{ "s32 usdt1", "4@%eax", { PB_SOURCE_REGISTER, 4, 1, 0, AT(rax), 0 } },
+		{ "u8 usdt1", "-4@8(%rsp)", { PB_SOURCE_MEMORY, 1, 0, 0, AT(rsp), 8 } },
+		{ "s32 usdt1", "8@%rax", { PB_SOURCE_REGISTER, 4, 1, 0, AT(rax), 0 } },
 		/* What it points to is as the recipe says. */
 		{ "u32 *(usdt1+8)", "8@%rdi", { PB_SOURCE_MEMORY, 4, 0, 0, AT(rdi), 8 } },
 		{ "s8 *usdt1", "8@%r8", { PB_SOURCE_MEMORY, 1, 1, 0, AT(r8), 0 } },
@@ -160,6 +165,7 @@ static void bound_wrong(void **state)
 		{ "usdt1", "8@$", "constant that cannot be read" },
 		{ "usdt1", "8@$5x", "constant that cannot be read" },
 		{ "usdt1", "8@$counter", "constant that cannot be read" },
+		{ "u64 usdt1", "4@%eax", "narrower in the probe's note" },
 		{ "*usdt1", "8@8(%rdi)", "in memory itself" },
 		{ "*usdt1", "8@$5", "in memory itself" },
 	};
