@@ -301,6 +301,25 @@ static void say_doubts(const struct checked_file *file)
 	}
 }
 
+/* Names are looked for anew in each build, offsets are not. */
+static void say_offsets(const struct recipes *recipes)
+{
+	for (size_t i = 0; i < recipes->steps_count; i++) {
+		const struct recipe_step *step = &recipes->steps[i];
+		const struct recipe_target *target = &recipes->targets[step->target];
+		char safe[WHY_SIZE];
+
+		for (size_t j = 0; j < step->wheres_count && !target->build_id_size; j++) {
+			const struct recipe_where *where = &step->wheres[j];
+
+			if (where->kind == RECIPE_FUNCTION || where->kind == RECIPE_SITE)
+				msg_warn("%s:%d: an offset is of one build only: give the target "
+					 "its build-id",
+					 msg_safe(safe, sizeof(safe), target->file), where->line);
+		}
+	}
+}
+
 static int say(const struct recipe_check *check, const struct hit_cost *cost,
 	       const struct settings *s)
 {
@@ -342,6 +361,7 @@ static int check_those(struct recipe_check *check, const struct recipes *recipes
 	if (err)
 		return err;
 	status = check->count ? ask_kernel(check, &cost, s) : EXIT_DONE;
+	say_offsets(recipes);
 	err = say(check, cost.ns[PB_HIT_EMULATED] ? &cost : NULL, s);
 	if (err)
 		return err;

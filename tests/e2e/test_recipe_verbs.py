@@ -9,8 +9,8 @@ import pytest
 
 from agent import Agent
 from program import BUILD, PUSHBACK, run
-from test_recipe import SOURCES, build
-from test_recipe_wrong import build_id, differences, recipe, start, write, wrong_program
+from test_recipe import SOURCES, build, offset_of
+from test_recipe_wrong import VALUES, build_id, differences, recipe, start, write, wrong_program
 
 
 def check(status, *options):
@@ -134,6 +134,16 @@ def test_files_that_are_not_there(tmp_path):
     text = write(tmp_path, "no code", "wrong")
     found, said = check_json(1, recipe(tmp_path, "symbol good_submit"), "--path", text)
     assert len(said) == 1 and "is not an ELF file" in said[0]
+
+
+def test_offsets_want_a_build_id(tmp_path):
+    program = wrong_program(tmp_path)
+    offset = f"function {offset_of(program, 'good_submit'):#x}"
+    _, said = check_json(0, recipe(tmp_path, "symbol tail_submit", offset, values="returns = uretprobe\n" + VALUES),
+                         "--path", program)
+    assert len(said) == 1 and "wrong.ini:5: an offset is of one build only" in said[0], said
+    _, said = check_json(0, recipe(tmp_path, offset, build_id=build_id(program)), "--path", program)
+    assert said == []
 
 
 def test_recipes_that_do_not_parse(tmp_path):
