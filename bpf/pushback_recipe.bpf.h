@@ -406,7 +406,7 @@ int pushback_enter(struct pt_regs *ctx)
 	frame->rule = PB_COOKIE_RULE(cookie);
 	frame->refused = 0;
 	if (rule->result.at_entry && read_register(ctx, &rule->result, &frame->argument)) {
-		lose(PB_LOSS_SOURCE_UNREAD, 1);
+		lose_source(cookie);
 		return 0;
 	}
 	if (rule->message.kind &&

@@ -185,6 +185,8 @@ static void write_hits(const struct checked_step *step, uint64_t ns)
 		printf(", %llu ended", (unsigned long long)step->calls[PB_RULE_END]);
 	if (step->unread)
 		printf(", %llu unreadable", (unsigned long long)step->unread);
+	if (step->unknown)
+		printf(", %llu unknown", (unsigned long long)step->unknown);
 }
 
 static void write_step(const struct checked_file *file, const struct checked_step *step,
@@ -240,7 +242,7 @@ static json_t *step_object(const struct checked_file *file, const struct checked
 	json_t *seen = json_null();
 
 	if (file->tallies)
-		seen = json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "submits",
+		seen = json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "submits",
 				 (json_int_t)step->calls[PB_RULE_SUBMIT], "accepted",
 				 (json_int_t)outcomes[PUSHBACK_ACCEPTED], "rejected",
 				 (json_int_t)outcomes[PUSHBACK_REJECTED], "propagated",
@@ -249,7 +251,7 @@ static json_t *step_object(const struct checked_file *file, const struct checked
 				 (json_int_t)step->calls[PB_RULE_POLL], "ready",
 				 (json_int_t)step->ready, "ended",
 				 (json_int_t)step->calls[PB_RULE_END], "unreadable",
-				 (json_int_t)step->unread);
+				 (json_int_t)step->unread, "unknown", (json_int_t)step->unknown);
 	return json_pack("{s:o,s:I,s:I,s:I,s:o,s:o}", "step",
 			 json_text(step->name, PUSHBACK_NAME_SIZE), "submit_ns",
 			 (json_int_t)step->cost_ns[PB_RULE_SUBMIT], "poll_ns",

@@ -33,6 +33,9 @@ bool elf_ranges_find(const struct elf_ranges *r, uint64_t address, struct elf_fu
 /* The code of `size` bytes at `address`, of the image's; NULL: it is not in its executable segments. */
 const uint8_t *elf_code(struct elf_image *image, uint64_t address, uint64_t size);
 
+/* The address of an offset in the file, in its code; false: no code is there. */
+bool elf_code_address(const struct elf_image *image, uint64_t offset, uint64_t *out);
+
 /* The eight bytes that the file has for this address; false: it has none. */
 bool elf_word(struct elf_image *image, uint64_t address, uint64_t *out);
 

@@ -334,6 +334,7 @@ static void add_tally(struct checked_step *step, const struct recipe_site *site,
 
 	step->hits += tally->hits;
 	step->unread += tally->unread;
+	step->unknown += tally->unknown;
 	if (!leaves)
 		step->calls[kind] += tally->hits;
 	if (leaves && kind == PB_RULE_SUBMIT)
@@ -398,6 +399,9 @@ const char *recipe_check_doubt(const struct checked_step *step)
 		       "width, or do other values mean accepted and rejected?";
 	if (step->unread)
 		return "an instance or a result could not be read: is it where the recipe says?";
+	if (step->unknown)
+		return "a result was none that the function can return: is it where the recipe "
+		       "says?";
 	/* One call may be under way. */
 	if (step->calls[PB_RULE_SUBMIT] > 1 && step->returns + meant == 0 &&
 	    !outcomes[PUSHBACK_INVALID])

@@ -57,6 +57,7 @@ struct checked_step {
 	uint64_t calls[3];    /* by enum pb_rule_kind: entries, and hits of sites that tell all */
 	uint64_t returns;     /* hits where functions that are submits return */
 	uint64_t unread;      /* hits whose values could not be read */
+	uint64_t unknown;     /* ... or were none that the function can return */
 	uint64_t outcomes[4]; /* of submits */
 	uint64_t ready;       /* of polls */
 	uint64_t cost_ns[3];  /* of one call, the dearest way through it; 0: it has none */

@@ -384,21 +384,6 @@ static int find_symbols(struct search *s)
 		    s->where->kind == RECIPE_GLOB ? "matches" : "is", s->where->text);
 }
 
-/* The address of an offset in the file, in its code. */
-static bool address_of(const struct search *s, uint64_t offset, uint64_t *out)
-{
-	for (size_t i = 0; i < s->image.segments; i++) {
-		GElf_Phdr load;
-
-		if (!gelf_getphdr(s->image.elf, (int)i, &load) || load.p_type != PT_LOAD ||
-		    !(load.p_flags & PF_X) || offset - load.p_offset >= load.p_filesz)
-			continue;
-		*out = load.p_vaddr + (offset - load.p_offset);
-		return true;
-	}
-	return false;
-}
-
 static char *offset_name(uint64_t offset)
 {
 	char text[32];
@@ -416,7 +401,7 @@ static int find_offset(struct search *s)
 	uint64_t address;
 	int rule;
 
-	if (!address_of(s, s->where->offset, &address))
+	if (!elf_code_address(&s->image, s->where->offset, &address))
 		return fail(s, -EINVAL, "0x%llx is not in its code",
 			    (unsigned long long)s->where->offset);
 	if (!elf_ranges_find(s->ranges, address, &function))

@@ -82,7 +82,7 @@ static void sums(void **state)
 	struct pb_tally tallies[] = {
 		{ .hits = 7 },
 		{ .hits = 3, .outcomes = { 1, 1, 1, 0 } },
-		{ .hits = 4, .outcomes = { 0, 0, 0, 3 }, .unread = 1 },
+		{ .hits = 4, .outcomes = { 0, 0, 0, 2 }, .unread = 1, .unknown = 1 },
 		{ .hits = 2 },
 		{ .hits = 2, .outcomes = { 2, 0, 0, 0 } },
 		{ .hits = 5, .unread = 2 },
@@ -105,7 +105,8 @@ static void sums(void **state)
 	assert_int_equal(s->outcomes[PUSHBACK_ACCEPTED], 3);
 	assert_int_equal(s->outcomes[PUSHBACK_REJECTED], 1);
 	assert_int_equal(s->outcomes[PUSHBACK_PROPAGATED], 1);
-	assert_int_equal(s->outcomes[PUSHBACK_INVALID], 3);
+	assert_int_equal(s->outcomes[PUSHBACK_INVALID], 2);
+	assert_int_equal(s->unknown, 1);
 	assert_int_equal(s->ready, 2);
 	/* Of two the dearer one. */
 	assert_int_equal(s->cost_ns[PB_RULE_SUBMIT], 1100);
@@ -143,6 +144,8 @@ static void doubts(void **state)
 		{ { .hits = 4, .calls = { 2 }, .returns = 2, .outcomes = { 1, 0, 0, 1 } }, NULL },
 		{ { .hits = 4, .calls = { 2 }, .returns = 2, .outcomes = { 1 }, .unread = 1 },
 		  "could not be read" },
+		{ { .hits = 4, .calls = { 2 }, .returns = 2, .outcomes = { 1 }, .unknown = 1 },
+		  "none that the function can return" },
 		/* One may be under way. */
 		{ { .hits = 1, .calls = { 1 } }, NULL },
 		{ { .hits = 2, .calls = { 2 } }, "no return of it was hit" },
