@@ -110,9 +110,9 @@ def test_all_that_is_wrong_is_told(tmp_path):
     """One line for each place, the others are shown; nothing is attached."""
     program = wrong_program(tmp_path)
     with start(program) as process:
-        file = recipe(tmp_path, "symbol nope", "symbol good_submit", "symbol tail_submit", "site 0")
+        file = recipe(tmp_path, "symbol nope", "symbol good_submit", "symbol tail_submit", "site 0", build_id=build_id(program))
         (found,), said = check_json(1, file, "--pid", process.pid, "--duration", "200ms")
-    assert [re.search(r"wrong\.ini:(\d+): ", line)[1] for line in said] == ["4", "6", "7"], said
+    assert [re.search(r"wrong\.ini:(\d+): ", line)[1] for line in said] == ["5", "7", "8"], said
     assert {site["function"] for site in found["sites"]} == {"good_submit"}
     assert {site["hits"] for site in found["sites"]} == {None}
 
