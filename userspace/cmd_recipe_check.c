@@ -38,7 +38,8 @@ static const struct option operands = {
 
 static const struct option options[] = {
 	{ .name = "path", .value = "BINARY", .kind = OPTION_LIST, .offset = AT(paths),
-	  .help = "of this executable or library only; may be given again" },
+	  .help = "of this executable or library only; may be given\n"
+		  "again" },
 	{ .name = "pid", .value = "PID", .kind = OPTION_PIDS, .offset = AT(pids),
 	  .help = "of what this process maps only; may be given again" },
 	{ .name = "duration", .value = "TIME", .kind = OPTION_DURATION, .offset = AT(duration_ns),
@@ -438,9 +439,8 @@ static int run(int argc, char **argv)
 const struct verb verb_recipe_check = {
 	.name = "recipe check",
 	.summary = "what a recipe finds, at what cost, and what hits it",
-	.text = "Of each file that the recipe is for: its build-id, the functions and probes "
-		"found\n"
-		"by name, and the sites in them. KERNEL says what the kernel does with the\n"
+	.text = "Of each file that the recipe is for: its build-id, the functions and probes that\n"
+		"are found, and the sites in them. KERNEL says what the kernel does with the\n"
 		"instruction there: emulated costs about 1 us a hit, stepped 3 to 20; COST is\n"
 		"measured on this machine. Where a process maps the file it is attached for a\n"
 		"moment, as run does: HITS, and which results were seen. Where every result is\n"

@@ -90,9 +90,9 @@ static int run(int argc, char **argv)
 const struct verb verb_recipe_suggest = {
 	.name = "recipe suggest",
 	.summary = "draft a recipe for an executable or a library",
-	.text = "Writes a recipe to standard output: build-id, and a step for each function that "
-		"is\n"
-		"called submit by its name (C: parse_submit; C++ and Rust: Parse::submit), with\n"
+	.text = "Writes a recipe to standard output: build-id, and a step for each function "
+		"called\n"
+		"submit by its name (C: parse_submit; C++ and Rust: Parse::submit), with\n"
 		"its poll, and the USDT probes of the file as comments. What the language's\n"
 		"calling convention tells is filled in. What only the program's author knows\n"
 		"is not guessed: it says TODO, and recipe check tells what is still missing.\n"

@@ -208,7 +208,8 @@ static void write_arroyo(struct draft *d)
 	fprintf(d->out, "# Rust, arroyo's trait: arg1 is where the result goes, arg2 is self, arg3 "
 			"the message. A\n# message that stands in the result is refused, whatever "
 			"its type and the compiler; one that\n# is invalid counts as accepted "
-			"then. With values instead: result = u64 *arg1.\n"
+			"then. Where there is debug\n# information result = dwarf tells these "
+			"apart, without message.\n"
 			"instance = arg2\nresult = arg1\nmessage = arg3\n"
 			"# returns = uretprobe, where it ends in another function and never "
 			"panics\n");
