@@ -18,6 +18,7 @@
 #include "drain.h"
 #include "finder.h"
 #include "guard.h"
+#include "hit_cost.h"
 #include "labels.h"
 #include "model.h"
 #include "msg.h"
@@ -313,15 +314,20 @@ static int new_guard(struct agent *a, char *why)
 {
 	double budget = a->options->budget;
 	struct guard_options options = {
-		.rules = { .share = budget > 0 ? budget : RECIPE_BUDGET,
-			   .cost_ns = { 2500, 1200, 15000, 1500 } },
+		.rules = { .share = budget > 0 ? budget : RECIPE_BUDGET },
 		.own = budget > 0,
 		.paused = take_paused,
 		.context = a,
 	};
+	struct hit_cost cost;
+	int err;
 
 	if (budget <= 0 && !a->recipes)
 		return 0;
+	err = hit_cost_measure(&cost, why);
+	if (err)
+		return err;
+	memcpy(options.rules.cost_ns, cost.ns, sizeof(options.rules.cost_ns));
 	a->guard = guard_new(a->attach, &options);
 	if (a->guard)
 		return 0;
