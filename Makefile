@@ -77,7 +77,7 @@ test-long: all progs ## what takes too long for each day: 200 attaches, 1,000 sc
 	$(Q)tools/need test
 	$(Q)PUSHBACK_BUILD=$(abspath $(B)) PUSHBACK_TEST_LONG=1 PUSHBACK_RUNS=1000 $(PYTHON) -m pytest -q --durations=8 \
 		tests/e2e/test_attach.py tests/e2e/test_exact.py tests/e2e/test_fault.py \
-		tests/e2e/test_property.py tests/e2e/test_rust.py tests/e2e/test_rust_link.py \
+		tests/e2e/test_property.py tests/e2e/test_recipe_rust.py tests/e2e/test_rust.py tests/e2e/test_rust_link.py \
 		tests/e2e/test_cpp.py tests/e2e/test_python.py
 	$(Q)$(PYTHON) tests/header/matrix.py --full
 
