@@ -12,7 +12,7 @@ import time
 import pytest
 
 from agent import Agent
-from program import PROGS, ROOT, Program, run
+from program import PROGS, ROOT, Program, run, wait_until
 from scene import nothing_lost
 
 SOURCES = ROOT / "tests" / "recipe"
@@ -241,3 +241,87 @@ def test_functions_of_a_few_bytes_are_all_found(tmp_path):
         with watch(tmp_path / "tiny", recipe) as agent:
             agent.end()
         assert "4 sites" in agent.lines[0], (one, other, agent.lines)
+
+
+# ---- Where it is found ----
+
+HOST = """
+#include <dlfcn.h>
+#include <stdio.h>
+int main(int argc, char **argv)
+{
+	int (*run)(int, char **);
+
+	for (int c; (c = getchar()) != EOF;) {
+		*(void **)&run = dlsym(dlopen(argv[argc - 1], RTLD_NOW), "plain_main");
+		if (c != '\\n' && (!run || run(argc, argv) || fflush(stdout)))
+			return 1;
+	}
+	return 0;
+}
+"""
+
+
+def a_library(directory):
+    """plain.c as a library that a program opens when it is told to: (the program, the library, its recipe)."""
+    library = build(directory, "-O2", "-fPIC", "-shared", "-Dmain=plain_main", name="libplain.so.1")
+    (directory / "host.c").write_text(HOST)
+    done = run("gcc", directory / "host.c", "-o", directory / "foreignhost", "-ldl")
+    assert done.returncode == 0, done.stderr
+    recipe = directory / "library.ini"
+    recipe.write_text((SOURCES / "plain.ini").read_text().replace("*/plain", "*/libplain.so.1"))
+    return directory / "foreignhost", library, recipe
+
+
+def test_a_library_that_is_opened_later(tmp_path):
+    """By its name alone, in any process, beside what has probes of ours; what it did before is missed."""
+    program, library, recipe = a_library(tmp_path)
+    argv = [program, str(SEED), "300", "2", library]
+
+    def is_found():
+        host.say("x")
+        return agent.counters()["parse"]["submit_accepted"]
+
+    with Agent("--all", "--match-name", "foreignhost", "--recipe", recipe, interval="100ms") as agent:
+        with Program(argv, output="stdout") as host:
+            wait_until(is_found, "the library is not found")
+            host.process.stdin.close()
+            assert host.wait() == 0
+        agent.end()
+    found = agent.counters()
+    told = [json.loads(line) for line in host.lines]
+    assert set(found) == {"parse", "batch", "write"}
+    for step in found:
+        for name in COUNTS:
+            assert found[step][name] <= sum(line[name] for line in told if line["step"] == step), (step, name)
+    nothing_lost(agent)
+
+
+def test_a_library_by_its_path(tmp_path):
+    """Attached before anybody opens it, all is counted."""
+    program, library, recipe = a_library(tmp_path)
+    with watch(library, recipe) as agent:
+        with Program([program, str(SEED), "3000", "2", library], output="stdout") as host:
+            host.say("x")
+            host.process.stdin.close()
+            assert host.wait() == 0
+        agent.end()
+    truth = {line["step"]: line for line in map(json.loads, host.lines)}
+    is_busy(truth)
+    held_against(agent, truth)
+
+
+def test_a_process_that_runs_already(tmp_path):
+    """What was open before is partial, or not seen; what began since is whole."""
+    program = build(tmp_path, "-O2", source="busy.c", name="busy")
+    with Program([program, "2000", "6"], output="stdout") as consumer:
+        with Agent("--pid", consumer.pid, "--recipe", SOURCES / "busy.ini", "--budget", "400%", interval="100ms") as agent:
+            assert consumer.wait() == 0
+            assert agent.wait() == 0
+            agent.receiver.stop()
+    found = agent.counters()
+    for above, below in itertools.pairwise(("one", "two", "three", "four", "five")):
+        assert abs(found[above]["submit_forwarded"] - found[below]["submit_accepted"]) <= 1
+        assert found[above]["receive_backpressure_episodes"] == found["five"]["send_backpressure_episodes"]
+    assert found["five"]["send_backpressure_episodes"] > 3
+    nothing_lost(agent)
