@@ -45,7 +45,9 @@ def free_port(kind=socket.SOCK_DGRAM):
 def npm_install(package):
     options = ["--ignore-scripts", "--no-audit", "--no-fund", "--fetch-retries=1"]
     argv = ["npm", "install", "--prefix", NPM, *options, package]
-    done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    # node has certificates of its own, and does not know those of a mirror that only this machine trusts.
+    trusted = {"NODE_EXTRA_CA_CERTS": "/etc/ssl/certs/ca-certificates.crt"}
+    done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=trusted | os.environ)
     if done.returncode:
         why = [line for line in done.stdout.splitlines() if "reason" in line or "code" in line]
         raise RuntimeError(f"npm install {package} failed: {why or done.stdout}")

@@ -50,8 +50,8 @@ def test_a_server_that_is_missing_at_first(address, receiver):
     assert lost(receiver, "durations_unsent") == 6
     reason = "refused" if address.startswith("udp") else "no_socket"
     assert receiver.counter(AGENT + "packets_dropped", reason=reason) == 3
-    # An instances gauge and a duration in each, and the agent's eight gauges.
-    assert receiver.counter(AGENT + "lines_dropped", reason=reason) == 3 * 10
+    # An instances gauge and a duration in each, and the agent's nine gauges.
+    assert receiver.counter(AGENT + "lines_dropped", reason=reason) == 3 * 11
 
 
 def test_a_server_that_restarts(address, receiver):
