@@ -149,11 +149,16 @@ void pinned_refuse(const struct pinned *p, const char *reason, char *why)
 		 reason, pin_dir_command(p->dir.base, command, sizeof(command)));
 }
 
-/* Not what an agent hears of at the moment, nor what comes with the programs. */
+/* Neither what comes with the programs nor what this agent does without. */
+static bool is_made(const struct bpf_map *map)
+{
+	return !bpf_map__is_internal(map) && bpf_map__autocreate(map);
+}
+
+/* Not what an agent hears of at the moment. */
 static bool is_kept(const struct bpf_map *map)
 {
-	return !bpf_map__is_internal(map) && bpf_map__autocreate(map) &&
-	       bpf_map__type(map) != BPF_MAP_TYPE_RINGBUF;
+	return is_made(map) && bpf_map__type(map) != BPF_MAP_TYPE_RINGBUF;
 }
 
 /* Not those that the caller attaches. */
@@ -169,11 +174,12 @@ static const char *find_missing(struct pinned *p, struct bpf_object *object)
 	struct bpf_map *map;
 	char name[128];
 
-	bpf_object__for_each_map(
-		map,
-		object) if (!bpf_map__is_internal(map) &&
-			    !has_pin(p, name_of(name, "map",
-						bpf_map__name(map)))) return bpf_map__name(map);
+	/* clang-format off */
+	bpf_object__for_each_map(map, object) {
+		if (is_made(map) && !has_pin(p, name_of(name, "map", bpf_map__name(map))))
+			return bpf_map__name(map);
+	}
+	/* clang-format on */
 	p->files_fd = pin_get(p, "files");
 	if (p->files_fd < 0)
 		return "files";
@@ -336,8 +342,12 @@ static int pin_maps(struct pinned *p, struct bpf_object *object)
 	char name[128];
 	int err = 0;
 
-	bpf_object__for_each_map(map, object) if (!err && !bpf_map__is_internal(map)) err =
-		pin_put(p, bpf_map__fd(map), name_of(name, "map", bpf_map__name(map)));
+	/* clang-format off */
+	bpf_object__for_each_map(map, object) {
+		if (!err && is_made(map))
+			err = pin_put(p, bpf_map__fd(map), name_of(name, "map", bpf_map__name(map)));
+	}
+	/* clang-format on */
 	return err;
 }
 
