@@ -17,7 +17,7 @@ DIRECTIONS = ("send", "receive")
 ACCEPTED, REJECTED, PROPAGATED, INVALID = range(4)
 
 FRESH, MISSED, KNOWN = "fresh", "missed", "known"
-EDGE_NS = 1_000_000  # a cycle that begins this long after the last one for each edge of that is not folded
+EDGE_NS = 2_000_000  # a cycle that begins this long after the last one for each edge of that is not folded
 CYCLE_EDGES = 16
 
 
