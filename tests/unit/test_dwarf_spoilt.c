@@ -135,7 +135,9 @@ static void test_spoilt(void **state)
 	struct good g;
 
 	(void)state;
-	if (system("command -v rustc >/dev/null"))
+	/* Enums of all kinds with chosen discriminants there are from 1.66 on. */
+	if (system("rustc --version 2>/dev/null | grep -qE ' "
+		   "1[.](6[6-9]|[7-9][0-9]|[1-9][0-9]{2})'"))
 		skip();
 	snprintf(command, sizeof(command),
 		 "rustc --edition 2021 --crate-type=cdylib -O -g -o %s/enums.so "

@@ -25,10 +25,13 @@ impl<T> ProcessingStrategy<T> for CommitOffsets {
         if self.busy > 0 {
             return rejected(&self.truth, message);
         }
-        let InnerMessage::BrokerMessage(message) = message.inner_message else {
+        let message = match message.inner_message {
+            InnerMessage::BrokerMessage(message) => message,
             // A batch, which has no offset of its own.
-            self.truth.submitted(Outcome::Accepted);
-            return Ok(());
+            _ => {
+                self.truth.submitted(Outcome::Accepted);
+                return Ok(());
+            }
         };
         let (partition, offset) = (message.partition, message.offset);
         self.busy = (self.roll)(5);

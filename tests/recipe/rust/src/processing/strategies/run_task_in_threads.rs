@@ -22,7 +22,10 @@ impl<TPayload, TTransformed: Send + Sync> ProcessingStrategy<TPayload>
         let request = self.next_step.poll()?;
         for _ in 0..(self.finished)() {
             let carried = self.message_carried_over.take();
-            let Some(message) = carried.or_else(|| self.handles.pop_front()) else { break };
+            let message = match carried.or_else(|| self.handles.pop_front()) {
+                Some(message) => message,
+                None => break,
+            };
             hand_on(&self.truth, &mut self.next_step, message, &mut self.message_carried_over)
                 .map_err(StrategyError::InvalidMessage)?;
         }
