@@ -94,6 +94,7 @@ int BPF_PROG(pushback_prepare_exec, struct task_struct *task)
 {
 	struct pb_process_key key = {};
 
+	leave_frames();
 	process_of(task, &key);
 	leave_all(&key);
 	return 0;
@@ -105,6 +106,7 @@ int BPF_PROG(pushback_exec, struct task_struct *task)
 {
 	struct pb_process_key key = {};
 
+	leave_frames();
 	process_of(task, &key);
 	key.exec_id--;
 	leave_all(&key);

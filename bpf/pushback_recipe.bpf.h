@@ -460,6 +460,16 @@ static __always_inline int result_of(struct pt_regs *ctx, const struct pb_rule *
 	return 0;
 }
 
+/* The innermost call that its thread is in. */
+static __always_inline struct pb_frame *top_frame(struct pb_thread *thread)
+{
+	__u64 depth = thread->depth;
+
+	if (!depth || depth > PB_MAX_FRAMES)
+		return NULL;
+	return &thread->frames[(depth - 1) & (PB_MAX_FRAMES - 1)];
+}
+
 SEC("uprobe")
 int pushback_leave(struct pt_regs *ctx)
 {
@@ -471,18 +481,18 @@ int pushback_leave(struct pt_regs *ctx)
 	__u32 outcome;
 
 	rule = hit_rule(cookie);
+	if (!rule)
+		return 0;
 	thread = thread_of(false);
-	if (!rule || !thread)
-		return 0;
 	drop_ended(thread, stack);
-	depth = thread->depth;
-	if (!depth || depth > PB_MAX_FRAMES)
+	/* One that was under way when we came, or that has left its thread's stack, as fibers do. */
+	top = thread ? top_frame(thread) : NULL;
+	if (!top || top->stack != stack || top->rule != PB_COOKIE_RULE(cookie)) {
+		lose(PB_LOSS_RETURN_UNMATCHED, 1);
 		return 0;
-	top = &thread->frames[(depth - 1) & (PB_MAX_FRAMES - 1)];
-	/* A call that was under way when we came. */
-	if (top->stack != stack || top->rule != PB_COOKIE_RULE(cookie))
-		return 0;
+	}
 	frame = *top;
+	depth = thread->depth;
 	thread->depth = depth - 1;
 	if (rule->kind == PB_RULE_POLL && !rule->result.kind)
 		return 0;

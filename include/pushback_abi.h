@@ -356,7 +356,8 @@ enum pb_loss {
 	PB_LOSS_FRAMES_FULL = 11,    /* recipes: calls nest too deep, or too many threads */
 	PB_LOSS_SOURCE_UNREAD = 12,  /* recipes: an instance or a result could not be read */
 	PB_LOSS_RESULT_UNKNOWN = 13, /* recipes: what the function cannot return, says the recipe */
-	PB_LOSSES = 14,
+	PB_LOSS_RETURN_UNMATCHED = 14, /* recipes: of a call whose beginning is not known */
+	PB_LOSSES = 15,
 };
 
 #endif /* PUSHBACK_ABI_H */

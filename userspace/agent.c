@@ -270,7 +270,8 @@ static int take(const struct record *record, void *context)
 		return 1;
 	tags = record->partly ? labels_of_part(a->labels, &record->key.process)
 			      : labels_of(a->labels, &record->key.process);
-	for (i = 0; record->dead && i < a->sinks_count; i++) {
+	/* One that is not watched for a while has not ended. */
+	for (i = 0; record->dead && !record->partly && i < a->sinks_count; i++) {
 		if (a->sinks[i]->ops->ended)
 			a->sinks[i]->ops->ended(a->sinks[i], record);
 	}

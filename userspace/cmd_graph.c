@@ -56,7 +56,8 @@ struct graph_sink {
 	size_t consumers, width; /* consumers: in the text */
 	struct silent_view silent;
 	struct ended *gone;
-	bool ended; /* all that are in the text */
+	bool ended;  /* all that are in the text */
+	bool partly; /* ... or they are only not watched */
 	bool done;
 	bool utf8;
 	int err;
@@ -123,6 +124,7 @@ static void flush(struct sink *sink, const struct model *m, const struct agent_s
 	g->silent = stats->silent;
 	g->done = last || now >= g->until;
 	g->ended = g->consumers && !count;
+	g->partly = stats->files_partly;
 	if (count || (g->done && !g->consumers))
 		keep(g, consumers, count);
 }
@@ -172,7 +174,9 @@ static void say_what_there_is_not(const struct graph_sink *g, const uint64_t *be
 		msg_info("no step returned in that time: not running, idle, or inside a call all "
 			 "the time? see pushback list, pushback doctor --pid");
 	else if (g->ended)
-		msg_info("all of them have ended; this is what was seen last");
+		msg_info("%s; this is what was seen last",
+			 g->partly ? "by --budget they are not watched just now"
+				   : "all of them have ended");
 	/* Of --pid it is said of each process anyway. */
 	if (!g->settings->agent.pids.count)
 		ended_tell(g->gone, say, NULL);

@@ -57,6 +57,7 @@ static const char *const loss_names[DRAIN_LOSSES] = {
 	[PB_LOSS_FRAMES_FULL] = "frames_full",
 	[PB_LOSS_SOURCE_UNREAD] = "value_unreadable",
 	[PB_LOSS_RESULT_UNKNOWN] = "result_unknown",
+	[PB_LOSS_RETURN_UNMATCHED] = "return_unmatched",
 };
 
 const char *drain_loss_name(unsigned int reason)

@@ -26,7 +26,7 @@ static void retire(struct drain *d, struct item *item, uint64_t now)
 	struct pb_step *e = &d->map.values[item->at];
 
 	part(&e->now, now);
-	e->flags |= PB_STEP_ENDED;
+	e->flags |= PB_STEP_ENDED | PB_STEP_PARTLY;
 	e->dead_ns = now;
 	bpf_map_update_elem(d->maps.steps, &item->seen->key, e, BPF_EXIST);
 }

@@ -103,11 +103,11 @@ static int set_build_id(struct reading *r, unsigned int which, const char *value
 	size_t size = strlen(value);
 
 	(void)which;
-	if (!size || size % 2 || size / 2 > sizeof(target->build_id) ||
+	if (size < 8 || size % 2 || size / 2 > sizeof(target->build_id) ||
 	    value[strspn(value, "0123456789abcdefABCDEF")])
 		return fail(r, r->line,
-			    "build-id is an even number of hexadecimal digits, at most 40, as "
-			    "readelf -n prints it");
+			    "build-id is 8 to 40 hexadecimal digits, an even number of them, as "
+			    "readelf -n prints them");
 	for (size_t i = 0; i < size / 2; i++) {
 		char byte[] = { value[2 * i], value[2 * i + 1], '\0' };
 
@@ -512,6 +512,6 @@ bool recipe_target_is(const struct recipe_target *target, const char *path)
 bool recipe_target_fits(const struct recipe_target *target, const struct elfnote *note)
 {
 	return !target->build_id_size ||
-	       (target->build_id_size == note->build_id_size &&
-		!memcmp(target->build_id, note->build_id, note->build_id_size));
+	       (target->build_id_size <= note->build_id_size &&
+		!memcmp(target->build_id, note->build_id, target->build_id_size));
 }

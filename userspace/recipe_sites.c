@@ -192,12 +192,12 @@ static void need(struct insn_options *options, const struct recipe_value *value)
 
 static int refuse_tail_call(struct search *s, const struct insn_function *f, const char *function)
 {
-	return fail(
-		s, -EINVAL,
-		"%s ends by a jump to another function (at 0x%llx): its result cannot be read "
-		"there; name that function, or set returns = uretprobe if no exception or panic "
-		"passes through it",
-		function, (unsigned long long)f->tail_call);
+	return fail(s, -EINVAL,
+		    "%s ends by a jump to another function (at 0x%llx): its result cannot be read "
+		    "there; name that function, or set returns = uretprobe if no exception or "
+		    "panic ever "
+		    "passes through this step's functions (it would end the process)",
+		    function, (unsigned long long)f->tail_call);
 }
 
 static struct insn_site begin_of(const struct insn_code *code)

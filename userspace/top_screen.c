@@ -79,9 +79,13 @@ static void flush(struct sink *sink, const struct model *m, const struct agent_s
 {
 	struct top_screen *ts = screen_of(sink);
 	bool hold = ts->keys.paused || !top_terminal_is_ready(ts->terminal);
+	size_t left;
 
 	if (last)
 		return;
+	/* By --budget they are not watched just now: what was seen last stays. */
+	model_steps(m, &left);
+	hold |= stats->files_partly && !left;
 	ts->now = now;
 	if (now >= ts->said_until)
 		ts->said[0] = '\0';

@@ -5,6 +5,7 @@ import itertools
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import time
@@ -12,7 +13,7 @@ import time
 import pytest
 
 from agent import Agent
-from program import PROGS, ROOT, Program, run, wait_until
+from program import PROGS, PUSHBACK, ROOT, Program, run, wait_until
 from scene import nothing_lost
 
 SOURCES = ROOT / "tests" / "recipe"
@@ -325,3 +326,57 @@ def test_a_process_that_runs_already(tmp_path):
         assert found[above]["receive_backpressure_episodes"] == found["five"]["send_backpressure_episodes"]
     assert found["five"]["send_backpressure_episodes"] > 3
     nothing_lost(agent)
+
+
+def build_id_of(program):
+    return re.search(r"Build ID: (\w+)", run("readelf", "-n", program).stdout).group(1)
+
+
+@pytest.mark.parametrize("digits", [8, 40])
+def test_a_build_by_the_beginning_of_its_id(tmp_path, digits):
+    program = build(tmp_path, "-O2", "-Wl,--build-id=sha1")
+    recipe = tmp_path / "this.ini"
+    build_id = build_id_of(program)[:digits]
+    recipe.write_text((SOURCES / "plain.ini").read_text().replace("*/plain\n", f"*/plain\nbuild-id = {build_id}\n"))
+    with watch(program, recipe) as agent:
+        truth = truth_of(program, SEED, 1000)
+        agent.end()
+    held_against(agent, truth)
+
+
+# ---- Calls that are not as others ----
+
+
+def watch_fiber(directory, *arguments):
+    program = build(directory, "-O2", source="fiber.c", name="fiber")
+    with watch(program, SOURCES / "fiber.ini") as agent:
+        done = run(program, *arguments)
+        assert done.returncode == 0, done.stderr
+        agent.end()
+    return agent.counters(), agent.lost()
+
+
+def test_what_cannot_be_followed_is_counted(tmp_path):
+    """A call that leaves its thread's stack: its result is in no step's numbers, and that is said."""
+    found, lost = watch_fiber(tmp_path, "swap", 100)
+    assert found["thread"]["submit_accepted"] == 100
+    told = found["fiber"]["submit_accepted"] + found["fiber"]["send_backpressure"]
+    assert told + lost["return_unmatched"] == 99, lost
+
+
+def test_a_call_that_replaces_the_image_is_no_caller_in_the_next(tmp_path):
+    found, lost = watch_fiber(tmp_path, "exec", 5)
+    assert found["thread"]["submit_accepted"] == 100 and not lost
+    assert found["fiber"]["submit_forwarded"] == found["thread"]["submit_forwarded"] == 0
+
+
+def test_who_is_not_watched_just_now_has_not_ended(tmp_path):
+    program = build(tmp_path, "-O2", source="busy.c", name="busy")
+    with Program([program, "0", "20"], output="stdout") as consumer:
+        time.sleep(0.2)
+        argv = [PUSHBACK, "top", "--pid", consumer.pid, "--recipe", SOURCES / "busy.ini", "--budget", "1%", "--once"]
+        done = run(*argv)
+        assert consumer.process.poll() is None
+    assert done.returncode == 0 and "five" in done.stdout, done
+    assert "ended" not in done.stdout + done.stderr, done
+    assert "By --budget they are not watched just now" in done.stdout, done

@@ -63,7 +63,7 @@ static struct recipes *good(const char *text)
 
 static void a_recipe(void **state)
 {
-	struct recipes *r = good("# of ours\n" TARGET "build-id = 00aBfF\n" STEP
+	struct recipes *r = good("# of ours\n" TARGET "build-id = 00aBfF01\n" STEP
 				 "poll = glob A::p*\npoll = function 0x10\nend = usdt a:b\n"
 				 "invalid = other\nready = u8 return\nrefusals = own\n"
 				 "returns = uretprobe ; not ret\n"
@@ -74,8 +74,8 @@ static void a_recipe(void **state)
 	(void)state;
 	assert_int_equal(r->targets_count, 1);
 	assert_string_equal(r->targets[0].path, "/usr/bin/ingest");
-	assert_int_equal(r->targets[0].build_id_size, 3);
-	assert_memory_equal(r->targets[0].build_id, "\x00\xab\xff", 3);
+	assert_int_equal(r->targets[0].build_id_size, 4);
+	assert_memory_equal(r->targets[0].build_id, "\x00\xab\xff\x01", 4);
 	assert_int_equal(r->targets[0].line, 2);
 	assert_int_equal(r->steps_count, 2);
 	assert_string_equal(s->name, "a");
@@ -164,7 +164,7 @@ static void wrong(void **state)
 		{ "[target]\n[step a]\n", 1, "the section is empty" },
 		{ WHOLE "[step b]\n", 9, "the section is empty" },
 		{ WHOLE "[step b]\n# only this\n[step c]\n", 9, "the section is empty" },
-		{ "[target]\nbuild-id = 00\n" STEP, 1, "the target has no path" },
+		{ "[target]\nbuild-id = 00000000\n" STEP, 1, "the target has no path" },
 		{ "path = /a\n" WHOLE, 1, "path before the first [target]" },
 		{ "\xef\xbb\xbfpath = /a\n" WHOLE, 1, "path before the first [target]" },
 		{ STEP WHOLE, 1, "a step before the [target]" },
@@ -180,14 +180,15 @@ static void wrong(void **state)
 		{ WHOLE "path = /a\n", 9, "path: a step has submit, poll" },
 		{ "[target]\npth = /a\n", 2, "pth: a target has path and build-id" },
 		{ TARGET "path = /b\n" STEP, 3, "path is given twice" },
-		{ TARGET "build-id = 00\nbuild-id = 01\n" STEP, 4, "build-id is given twice" },
+		{ TARGET "build-id = 00000000\nbuild-id = 01000000\n" STEP, 4,
+		  "build-id is given twice" },
 		{ WHOLE "instance = arg2\n", 9, "instance is given twice" },
 		{ WHOLE "result = arg2\n", 9, "result is given twice" },
 		{ "[target]\npath = ingest\n", 2, "path begins with a / or a *, as \"*/ingest\"" },
-		{ TARGET "build-id = 0\n", 3, "build-id is an even number" },
-		{ TARGET "build-id = 0g\n", 3, "build-id is an even number" },
+		{ TARGET "build-id = 0\n", 3, "build-id is 8 to 40" },
+		{ TARGET "build-id = 0g\n", 3, "build-id is 8 to 40" },
 		{ TARGET "build-id = 00000000000000000000000000000000000000000000\n", 3,
-		  "at most 40" },
+		  "8 to 40" },
 		{ TARGET "[step a]\n" VALUES, 3, "the step has no submit" },
 		{ TARGET "[step a]\n" VALUES "[step b]\nsubmit = symbol b\n", 3,
 		  "the step has no submit" },
@@ -377,7 +378,10 @@ static void targets(void **state)
 	assert_true(recipe_target_fits(&t, &note));
 	note.build_id[1] = 3;
 	assert_false(recipe_target_fits(&t, &note));
+	/* Its beginning will do. */
 	note = (struct elfnote){ .build_id_size = 3, .build_id = { 1, 2, 3 } };
+	assert_true(recipe_target_fits(&t, &note));
+	note.build_id_size = 1;
 	assert_false(recipe_target_fits(&t, &note));
 	note.build_id_size = 0;
 	assert_false(recipe_target_fits(&t, &note));
