@@ -181,7 +181,8 @@ static void test_cpp(void **state)
 	snprintf(command, sizeof(command),
 		 "for i in $(seq 60); do "
 		 "echo \"enum class e$i { Ok, MessageRejected = $i, InvalidMessage = 99 };\";"
-		 "echo \"extern \\\"C\\\" e$i answer_$i(int i) { return (e$i)(i + $i); }\"; done >%s/c.cc "
+		 "echo \"extern \\\"C\\\" e$i answer_$i(int i) { return (e$i)(i + $i); }\"; done "
+		 ">%s/c.cc "
 		 "&& "
 		 "g++ -g -O2 -gdwarf-5 -shared -fPIC -w %s/c.cc -o %s/c.so",
 		 directory, directory, directory);
