@@ -378,15 +378,13 @@ int pushback_enter(struct pt_regs *ctx)
 	struct pb_rule *rule;
 	struct pb_thread *thread;
 	struct pb_frame *frame;
+	int unread;
 
 	rule = hit_rule(cookie);
 	if (!rule)
 		return 0;
-	if (read_source(ctx, &rule->instance, &instance)) {
-		lose_source(cookie);
-		return 0;
-	}
-	if (rule->kind == PB_RULE_END)
+	unread = read_source(ctx, &rule->instance, &instance);
+	if (rule->kind == PB_RULE_END && !unread)
 		return tell_end(PB_PLACE(rule->step, instance));
 	thread = thread_of(true);
 	if (!thread) {
@@ -405,17 +403,18 @@ int pushback_enter(struct pt_regs *ctx)
 	frame->place = PB_PLACE(rule->step, instance);
 	frame->rule = PB_COOKIE_RULE(cookie);
 	frame->refused = 0;
-	if (rule->result.at_entry && read_register(ctx, &rule->result, &frame->argument)) {
+	if (rule->result.at_entry)
+		unread |= read_register(ctx, &rule->result, &frame->argument);
+	if (rule->message.kind && !unread)
+		unread = read_source(ctx, &rule->message, &message) ||
+			 bpf_probe_read_user(frame->words, sizeof(frame->words), (void *)message);
+	/* Its return is known, and tells nothing. */
+	if (unread) {
 		lose_source(cookie);
-		return 0;
+		frame->rule = PB_MAX_RULES;
 	}
-	if (rule->message.kind &&
-	    (read_source(ctx, &rule->message, &message) ||
-	     bpf_probe_read_user(frame->words, sizeof(frame->words), (void *)message))) {
-		lose_source(cookie);
-		return 0;
-	}
-	thread->depth = depth + 1;
+	if (rule->kind != PB_RULE_END)
+		thread->depth = depth + 1;
 	return 0;
 }
 
@@ -487,14 +486,15 @@ int pushback_leave(struct pt_regs *ctx)
 	drop_ended(thread, stack);
 	/* One that was under way when we came, or that has left its thread's stack, as fibers do. */
 	top = thread ? top_frame(thread) : NULL;
-	if (!top || top->stack != stack || top->rule != PB_COOKIE_RULE(cookie)) {
+	if (!top || top->stack != stack ||
+	    (top->rule != PB_COOKIE_RULE(cookie) && top->rule != PB_MAX_RULES)) {
 		lose(PB_LOSS_RETURN_UNMATCHED, 1);
 		return 0;
 	}
 	frame = *top;
 	depth = thread->depth;
 	thread->depth = depth - 1;
-	if (rule->kind == PB_RULE_POLL && !rule->result.kind)
+	if (frame.rule == PB_MAX_RULES || (rule->kind == PB_RULE_POLL && !rule->result.kind))
 		return 0;
 	if (result_of(ctx, rule, &frame, &outcome)) {
 		lose_source(cookie);

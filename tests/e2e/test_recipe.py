@@ -199,7 +199,8 @@ def test_what_costs_too_much_is_watched_partly(tmp_path):
     # What a step says within a window agrees with what its neighbours say.
     for above, below in itertools.pairwise(("one", "two", "three", "four", "five")):
         assert partly[above]["submit_forwarded"] == pytest.approx(partly[below]["submit_accepted"], abs=20)
-    assert not agent.lost(), agent.lost()
+    # A call that is under way when a window begins.
+    assert set(agent.lost()) <= {"return_unmatched"}, agent.lost()
 
 
 def test_what_is_within_its_budget_is_whole(tmp_path):
@@ -295,7 +296,7 @@ def test_a_library_that_is_opened_later(tmp_path):
     for step in found:
         for name in COUNTS:
             assert found[step][name] <= sum(line[name] for line in told if line["step"] == step), (step, name)
-    nothing_lost(agent)
+    assert set(agent.lost()) <= {"return_unmatched"}, agent.lost()
 
 
 def test_a_library_by_its_path(tmp_path):
@@ -325,7 +326,7 @@ def test_a_process_that_runs_already(tmp_path):
         assert abs(found[above]["submit_forwarded"] - found[below]["submit_accepted"]) <= 1
         assert found[above]["receive_backpressure_episodes"] == found["five"]["send_backpressure_episodes"]
     assert found["five"]["send_backpressure_episodes"] > 3
-    nothing_lost(agent)
+    assert set(agent.lost()) <= {"return_unmatched"}, agent.lost()
 
 
 def build_id_of(program):
@@ -374,7 +375,7 @@ def test_who_is_not_watched_just_now_has_not_ended(tmp_path):
     program = build(tmp_path, "-O2", source="busy.c", name="busy")
     with Program([program, "0", "20"], output="stdout") as consumer:
         time.sleep(0.2)
-        argv = [PUSHBACK, "top", "--pid", consumer.pid, "--recipe", SOURCES / "busy.ini", "--budget", "1%", "--once"]
+        argv = [PUSHBACK, "top", "--pid", consumer.pid, "--recipe", SOURCES / "busy.ini", "--budget", "5%", "--once"]
         done = run(*argv)
         assert consumer.process.poll() is None
     assert done.returncode == 0 and "five" in done.stdout, done

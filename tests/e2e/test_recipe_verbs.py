@@ -128,7 +128,7 @@ def test_files_that_are_not_there(tmp_path):
     with start(program) as process:
         found, said = check_json(1, file, "--pid", process.pid)
     assert found == [] and len(said) == 1 and "maps no file that the recipe is for" in said[0]
-    stale = recipe(tmp_path, "symbol good_submit", path=program, build_id="00")
+    stale = recipe(tmp_path, "symbol good_submit", path=program, build_id="00000000")
     (found,), said = check_json(1, stale)
     assert found["sites"] == [] and len(said) == 1 and "another build-id" in said[0]
     text = write(tmp_path, "no code", "wrong")

@@ -169,7 +169,7 @@ def test_others_are_watched_all_the_same(tmp_path):
     program, other = wrong_program(tmp_path), wrong_program(tmp_path, name="wrong-too")
     spinner = shutil.copy(PROGS / "spinner", tmp_path / "wrong-spin")
     files = [
-        recipe(tmp_path, "symbol good_submit", build_id="00ff"),
+        recipe(tmp_path, "symbol good_submit", build_id="00ff00ff"),
         recipe(tmp_path, "symbol good_submit", path="*/wrong-too", name="too.ini"),
     ]
     options = [word for file in files for word in ("--recipe", file)]
