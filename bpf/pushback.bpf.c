@@ -27,6 +27,9 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 /* Only processes in `targets`. Filtered here: a filter per link is slow and misses nothing less. */
 const volatile bool filter_processes = false;
 
+/* For who pauses a file that is hit too often. */
+const volatile bool count_hits = false;
+
 /* libbpf has it from 1.2 on. */
 #ifndef PT_REGS_PARM6
 #ifdef __TARGET_ARCH_x86
@@ -160,7 +163,7 @@ static __noinline int sample(struct pb_step *e, const struct pb_step_key *key, _
 	}
 	if (!closed)
 		return 0;
-	ns = (closed_ns - folded_ns) / closed;
+	ns = closed == 1 ? closed_ns - folded_ns : (closed_ns - folded_ns) / closed;
 	if (closed == 1 && e->now.state & PUSHBACK_SAMPLE << direction)
 		ns = d->last;
 	if (put(e, key, direction, ns, closed))
@@ -361,9 +364,15 @@ static __always_inline void name_step(struct pb_step *e)
 
 /* ---- Events ---- */
 
-static __always_inline bool is_target(__u32 tgid)
+static __always_inline bool is_target(void)
 {
-	return !filter_processes || bpf_map_lookup_elem(&targets, &tgid);
+	__u32 tgid;
+
+	/* The compiler would leave the call there for nothing. */
+	if (!filter_processes)
+		return true;
+	tgid = bpf_get_current_pid_tgid() >> 32;
+	return bpf_map_lookup_elem(&targets, &tgid);
 }
 
 /* The slot of a next step that lives no more, as after a rebalance of what is behind this one. */
@@ -483,9 +492,10 @@ int pushback_event(struct pt_regs *ctx)
 	struct pb_step_key key;
 	struct pb_step *e;
 
-	if (!is_target(bpf_get_current_pid_tgid() >> 32))
+	if (!is_target())
 		return 0;
-	count_hit(bpf_get_attach_cookie(ctx) >> 8, PB_HIT_OWN);
+	if (count_hits)
+		count_hit(bpf_get_attach_cookie(ctx) >> 8, PB_HIT_OWN);
 	process_of(bpf_get_current_task_btf(), &key.process);
 	e = refresh(&key, place);
 	if (!e && key.instance && step_new(&key, place))

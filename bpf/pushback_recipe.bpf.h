@@ -159,14 +159,15 @@ static __always_inline struct pb_rule *hit_rule(__u64 cookie)
 	struct pb_rule *rule;
 	__u32 number;
 
-	if (!is_target(bpf_get_current_pid_tgid() >> 32))
+	if (!is_target())
 		return NULL;
 	tally_hit(cookie);
 	rule = rule_of(PB_COOKIE_RULE(cookie));
 	if (!rule)
 		return NULL;
 	number = rule->object;
-	count_hit(number, PB_COOKIE_HIT(cookie));
+	if (count_hits)
+		count_hit(number, PB_COOKIE_HIT(cookie));
 	/* Sites come one after the other: what one step counts and the next does not yet would not add up. */
 	object = bpf_map_lookup_elem(&objects, &number);
 	return object && object->armed ? rule : NULL;

@@ -29,7 +29,7 @@ struct attach_options {
 	bool no_multi;         /* one perf uprobe a site, as on kernels before 6.6 */
 	bool recipes;          /* attach_file() may be given sites of recipes */
 	bool tally;            /* ... and what each is hit with is counted, see attach_tallies() */
-	bool pauses;           /* attach_pause() is used; not with pin_dir */
+	bool pauses;           /* attach_pause() and attach_hits() are used; not with pin_dir */
 	const char
 		*pin_dir; /* maps and links stay there, and are taken from there; NULL: they go */
 };
