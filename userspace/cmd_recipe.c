@@ -14,6 +14,8 @@ static const struct option options[] = {
 };
 /* clang-format on */
 
+static const struct verb *const within[] = { &verb_recipe_check, &verb_recipe_suggest, NULL };
+
 static int run(int argc, char **argv)
 {
 	bool help = argc > 1 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"));
@@ -69,5 +71,6 @@ const struct verb verb_recipe = {
 		"  returns = ret                or uretprobe, where a function's end is not "
 		"found\n",
 	.options = options,
+	.verbs = within,
 	.run = run,
 };

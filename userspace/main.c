@@ -7,6 +7,7 @@
 #include "cmd.h"
 #include "exit_status.h"
 #include "msg.h"
+#include "opts_list.h"
 
 #ifndef PUSHBACK_TOOL_VERSION
 #define PUSHBACK_TOOL_VERSION "unknown"
@@ -54,6 +55,16 @@ static bool is_help(const char *word)
 	return !strcmp(word, "help") || !strcmp(word, "--help") || !strcmp(word, "-h");
 }
 
+/* For the man pages and the completion, which are made from it: no part of the user interface. */
+static enum exit_status list_tables(void)
+{
+	size_t i;
+
+	for (i = 0; i < VERBS; i++)
+		opts_list(verbs[i], stdout);
+	return EXIT_DONE;
+}
+
 /* `topics`: what to help with, none or one. */
 static enum exit_status show_help(char *const *topics)
 {
@@ -67,6 +78,8 @@ static enum exit_status show_help(char *const *topics)
 		msg_error("one verb at a time: pushback help VERB");
 		return EXIT_USAGE;
 	}
+	if (!strcmp(topics[0], "--tables"))
+		return list_tables();
 	verb = find(topics[0]);
 	if (!verb)
 		return no_verb(topics[0]);

@@ -51,6 +51,7 @@ struct verb {
 	const char *text;                  /* a paragraph or more, with examples */
 	const struct option *options;      /* ends with a NULL name */
 	const struct option *operands;     /* what is no option goes here; NULL: refused */
+	const struct verb *const *verbs;   /* within it, NULL-terminated; NULL: none */
 	int (*run)(int argc, char **argv); /* argv[0] is the verb; returns an exit status */
 };
 
