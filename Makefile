@@ -55,13 +55,17 @@ BENCH := $(patsubst tools/%.c,$(B)/%,$(filter-out %.bpf.c,$(wildcard tools/bench
 CPP := $(if $(shell command -v $(CXX)),$(B)/tests/driver_cpp $(B)/tests/driver_cpp_library.so)
 PYTHON_H := $(wildcard $(shell $(PYTHON) -c 'import sysconfig; print(sysconfig.get_path("include"))' 2>/dev/null)/Python.h)
 EXTENSION := $(if $(PYTHON_H),$(B)/python/pushback/__init__.py)
+# From the verbs' own tables.
+MAN := $(patsubst tools/%,$(B)/%,$(wildcard tools/man/*.1))
+COMPLETION := $(patsubst tools/%,$(B)/%,$(wildcard tools/completion/*/*))
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all demo test test-long test-soak unit e2e progs check bench bench-smoke bench-programs install clean help
+.PHONY: all docs demo test test-long test-soak unit e2e progs check bench bench-smoke bench-programs install clean help
 
-all: $(B)/pushback $(B)/pushback-demo $(B)/usdt-inject ## build pushback, the demo consumer and usdt-inject
+all: $(B)/pushback $(B)/pushback-demo $(B)/usdt-inject docs ## build pushback, the demo consumer and usdt-inject
+docs: $(MAN) $(COMPLETION) ## man pages and completion for shells
 
 demo: all ## watch a consumer get into backpressure, 30 s
 	$(Q)tools/need demo
@@ -162,6 +166,27 @@ $(B)/demo/%.o: tools/demo/%.c | $(B)/need
 $(B)/usdt-inject: $(B)/tools/usdt-inject/main.o $(INJECT)
 	$(call say,LINK,$@)
 	$(Q)$(LINK) $^ $(INJECT_LIBS) -o $@
+
+# ---- Man pages and completion ----
+# See userspace/opts_list.h.
+$(B)/tables: $(B)/pushback
+	$(Q)$< help --tables > $@
+
+$(B)/man/%: tools/man/% tools/man/fill.awk $(B)/tables
+	@mkdir -p $(@D)
+	$(call say,MAN,$@)
+	$(Q)awk -f tools/man/fill.awk $(B)/tables $< > $@
+
+$(B)/completion/%: tools/completion/% $(B)/tables
+	@mkdir -p $(@D)
+	$(call say,SHELL,$@)
+	$(Q)sed -e '/^@TABLES@$$/{r $(B)/tables' -e 'd;}' $< > $@
+
+# In fish there is no way to quote a text that may have quotes, but to quote each.
+$(B)/completion/fish/%: tools/completion/fish/% $(B)/tables
+	@mkdir -p $(@D)
+	$(call say,SHELL,$@)
+	$(Q)sed "s/['\\\\]/\\\\&/g" $(B)/tables | sed -e '/^@TABLES@$$/{r /dev/stdin' -e 'd;}' $< > $@
 
 # ---- Tests ----
 # Hostile files need the sanitizers to be seen, whatever the rest is built with.
