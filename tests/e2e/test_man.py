@@ -108,12 +108,13 @@ def test_examples_are_of_this_page(page):
 
 @each_page
 def test_exit_status(page):
-    """As exit_status.h has it."""
-    header = (ROOT / "userspace/exit_status.h").read_text()
-    wanted = re.findall(r"EXIT_\w+ = (\d)", header)
+    """As exit_status.h has it: all on the first page, on the others those that every verb has, or more."""
+    every = re.findall(r"EXIT_\w+ = (\d)", (ROOT / "userspace/exit_status.h").read_text())
     if page == "usdt-inject":
-        wanted = re.findall(r"STATUS_\w+ = (\d)", (ROOT / "tools/usdt-inject/main.c").read_text())
-    assert re.findall(r"^     (\d) ", section(page, "EXIT STATUS"), re.M) == wanted
+        every = re.findall(r"STATUS_\w+ = (\d)", (ROOT / "tools/usdt-inject/main.c").read_text())
+    shared = [status for status in every if status <= "3"]
+    said = re.findall(r"^     (\d) ", section(page, "EXIT STATUS"), re.M)
+    assert said == every if page == "pushback" else said in (shared, every)
 
 
 def test_all_options_of_usdt_inject():
