@@ -10,11 +10,13 @@
 #include "msg.h"
 #include "notify.h"
 #include "pin_dir.h"
+#include "sink_log.h"
 #include "sink_openmetrics.h"
 #include "sink_statsd.h"
 #include "status_socket.h"
 
-#define STATSD_DEFAULT "udp://127.0.0.1:8125"
+#define STUCK_DEFAULT_NS 10000000000ull
+#define STATSD_DEFAULT   "udp://127.0.0.1:8125"
 
 struct settings {
 	struct agent_settings agent;
@@ -23,6 +25,9 @@ struct settings {
 	const char *prefix;
 	struct option_list tags;
 	struct option_list tag_from;
+	uint64_t log_ns;   /* 0: no log */
+	uint64_t stuck_ns; /* 0: not given */
+	bool events;
 	const char *socket;
 	bool pin;
 	const char *pin_dir;
@@ -66,6 +71,17 @@ static const struct option options[] = {
 	  .choices = origins,
 	  .help = "container: send the watched process's container as\n"
 		  "the origin (c:ID, dogstatsd); each costs a series" },
+	{ .name = "log", .value = "TIME", .kind = OPTION_DURATION, .offset = AT(log_ns),
+	  .least = AGENT_INTERVAL_LEAST,
+	  .help = "every TIME, at a send, a line on stderr for each step\n"
+		  "that was in backpressure, and one as a step gets stuck" },
+	{ .name = "stuck", .value = "TIME", .kind = OPTION_DURATION, .offset = AT(stuck_ns),
+	  .least = 1000000000,
+	  .help = "with --log or --events: in backpressure most of the\n"
+		  "time for TIME (10s)" },
+	{ .name = "events", .kind = OPTION_FLAG, .offset = AT(events),
+	  .help = "send an event as a step gets stuck, and as it is no\n"
+		  "longer (dogstatsd)" },
 	{ .name = "socket", .value = "PATH", .kind = OPTION_TEXT, .offset = AT(socket),
 	  .filled = true,
 	  .help = "where pushback status asks this agent, none: nowhere\n"
@@ -103,6 +119,17 @@ static int check(const void *settings, char *why, size_t why_size)
 		snprintf(why, why_size, "--origin is for --format dogstatsd only");
 		return -EINVAL;
 	}
+	if (s->stuck_ns && !s->log_ns && !s->events) {
+		snprintf(why, why_size, "--stuck is for --log or --events: add one of them");
+		return -EINVAL;
+	}
+	if (s->events && (s->format != STATSD_DOGSTATSD || (s->openmetrics && !s->statsd))) {
+		snprintf(why, why_size,
+			 "--events are sent to statsd in --format dogstatsd only: %s",
+			 s->format != STATSD_DOGSTATSD ? "leave out --format"
+						       : "add --statsd ADDRESS");
+		return -EINVAL;
+	}
 	if ((s->pin || s->pin_dir) && s->agent.pids.count) {
 		snprintf(why, why_size,
 			 "--pin is for a run that goes on in another one, --pid for processes that "
@@ -127,10 +154,15 @@ static int check(const void *settings, char *why, size_t why_size)
 
 /* Where it all goes. */
 struct outlets {
-	struct sink *sinks[2];
+	struct sink *sinks[3];
 	size_t count;
 	char text[512]; /* "to ..., at ..." */
 };
+
+static uint64_t stuck_ns(const struct settings *s)
+{
+	return s->stuck_ns ? s->stuck_ns : STUCK_DEFAULT_NS;
+}
 
 static enum exit_status add_statsd(struct outlets *out, const struct settings *s, char *why)
 {
@@ -140,6 +172,7 @@ static enum exit_status add_statsd(struct outlets *out, const struct settings *s
 		.tags = s->tags.items,
 		.format = (enum statsd_format)s->format,
 		.histogram = (enum statsd_histogram)s->histogram,
+		.stuck_ns = s->events ? stuck_ns(s) : 0,
 	};
 	struct sink *sink;
 
@@ -172,6 +205,31 @@ static enum exit_status add_openmetrics(struct outlets *out, const struct settin
 		return status;
 	sink_openmetrics_url(out->sinks[out->count++], url);
 	snprintf(out->text + used, sizeof(out->text) - used, ", at %s", url);
+	return EXIT_DONE;
+}
+
+static void say(const char *line, void *context)
+{
+	(void)context;
+	msg_info("%s", line);
+}
+
+static enum exit_status add_log(struct outlets *out, const struct settings *s, char *why)
+{
+	const struct log_options options = {
+		.every_ns = s->log_ns,
+		.stuck_ns = stuck_ns(s),
+		.say = say,
+	};
+
+	if (!s->log_ns)
+		return EXIT_DONE;
+	out->sinks[out->count] = sink_log_new(&options);
+	if (!out->sinks[out->count]) {
+		snprintf(why, ATTACH_WHY_SIZE, "out of memory");
+		return EXIT_FAILED;
+	}
+	out->count++;
 	return EXIT_DONE;
 }
 
@@ -225,6 +283,8 @@ static int start(const void *settings)
 	status = add_statsd(&out, s, why);
 	if (!status)
 		status = add_openmetrics(&out, s, why);
+	if (!status)
+		status = add_log(&out, s, why);
 	if (!status)
 		status = agent_new(&agent, &options, why);
 	if (!status)

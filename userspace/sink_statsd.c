@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "statsd_agent.h"
+#include "statsd_event.h"
 #include "statsd_report.h"
 
 #define MS_NS 1000000
@@ -43,6 +44,7 @@ struct sink_statsd {
 	struct statsd_outbox out;
 	struct statsd_table table;
 	struct statsd_agent agent;
+	struct stuck *stuck; /* NULL: no events */
 	struct hist scratch;
 	size_t lines_left;       /* of durations, in this flush */
 	uint64_t flushed;        /* when the last one was */
@@ -285,6 +287,36 @@ static void flush(struct sink *sink, const struct model *m, const struct agent_s
 		statsd_outbox_discard(&ss->out, STATSD_LATE);
 }
 
+/* A failure of memory is counted with the lines that were left out for it. */
+static void send_event(const struct stuck_news *news, void *context)
+{
+	struct sink_statsd *ss = context;
+	const struct series of = { .step = news->step,
+				   .process = news->process,
+				   .tags = news->tags };
+	char *tags = statsd_tags(&ss->table, &of), text[STATSD_EVENT_SIZE];
+
+	if (!tags) {
+		ss->out.stats.lines_dropped[STATSD_NO_MEMORY]++;
+		return;
+	}
+	statsd_outbox_text(&ss->out, text, statsd_event(text, news, tags),
+			   (struct statsd_item){ NULL, 1, STATSD_EVENT });
+	free(tags);
+}
+
+/* At once: an event is of its moment. */
+static void drained(struct sink *sink, const struct model *m, uint64_t now)
+{
+	struct sink_statsd *ss = statsd_of(sink);
+
+	if (!ss->stuck)
+		return;
+	ss->out.now = now;
+	stuck_look(ss->stuck, m, send_event, ss);
+	statsd_outbox_close(&ss->out);
+}
+
 static void poll_sink(struct sink *sink, uint64_t now)
 {
 	struct sink_statsd *ss = statsd_of(sink);
@@ -302,6 +334,7 @@ static void free_sink(struct sink *sink)
 	statsd_table_free(&ss->table);
 	statsd_socket_free(ss->socket);
 	hist_free(&ss->scratch);
+	stuck_free(ss->stuck);
 	free(ss);
 }
 
@@ -341,6 +374,7 @@ static int load(struct sink *sink, const struct model *m, struct keep_reader *r)
 static const struct sink_ops ops = {
 	.name = "statsd",
 	.flush = flush,
+	.drained = drained,
 	.poll = poll_sink,
 	.report = report,
 	.unreached = unreached,
@@ -395,6 +429,14 @@ struct sink *sink_statsd_new(const struct statsd_options *options, char *why, si
 	if (take_options(ss, options, why, why_size)) {
 		free_sink(&ss->sink);
 		return NULL;
+	}
+	if (options->stuck_ns) {
+		ss->stuck = stuck_new(options->stuck_ns);
+		if (!ss->stuck) {
+			free_sink(&ss->sink);
+			snprintf(why, why_size, "out of memory");
+			return NULL;
+		}
 	}
 	return &ss->sink;
 }

@@ -19,6 +19,7 @@ struct statsd_options {
 	const char *const *tags; /* global ones, "k:v", NULL-terminated; may be NULL */
 	enum statsd_format format;
 	enum statsd_histogram histogram; /* dogstatsd only */
+	uint64_t stuck_ns; /* spells of so many ns are sent as events, dogstatsd only; 0: none */
 };
 
 /*

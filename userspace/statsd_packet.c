@@ -53,6 +53,7 @@ static void handed_over(const struct statsd_outbox *out, const struct statsd_ite
 		if (told)
 			*told = (struct statsd_told){ item->amount, out->now };
 		break;
+	case STATSD_EVENT:
 	case STATSD_DURATION:
 		break;
 	}
@@ -244,12 +245,9 @@ static void drop_long_line(struct statsd_outbox *out, const struct statsd_item *
 		((struct statsd_tally *)item->target)->sent += item->amount;
 }
 
-void statsd_outbox_line(struct statsd_outbox *out, const struct statsd_line *line,
+void statsd_outbox_text(struct statsd_outbox *out, const char *text, size_t length,
 			struct statsd_item item)
 {
-	char text[STATSD_UNIX_PAYLOAD + 1];
-	size_t length = statsd_line(text, sizeof(text), line);
-
 	if (length > out->payload_max) {
 		drop_long_line(out, &item);
 		return;
@@ -262,6 +260,15 @@ void statsd_outbox_line(struct statsd_outbox *out, const struct statsd_line *lin
 	memcpy(out->data + out->used, text, length);
 	out->used += length;
 	out->items[out->items_count++] = item;
+}
+
+void statsd_outbox_line(struct statsd_outbox *out, const struct statsd_line *line,
+			struct statsd_item item)
+{
+	char text[STATSD_UNIX_PAYLOAD + 1];
+	size_t length = statsd_line(text, sizeof(text), line);
+
+	statsd_outbox_text(out, text, length, item);
 }
 
 void statsd_outbox_counter(struct statsd_outbox *out, struct statsd_line line,

@@ -32,6 +32,7 @@ struct statsd_told {
 enum statsd_kind {
 	STATSD_COUNTER,  /* target: struct statsd_tally; amount: the difference */
 	STATSD_GAUGE,    /* target: struct statsd_told or NULL; amount: its value */
+	STATSD_EVENT,    /* no target */
 	STATSD_DURATION, /* no target; amount: the weight */
 };
 
@@ -82,6 +83,9 @@ void statsd_outbox_free(struct statsd_outbox *out);
 
 /* Adds a line; packets that are full go out, several at once. */
 void statsd_outbox_line(struct statsd_outbox *out, const struct statsd_line *line,
+			struct statsd_item item);
+/* The same for one that is ready-made: an event. */
+void statsd_outbox_text(struct statsd_outbox *out, const char *text, size_t length,
 			struct statsd_item item);
 /*
  * The same for a counter that is `due` behind (idle ones go out once as 0, then not) and for a

@@ -18,6 +18,7 @@ As a module:
     receiver.counters[(name, frozenset({"step:x"}))]   sum; an origin is there as "|c:ID"
     receiver.gauges[...]                               last value
     receiver.samples[...]                              Counter of value -> weight
+    receiver.events                                    [{"title": ..., "text": ..., "t": ..., "k": ..., "tags": ...}]
 
 As a command it prints its address, and at SIGTERM, SIGINT or the end of stdin one JSON object;
 exit status 1 if there was an error:
@@ -118,6 +119,30 @@ def parse_line(line):
     return name, tags, kind, int(value) if kind == "c" else float(value), weight
 
 
+def parse_event(line):
+    """{title, text, k, t, tags} of "_e{9,3}:...": by its lengths, and no | may mislead who splits it."""
+    head, colon, rest = line.partition(":")
+    lengths = re.fullmatch(r"_e\{([0-9]+),([0-9]+)\}", head)
+    if not colon or not lengths:
+        raise Refused("no event")
+    title, text, *more = rest.split("|")
+    if (len(title), len(text)) != (int(lengths[1]), int(lengths[2])) or not title or not text:
+        raise Refused("an event's lengths are wrong")
+    event = {"title": title, "text": text, "tags": frozenset()}
+    for field in more:
+        if field.startswith("#"):
+            event["tags"] = parse_tags(field[1:])
+        elif field.startswith("c:"):
+            event["origin"] = parse_origin(field)
+        elif field[:2] in ("k:", "t:"):
+            event[field[0]] = field[2:]
+        else:
+            raise Refused(f"unknown field {field!r} of an event")
+    if event.get("t") not in ("info", "warning", "success"):
+        raise Refused("an event's type")
+    return event
+
+
 class Receiver:
     """Listens in a thread of its own. One address at a time; sums stay over stop() and start()."""
 
@@ -125,6 +150,7 @@ class Receiver:
         self.counters = collections.defaultdict(int)
         self.gauges = {}
         self.samples = collections.defaultdict(collections.Counter)
+        self.events = []
         self.errors = []
         self.lines = []  # good ones, in order
         self.packets = 0
@@ -205,6 +231,9 @@ class Receiver:
 
     def _take_line(self, line):
         try:
+            if line.startswith("_e{"):
+                self.events.append(parse_event(line))
+                return
             name, tags, kind, value, weight = parse_line(line)
             if self._types.setdefault(name, kind) != kind:
                 raise Refused(f"{name} was of type {self._types[name]} before")
