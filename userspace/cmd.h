@@ -11,6 +11,7 @@ extern const struct verb verb_unpin;
 extern const struct verb verb_list;
 extern const struct verb verb_top;
 extern const struct verb verb_graph;
+extern const struct verb verb_check;
 extern const struct verb verb_status;
 extern const struct verb verb_doctor;
 extern const struct verb verb_recipe;

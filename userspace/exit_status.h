@@ -8,6 +8,7 @@ enum exit_status {
 	EXIT_FAILED = 1, /* unreadable path, not ELF, no probes, dead pid */
 	EXIT_USAGE = 2,  /* option, interval, address syntax */
 	EXIT_HOST = 3,   /* this host cannot do it: permission, BTF, uprobes */
+	EXIT_BROKEN = 4, /* of `check`: all went well, and a limit is broken */
 };
 
 #endif /* EXIT_STATUS_H */

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: MIT
+"""`pushback check`: exit status and numbers of a consumer whose times are known."""
+
+import json
+import signal
+import subprocess
+import time
+
+import pytest
+
+from driver import ACCEPTED, REJECTED, Driver
+from program import PUSHBACK, Program, run, wait_until
+
+
+@pytest.fixture
+def driver(tmp_path):
+    with Driver(tmp_path) as one:
+        for place, name in enumerate(["front", "behind", "calm"]):
+            one.init(place, name)
+        yield one
+
+
+class Check:
+    """A run of the verb: the consumer is watched once this is made."""
+
+    def __init__(self, driver, *options, seconds=3):
+        argv = [PUSHBACK, "check", "--path", driver.file, "--for", f"{seconds}s", *options]
+        self.process = subprocess.Popen(
+            list(map(str, argv)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        wait_until(driver.semaphore, "it is watched")
+        for place in range(3):
+            driver.submit(place, ACCEPTED)
+
+    def end(self):
+        """(exit status, stdout, stderr)"""
+        out, error = self.process.communicate(timeout=60)
+        return self.process.returncode, out, error
+
+
+def test_a_broken_limit_is_told_and_others_hold(driver):
+    limits = ["--max-self", "behind=20%", "--max-self", "front=20%", "--max-blocked", "front=90%"]
+    check = Check(driver, *limits, "--max-full", "driver=10%", "--max-refusing", "calm=1%")
+    driver.calls([("submit", 1, REJECTED), ("forward", 0, REJECTED), ("submit", 0, REJECTED)])
+    status, out, error = check.end()
+    assert status == 4, (out, error)
+    words = [line.split(": ")[0] for line in out.splitlines()]
+    pid = driver.pid
+    assert words == [
+        f"broken  behind of driver ({pid})",
+        f"ok      front of driver ({pid})",
+        f"ok      calm of driver ({pid})",
+        f"broken  front of driver ({pid})",
+        f"broken  driver ({pid})",
+    ] and not error, (out, error)
+
+
+def test_shares_are_those_of_the_time(driver):
+    check = Check(driver, "--max-self", "front=90%", "--max-refusing", "front=90%", "--json", seconds=4)
+    (begin,) = [driver.submit(0, REJECTED)]
+    time.sleep(1)
+    end = driver.submit(0, ACCEPTED)
+    status, out, error = check.end()
+    (said,) = map(json.loads, out.splitlines())
+    assert status == 0 and not error and not said["broken"], (said, error)
+    assert 4 <= said["seconds"]
+    for limit in said["limits"]:
+        took = limit["share"] * limit["watched_s"] * 1e9
+        assert end.before - begin.after <= took + 1000 and took - 1000 <= end.after - begin.before, limit
+        assert (limit["pid"], limit["process"], limit["step"], limit["most"]) == (driver.pid, "driver", "front", 0.9)
+        assert limit["watched_s"] < said["seconds"]
+
+
+def test_who_has_ended_counts(driver):
+    """Its last record is all that there is of it."""
+    check = Check(driver, "--max-self", "front=20%")
+    driver.submit(0, REJECTED)
+    time.sleep(1)
+    driver.kill()
+    status, out, error = check.end()
+    assert status == 4 and out.startswith("broken  front of driver"), (out, error)
+
+
+def test_what_is_not_there_is_no_success(driver):
+    check = Check(driver, "--max-self", "frnt=20%", "--max-self", "calm=20%")
+    status, out, error = check.end()
+    assert status == 1
+    assert out.startswith("ok      calm of driver")
+    assert error == (
+        "pushback: no step 'frnt' was seen: a limit of what is not there holds nothing back; see pushback list\n"
+    )
+
+
+def test_stopped_before_its_time_nothing_is_judged(driver):
+    check = Check(driver, "--max-self", "*=20%", seconds=60)
+    check.process.send_signal(signal.SIGINT)
+    status, out, error = check.end()
+    assert (status, out) == (1, "")
+    assert error == "pushback: ended before its time: nothing is judged\n"
+
+
+def test_a_process_that_ends(driver):
+    with Program(
+        [PUSHBACK, "check", "--pid", driver.pid, "--for", "60s", "--max-full", "20%"], stdin=subprocess.DEVNULL
+    ) as check:
+        wait_until(driver.semaphore, "it is watched")
+        driver.submit(0, ACCEPTED)
+        driver.kill()
+        driver.process.wait()
+        assert check.wait() == 1
+        assert check.lines == [
+            "pushback: ended before its time: nothing is judged",
+            f"pushback: process {driver.pid} has ended",
+        ]
+
+
+@pytest.mark.parametrize(
+    "options,said",
+    [
+        ([], "give a limit, as --max-full 5% or --max-self 'sink=20%'"),
+        (["--max-self", "20%"], "--max-self '20%': give it as STEP=20%, a part of the time"),
+        (["--max-full", "100%"], "--max-full '100%' can never be broken: give less than 100%"),
+        (["--max-full", "5%", "--for", "1s"], "--for 1s is too short: at least 2.5s"),
+    ],
+)
+def test_wrong_usage(options, said):
+    done = run(PUSHBACK, "check", *options)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"pushback: {said}\n"
