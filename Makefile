@@ -41,8 +41,10 @@ LINK = $(CC) $(CFLAGS) $(SANITIZERS) $(LDFLAGS)
 LIBS := -lbpf -lcapstone -liberty -ldw -lelf -lz -linih -ljansson -lncursesw -ltinfo -lm -pthread
 
 LIBRARY := $(patsubst %.c,$(B)/%.o,$(filter-out userspace/main.c,$(wildcard userspace/*.c)))
-# The tool that adds probes to finished files; nothing of it is in the observer.
-INJECT := $(patsubst %.c,$(B)/%.o,$(filter-out %/main.c,$(wildcard tools/usdt-inject/*.c)))
+# The tool that adds probes to finished files; nothing of it is in the observer. What both know of code
+# and of names is the observer's.
+CODE := userspace/symbol_suffix.c
+INJECT := $(patsubst %.c,$(B)/%.o,$(filter-out %/main.c,$(wildcard tools/usdt-inject/*.c)) $(CODE))
 INJECT_LIBS := -lcapstone -ldw -lelf -lz -liberty
 DEMO := $(patsubst tools/%.c,$(B)/%.o,$(wildcard tools/demo/*.c))
 SUPPORT := $(patsubst %.c,$(B)/%.o,$(wildcard tests/unit/support/*.c))
@@ -190,11 +192,11 @@ $(B)/completion/fish/%: tools/completion/fish/% $(B)/tables
 
 # ---- Tests ----
 # Hostile files need the sanitizers to be seen, whatever the rest is built with.
-$(B)/tests/unit/test_inject_spoilt: tests/unit/test_inject_spoilt.c $(wildcard tools/usdt-inject/*) | $(B)/need
+$(B)/tests/unit/test_inject_spoilt: tests/unit/test_inject_spoilt.c $(wildcard tools/usdt-inject/*) $(CODE) | $(B)/need
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
 	$(Q)$(CC) -Itools/usdt-inject $(filter-out -MMD -MP,$(ALL_CFLAGS)) -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined \
-		-Itests/unit/support $< $(filter-out %/main.c,$(filter tools/usdt-inject/%.c,$^)) \
+		-Itests/unit/support $< $(filter-out %/main.c $<,$(filter %.c,$^)) \
 		$(LDFLAGS) $(INJECT_LIBS) -lcmocka -o $@
 
 $(B)/tests/unit/test_inject%: $(B)/tests/unit/test_inject%.o $(INJECT)

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "frames.h"
+#include "symbol_suffix.h"
 
 #define MANGLED_MAX 4096
 
@@ -158,32 +159,56 @@ static bool is_called(const struct function *function, const char *name)
 	       (function->name[length] == '\0' || function->name[length] == '@');
 }
 
-/* foo.constprop.0, foo.lto_priv.1: what the compiler made of it. */
-static bool is_variant(const struct function *function, const char *name)
-{
-	size_t length = strlen(name);
-
-	return function->name && strncmp(function->name, name, length) == 0 &&
-	       function->name[length] == '.' && !strstr(function->name + length, ".cold");
-}
-
-static bool is_in_source(const struct function *function, const char *name)
+/* In C++ and Rust, with its parameters or without. */
+static bool is_demangled(const char *symbol, const char *name)
 {
 	static const int styles[] = { DMGL_ANSI | DMGL_PARAMS, DMGL_ANSI };
 	bool same = false;
 
 	/* _Z: C++ and Rust up to 1.8x's default; _R: Rust's own. */
-	if (!function->name || function->name[0] != '_' ||
-	    (function->name[1] != 'Z' && function->name[1] != 'R') ||
-	    strnlen(function->name, MANGLED_MAX) == MANGLED_MAX)
+	if (symbol[0] != '_' || (symbol[1] != 'Z' && symbol[1] != 'R'))
 		return false;
 	for (size_t i = 0; !same && i < sizeof(styles) / sizeof(*styles); i++) {
-		char *plain = cplus_demangle(function->name, styles[i] | DMGL_AUTO);
+		char *plain = cplus_demangle(symbol, styles[i] | DMGL_AUTO);
 
 		same = plain && strcmp(plain, name) == 0;
 		free(plain);
 	}
 	return same;
+}
+
+/* Without what the compiler has put behind it, which demanglers print or drop. */
+static bool is_stem(const struct function *function, size_t length, const char *name)
+{
+	char *stem;
+	bool same;
+
+	if (length > MANGLED_MAX)
+		return false;
+	stem = strndup(function->name, length);
+	same = stem && (strcmp(stem, name) == 0 || is_demangled(stem, name));
+	free(stem);
+	return same;
+}
+
+static bool is_in_source(const struct function *function, const char *name)
+{
+	size_t length;
+
+	return function->name && symbol_kind(function->name, &length) <= SYMBOL_RENAMED &&
+	       is_stem(function, length, name);
+}
+
+/* f.constprop.0: what the compiler made of it. */
+static bool is_variant(const struct function *function, const char *name)
+{
+	enum symbol_kind kind;
+	size_t length;
+
+	if (!function->name)
+		return false;
+	kind = symbol_kind(function->name, &length);
+	return (kind == SYMBOL_COPY || kind == SYMBOL_PART) && is_stem(function, length, name);
 }
 
 static bool is_begun_at(const struct function *function, const char *name)
@@ -281,19 +306,19 @@ const struct function *functions_at(const struct functions *functions, uint64_t 
 	return best;
 }
 
-const struct function *functions_part(const struct functions *functions,
-				      const struct function *previous, const char *name,
-				      const char *suffix)
+const struct function *functions_made_of(const struct functions *functions,
+					 const struct function *previous, const struct function *of)
 {
-	size_t length = strcspn(name, "@");
+	size_t length = strcspn(of->name, "@");
 
 	for (size_t i = previous ? (size_t)(previous - functions->items) + 1 : 0;
 	     i < functions->count; i++) {
-		const char *other = functions->items[i].name;
+		const struct function *one = &functions->items[i];
 
-		if (other && strncmp(other, name, length) == 0 &&
-		    strncmp(other + length, suffix, strlen(suffix)) == 0)
-			return &functions->items[i];
+		if (one->name && one->start != of->start &&
+		    strncmp(one->name, of->name, length) == 0 && one->name[length] == '.' &&
+		    symbol_kind(one->name, NULL) != SYMBOL_COLD)
+			return one;
 	}
 	return NULL;
 }

@@ -33,10 +33,10 @@ const struct function *functions_find(const struct functions *functions, const c
 /* The smallest one that covers an address, or begins there; NULL: none does. */
 const struct function *functions_at(const struct functions *functions, uint64_t address);
 
-/* The next one after `previous` (NULL: the first) that is called NAME.SUFFIX..., such as NAME.cold. */
-const struct function *functions_part(const struct functions *functions,
-				      const struct function *previous, const char *name,
-				      const char *suffix);
+/* The next one after `previous` (NULL: the first) that a compiler has made of a named one. */
+const struct function *functions_made_of(const struct functions *functions,
+					 const struct function *previous,
+					 const struct function *of);
 
 /* "0x1139", "31". false: it is no number. */
 bool functions_number(const char *text, uint64_t *number);

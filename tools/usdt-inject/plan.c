@@ -9,6 +9,7 @@
 
 #include "exits.h"
 #include "note.h"
+#include "symbol_suffix.h"
 #include "walk.h"
 
 /* A function, and what the compiler has put elsewhere. */
@@ -120,19 +121,23 @@ static const struct function *find_function(struct planner *planner, const struc
 	return function;
 }
 
-/* Copies that the compiler has made of a function are other functions. */
+/* What the compiler has made of a function are other functions, that who names it may mean as well. */
 static int remark_copies(struct planner *planner, const struct function *function)
 {
+	static const char *const what[] = {
+		[SYMBOL_PLAIN] = "its variant",
+		[SYMBOL_RENAMED] = "another one of that name,",
+		[SYMBOL_COPY] = "its copy",
+		[SYMBOL_PART] = "without its beginning, which is inlined,",
+	};
 	const struct function *copy = NULL;
 	int err = 0;
 
 	while (!err && function->name &&
-	       (copy = functions_part(&planner->functions, copy, function->name, ".")))
-		if (copy->start != function->start && !strstr(copy->name, ".cold"))
-			err = plan_remark(planner->plan,
-					  "%.100s: not covered: its copy %.100s; give it a -p of "
-					  "its own",
-					  function->name, copy->name);
+	       (copy = functions_made_of(&planner->functions, copy, function)))
+		err = plan_remark(planner->plan,
+				  "%.100s: not covered: %s %.100s; give it a -p of its own",
+				  function->name, what[symbol_kind(copy->name, NULL)], copy->name);
 	return err ? refuse_memory(planner->why) : 0;
 }
 
@@ -162,9 +167,35 @@ static int add_returns(struct planner *planner, const struct spec *spec, const s
 	return err;
 }
 
+static bool is_in(const struct walk *parts, size_t count, uint64_t address)
+{
+	for (size_t i = 0; i < count; i++)
+		if (address >= parts[i].function.start && address < parts[i].function.end)
+			return true;
+	return false;
+}
+
+/* A cold part that something in these jumps to, and that is none of them. */
+static const struct function *next_cold(const struct planner *planner, const struct walk *parts,
+					size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		for (size_t k = 0; k < parts[i].count; k++) {
+			const struct instruction *one = &parts[i].items[k];
+			const struct function *to;
+
+			if (one->flow != FLOW_JUMP || is_in(parts, count, one->target))
+				continue;
+			to = functions_at(&planner->functions, one->target);
+			if (to && to->name && symbol_kind(to->name, NULL) == SYMBOL_COLD)
+				return to;
+		}
+	return NULL;
+}
+
 static int plan_returns(struct planner *planner, const struct spec *spec)
 {
-	const struct function *function = find_function(planner, spec), *part = NULL;
+	const struct function *function = find_function(planner, spec), *part;
 	struct walk parts[PARTS_MAX];
 	size_t count = 0;
 	int err;
@@ -174,8 +205,7 @@ static int plan_returns(struct planner *planner, const struct spec *spec)
 	err = walk(planner, function, &parts[count]);
 	count += !err;
 	/* What seldom runs is put elsewhere, and may return from there. */
-	while (!err && function->name && count < PARTS_MAX &&
-	       (part = functions_part(&planner->functions, part, function->name, ".cold"))) {
+	while (!err && count < PARTS_MAX && (part = next_cold(planner, parts, count))) {
 		err = walk(planner, part, &parts[count]);
 		count += !err;
 	}
@@ -211,6 +241,11 @@ static int plan_entry(struct planner *planner, const struct spec *spec)
 
 	if (!function)
 		return -EINVAL;
+	if (function->name && symbol_kind(function->name, NULL) == SYMBOL_COLD)
+		return refuse(planner->why,
+			      "has no entry in '%.100s', a part of another function: jumps arrive "
+			      "anywhere in it",
+			      function->name);
 	err = walk(planner, function, &one);
 	if (err)
 		return err;
