@@ -167,7 +167,7 @@ $(B)/demo/%.o: tools/demo/%.c | $(B)/need
 # ---- Probes for finished files ----
 $(B)/usdt-inject: $(B)/tools/usdt-inject/main.o $(INJECT)
 	$(call say,LINK,$@)
-	$(Q)$(LINK) $^ $(INJECT_LIBS) -o $@
+	$(Q)$(LINK) $(if $(call on,STATIC),-static) $^ $(INJECT_LIBS) -o $@
 
 # ---- Man pages and completion ----
 # See userspace/opts_list.h.

@@ -27,7 +27,7 @@ from injecting import (
     injected,
     perf,
 )
-from program import DEMO, PUSHBACK, run
+from program import DEMO, PUSHBACK, ROOT, run
 
 LLD = "-fuse-ld=lld -Wl,--build-id=sha1"
 KINDS = {
@@ -189,6 +189,18 @@ def test_returns_of_a_cold_part(tmp_path):
     assert f"1 jump (to {start['work.cold']:#x}, another function or a part of this one)" in done.stderr
     injected(original, out, work, cold)
     assert bpftrace_counts(out, DONE, KEY, out, MESSAGES) == COUNTS
+
+
+def test_the_tool_is_static_as_the_observer(tmp_path):
+    """For where there is no libelf: no interpreter, no library, and what it writes is the same."""
+    done = run("make", "-C", ROOT, "STATIC=1", f"B={tmp_path}/build", f"-j{os.cpu_count()}", f"{tmp_path}/build/usdt-inject", timeout=300)
+    assert done.returncode == 0, done.stderr
+    tool = tmp_path / "build/usdt-inject"
+    assert "INTERP" not in run("readelf", "-lW", tool).stdout and "NEEDED" not in run("readelf", "-dW", tool).stdout
+    original = program(tmp_path, "gcc -O2")
+    done = run(tool, original, "-p", SITE, "-o", tmp_path / "static")
+    assert done.returncode == 0, done.stderr
+    assert filecmp.cmp(injected(original, tmp_path / "probed", SITE), tmp_path / "static", shallow=False)
 
 
 # ---- Names ----
