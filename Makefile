@@ -43,7 +43,7 @@ LIBS := -lbpf -lcapstone -liberty -ldw -lelf -lz -linih -ljansson -lncursesw -lt
 LIBRARY := $(patsubst %.c,$(B)/%.o,$(filter-out userspace/main.c,$(wildcard userspace/*.c)))
 # The tool that adds probes to finished files; nothing of it is in the observer. What both know of code
 # and of names is the observer's.
-CODE := userspace/symbol_suffix.c
+CODE := $(wildcard userspace/insn_*.c) userspace/symbol_suffix.c
 INJECT := $(patsubst %.c,$(B)/%.o,$(filter-out %/main.c,$(wildcard tools/usdt-inject/*.c)) $(CODE))
 INJECT_LIBS := -lcapstone -ldw -lelf -lz -liberty
 DEMO := $(patsubst tools/%.c,$(B)/%.o,$(wildcard tools/demo/*.c))

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * insn.h - the instructions of a function: where it can be probed, and at what cost
+ * insn.h - the instructions of a function, for a recipe: where it can be probed, and at what cost
  *
  * A breakpoint costs by the instruction that it stands on: what the kernel can do in its stead (a push, a
  * nop, a jump) takes about 1 us, what it has to single-step 10 to 20 us on a virtual machine. And it must
@@ -8,8 +8,8 @@
  *
  * A function's end is each of its `ret`: probes there change nothing of the stack. (A uretprobe does, and
  * an exception or a panic that passes through such a call ends the process.) What it jumps to behind its
- * own end is its cold part, if that jumps back or does not return; else it is another function in whose
- * name it returns, and its end cannot be probed here. x86-64 only.
+ * own end is a part of it or another function, in whose name it returns: insn_walk.h tells which. Such an
+ * end cannot be probed here. x86-64 and aarch64.
  */
 #ifndef INSN_H
 #define INSN_H
@@ -18,13 +18,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "insn_walk.h"
+
 #define INSN_RETURNS_MAX 128
 #define INSN_NEEDS_MAX   4
-
-enum insn_cost {
-	INSN_EMULATED, /* about 1 us */
-	INSN_STEPPED,  /* 10 to 20 us on a virtual machine, 3 us on others */
-};
 
 struct insn_site {
 	uint64_t address;
@@ -40,25 +37,18 @@ struct insn_function {
 	bool too_many;      /* returns */
 };
 
-struct insn_code {
-	const uint8_t *bytes;
-	uint64_t address;
-	uint64_t size;
-	bool cold; /* by its name a part of who jumps to it: its returns are that one's */
-};
-
 struct insn_options {
 	/* Registers whose values at entry are needed; offsets in struct pt_regs. */
 	unsigned int needs[INSN_NEEDS_MAX];
 	size_t needs_count;
-	/* The function that has this address in it. */
+	enum insn_machine machine;
+	/* As struct insn_lookup has them. */
 	bool (*find)(uint64_t address, struct insn_code *out, void *context);
-	/* What the file has at this address, where no code is; NULL: a table is taken for one. */
 	bool (*word)(uint64_t address, uint64_t *out, void *context);
 	void *context;
 };
 
-/* 0; -EBADMSG with the address in *wrong: no instruction is there; -ENOTSUP: not on this machine. */
+/* 0; -EBADMSG with the address in *wrong: no instruction is there; -ENOTSUP, -EFBIG, -ENOMEM. */
 int insn_function(const struct insn_code *code, const struct insn_options *options,
 		  struct insn_function *out, uint64_t *wrong);
 

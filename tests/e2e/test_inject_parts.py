@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """usdt-inject and what compilers make of a function: its cold part is of it, its copies are not."""
 
+import re
+
 import pytest
 
 from injecting import SOURCES, bpftrace_counts, build, functions, inject, injected
@@ -70,6 +72,30 @@ def test_cold_parts_of_the_same_name(tmp_path):
     assert "has 2 functions 'same'" in ambiguous.stderr and ".cold" not in ambiguous.stderr
     found = [counted(program, tmp_path / "probed", f"0x{place}@return") for place in places]
     assert sorted(found, key=str) == sorted([(2, counts_of(3)), (2, counts_of(7))], key=str)
+
+
+@pytest.mark.parametrize("how", ["gcc -O2", "gcc -O2 -fcf-protection=full", "gcc -O2 -no-pie -fno-pie"])
+def test_a_cold_part_that_only_a_jump_table_leads_to(tmp_path, how):
+    program = build(how, SOURCES / "switch.c", "-o", tmp_path / "switch")
+    code = run("objdump", "-d", "--disassemble=work", program).stdout
+    assert re.search(r"jmp +\*", code) and "work.cold" not in code
+    sites, counts = counted(program, tmp_path / "probed", "work@return")
+    assert counts == {1: MESSAGES // 8, 0: MESSAGES - MESSAGES // 8}
+    cold = run("objdump", "-d", "--disassemble=work.cold", program).stdout
+    assert sites == (code + cold).count("\tret")
+
+
+def test_functions_that_end_in_each_other(tmp_path):
+    """A tail call to and fro makes neither a part of the other."""
+    (tmp_path / "both.c").write_text(
+        "int odd(unsigned); __attribute__((noinline)) int even(unsigned i) { return i ? odd(i - 1) : 1; }"
+        "__attribute__((noinline)) int odd(unsigned i) { return i ? even(i - 1) : 0; }"
+        "int main(int c, char **v) { (void)v; return even(c); }"
+    )
+    program = build("gcc -O2 -fno-inline", tmp_path / "both.c", "-o", tmp_path / "both")
+    done = inject(program, "-p", "app:x=even@return", "--dry-run")
+    assert done.returncode == 0
+    assert "1 tail call (to odd)" in done.stderr and "odd+" not in done.stdout
 
 
 def test_clones_are_functions_of_their_own(tmp_path):

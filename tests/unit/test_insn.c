@@ -217,9 +217,8 @@ static void jumps(void **state)
 
 static bool word(uint64_t address, uint64_t *out, void *context)
 {
-	assert_int_equal(address, 0x402000);
 	*out = *(const uint64_t *)context;
-	return *out;
+	return address == 0x402000 && *out;
 }
 
 /* What is in the table decides, where its addresses are known. */
@@ -242,6 +241,69 @@ static void tables_of_addresses(void **state)
 	}
 }
 
+/* Cold parts that only a table leads to: by distances and by addresses; no more than are compared. */
+FUNCTION(cases_cold, "mov $7, %eax\n ret")
+FUNCTION(cases, "cmp $1, %edi\n ja 1f\n lea 0x2000(%rip), %rdx\n movslq (%rdx,%rdi,4), %rax\n"
+		"add %rdx, %rax\n jmp *%rax\n" CASES)
+FUNCTION(cases_plain, "cmp $1, %edi\n ja 1f\n jmp *0x402000(,%rdi,8)\n" CASES)
+
+struct cases {
+	uint64_t table;
+	unsigned int width;
+	uint64_t to[3];
+	uint64_t most; /* that was asked for */
+};
+
+static bool entry_of(uint64_t address, uint64_t *out, void *context)
+{
+	struct cases *c = context;
+	uint64_t i = (address - c->table) / c->width;
+
+	assert_true(i < 3);
+	c->most = i > c->most ? i : c->most;
+	*out = c->width == 8 ? c->to[i] : c->to[i] - c->table;
+	return true;
+}
+
+static bool find_cold(uint64_t address, struct insn_code *out, void *context)
+{
+	(void)context;
+	*out = code_at(cases_cold, cases_cold_end);
+	out->address = 0x9000;
+	out->cold = true;
+	return address - out->address < out->size;
+}
+
+static void tables_to_cold_parts(void **state)
+{
+	static const struct {
+		const uint8_t *code, *end;
+		uint64_t table;
+		unsigned int width;
+	} table[] = { { cases, cases_end, 0x1000 + 12 + 0x2000, 4 },
+		      { cases_plain, cases_plain_end, 0x402000, 8 } };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++)
+		for (unsigned int at = 0; at < 3; at++) {
+			struct cases c = { .table = table[i].table, .width = table[i].width };
+			struct insn_options options = { .find = find_cold,
+							.word = entry_of,
+							.context = &c };
+			struct insn_code code = code_at(table[i].code, table[i].end);
+			struct insn_function f;
+			uint64_t wrong;
+
+			for (unsigned int k = 0; k < 3; k++)
+				c.to[k] = k == at ? 0x9000 : code.address;
+			assert_int_equal(insn_function(&code, &options, &f, &wrong), 0);
+			assert_int_equal(f.tail_call, 0);
+			/* The third is another table's. */
+			assert_int_equal(f.returns_count, at < 2 ? 3 : 2);
+			assert_int_equal(c.most, 1);
+		}
+}
+
 /* ---- Parts of it elsewhere, and other functions ---- */
 
 FUNCTION(hot, "test %edi, %edi\n je hot_cold\nhot_back:\n nop\n ret")
@@ -258,11 +320,14 @@ FUNCTION(far_colder, "nop\n jmp far_back")
 FUNCTION(mixed, "test %edi, %edi\n je mixed_cold\nmixed_back: ret")
 FUNCTION(mixed_cold, "test %esi, %esi\n je mixed_back\n ret")
 
+FUNCTION(even, "test %edi, %edi\n je 1f\n dec %edi\n jmp odd\n1: ret")
+FUNCTION(odd, "test %edi, %edi\n je 1f\n dec %edi\n jmp even\n1: ret")
+
 static bool find(uint64_t address, struct insn_code *out, void *context)
 {
-	const struct insn_code all[] = { CODE(hot_cold),   CODE(dies_cold),  CODE(leaf),
-					 CODE(far_cold),   CODE(far_colder), CODE(mixed_cold),
-					 CODE(splits_cold) };
+	const struct insn_code all[] = { CODE(odd),        CODE(hot_cold),   CODE(dies_cold),
+					 CODE(leaf),       CODE(far_cold),   CODE(far_colder),
+					 CODE(mixed_cold), CODE(splits_cold) };
 
 	(void)context;
 	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
@@ -309,6 +374,10 @@ static void tail_calls(void **state)
 	f = whole(&CODE(ends), find);
 	assert_int_equal(f.tail_call, (uint64_t)(uintptr_t)leaf);
 	assert_int_equal(f.returns_count, 0);
+	/* Nor those of one that calls it in its turn. */
+	f = whole(&CODE(even), find);
+	assert_int_equal(f.tail_call, (uint64_t)(uintptr_t)odd);
+	assert_int_equal(f.returns_count, 1);
 	/* To somewhere that nothing is known of. */
 	f = whole(&CODE(hot), NULL);
 	assert_int_equal(f.tail_call, (uint64_t)(uintptr_t)hot_cold);
@@ -329,11 +398,10 @@ static void sites(void **state)
 		const char *why;
 		enum insn_cost cost;
 	} table[] = {
-		{ five, five_end, 0, NULL, INSN_STEPPED },
+		{ five, five_end, 0, NULL, INSN_NOP },
 		{ five, five_end, 5, NULL, INSN_EMULATED },
-		{ five, five_end, 6, "a nop of five bytes before something other than a return",
-		  0 },
-		{ five, five_end, 13, NULL, INSN_STEPPED },
+		{ five, five_end, 6, "a five-byte nop before something other than a return", 0 },
+		{ five, five_end, 13, NULL, INSN_NOP },
 		{ five, five_end, 18, NULL, INSN_STEPPED },
 		{ five, five_end, 1, "in the middle of an instruction", 0 },
 		{ five, five_end, 12, "in the middle of an instruction", 0 },
@@ -392,6 +460,7 @@ int main(void)
 		cmocka_unit_test(too_many),
 		cmocka_unit_test(jumps),
 		cmocka_unit_test(tables_of_addresses),
+		cmocka_unit_test(tables_to_cold_parts),
 		cmocka_unit_test(parts),
 		cmocka_unit_test(tail_calls),
 		cmocka_unit_test(sites),

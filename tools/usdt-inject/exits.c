@@ -4,13 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static bool is_inside(const struct walk *parts, size_t parts_count, uint64_t address)
-{
-	for (size_t i = 0; i < parts_count; i++)
-		if (address >= parts[i].function.start && address < parts[i].function.end)
-			return true;
-	return false;
-}
+#include "code.h"
 
 static void add_tail_call(struct exits *exits, const struct functions *functions, uint64_t target)
 {
@@ -22,22 +16,27 @@ static void add_tail_call(struct exits *exits, const struct functions *functions
 	if (exits->is_nameless)
 		snprintf(exits->first, sizeof(exits->first), "0x%llx", (unsigned long long)target);
 	else
-		walk_name(other, exits->first, sizeof(exits->first));
+		code_name(other, exits->first, sizeof(exits->first));
 }
 
-void exits_add(struct exits *exits, const struct walk *walk, const struct walk *parts,
-	       size_t parts_count, const struct functions *functions)
+static void add(struct exits *exits, const struct insn *one, const struct insn_parts *parts,
+		const struct functions *functions)
 {
-	for (size_t i = 0; i < walk->count; i++) {
-		const struct instruction *one = &walk->items[i];
+	if (one->flow == INSN_RETURN)
+		exits->returns++;
+	else if (one->flow == INSN_INDIRECT)
+		exits->unclear++;
+	else if (one->flow == INSN_JUMP && !insn_parts_have(parts, one->target))
+		add_tail_call(exits, functions, one->target);
+}
 
-		if (one->flow == FLOW_RETURN)
-			exits->returns++;
-		else if (one->flow == FLOW_INDIRECT)
-			exits->unclear++;
-		else if (one->flow == FLOW_JUMP && !is_inside(parts, parts_count, one->target))
-			add_tail_call(exits, functions, one->target);
-	}
+void exits_find(struct exits *exits, const struct insn_parts *parts,
+		const struct functions *functions)
+{
+	memset(exits, 0, sizeof(*exits));
+	for (size_t i = 0; i < parts->count; i++)
+		for (size_t k = 0; k < parts->items[i].count; k++)
+			add(exits, &parts->items[i].items[k], parts, functions);
 }
 
 bool exits_text(const struct exits *exits, char *out, size_t size)

@@ -5,7 +5,8 @@
 #ifndef EXITS_H
 #define EXITS_H
 
-#include "walk.h"
+#include "functions.h"
+#include "insn_walk.h"
 
 struct exits {
 	size_t returns;
@@ -15,9 +16,8 @@ struct exits {
 	bool is_nameless;  /* that has no name: it may as well be a part of this function */
 };
 
-/* Adds those of one part of a function that consists of `parts`. */
-void exits_add(struct exits *exits, const struct walk *walk, const struct walk *parts,
-	       size_t parts_count, const struct functions *functions);
+void exits_find(struct exits *exits, const struct insn_parts *parts,
+		const struct functions *functions);
 
 /* "2 returns; not covered: 1 tail call (to flush)"; false: everything is covered. */
 bool exits_text(const struct exits *exits, char *out, size_t size);

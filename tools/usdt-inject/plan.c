@@ -7,20 +7,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "code.h"
 #include "exits.h"
 #include "note.h"
 #include "symbol_suffix.h"
-#include "walk.h"
-
-/* A function, and what the compiler has put elsewhere. */
-#define PARTS_MAX 8
 
 /* A plan in the making. */
 struct planner {
 	struct plan *plan;
 	const struct image *image;
-	struct functions functions;
-	struct decoder decoder;
+	struct code code;
 	struct why *why;
 };
 
@@ -56,35 +52,19 @@ static struct site *new_site(struct plan *plan)
 	return &plan->items[plan->count++];
 }
 
-/* A nop5 may become a call, which overwrites the red zone below the stack: on kernels that do so
- * without looking, only where that is dead. */
-static bool is_in_red_zone(const struct walk *walk, const struct instruction *at)
+static int add_site(struct planner *planner, const struct spec *spec,
+		    const struct function *function, const struct insn_walk *walk,
+		    const struct insn *at)
 {
-	const struct instruction *first = walk->items, *last = walk->items + walk->count - 1;
-
-	if (!at->is_nop5 || at == first || (at == first + 1 && first->is_landing))
-		return false;
-	return at == last || at[1].flow != FLOW_RETURN;
-}
-
-static int add_site(struct planner *planner, const struct spec *spec, const struct walk *walk,
-		    const struct instruction *at)
-{
-	const struct image *image = planner->image;
-	const Elf64_Phdr *segment = image_segment(image, at->address, PF_X);
-	char name[128];
-	struct instruction again;
+	const Elf64_Phdr *segment = image_segment(planner->image, at->address, PF_X);
+	const char *refused = insn_walk_refused(walk, at);
 	struct site *site;
+	char name[128];
 
-	walk_name(&walk->function, name, sizeof(name));
-	if (at->refused)
+	code_name(function, name, sizeof(name));
+	if (refused)
 		return refuse(planner->why, "can't be probed at 0x%llx, in '%s': %s",
-			      (unsigned long long)at->address, name, at->refused);
-	if (is_in_red_zone(walk, at))
-		return refuse(planner->why,
-			      "can't be probed at 0x%llx, in '%s': a five-byte nop in the middle "
-			      "of a function, where kernels from 6.18 on may overwrite its data",
-			      (unsigned long long)at->address, name);
+			      (unsigned long long)at->address, name, refused);
 	site = new_site(planner->plan);
 	if (!site)
 		return refuse_memory(planner->why);
@@ -92,24 +72,18 @@ static int add_site(struct planner *planner, const struct spec *spec, const stru
 	site->spec = spec;
 	site->address = at->address;
 	site->offset = at->address - segment->p_vaddr + segment->p_offset;
-	site->is_emulated = at->is_emulated;
+	site->is_emulated = at->cost != INSN_STEPPED;
 	snprintf(site->where, sizeof(site->where), "%s+0x%llx", name,
-		 (unsigned long long)(at->address - walk->function.start));
-	decoder_decode(&planner->decoder, image->bytes + site->offset, at->size, at->address,
-		       &again);
-	decoder_text(&planner->decoder, site->text, sizeof(site->text));
+		 (unsigned long long)(at->address - function->start));
+	insn_decode_text(planner->code.decoder, planner->image->bytes + site->offset, at->size,
+			 at->address, site->text, sizeof(site->text));
 	return 0;
-}
-
-static int walk(struct planner *planner, const struct function *function, struct walk *out)
-{
-	return walk_function(out, &planner->decoder, planner->image, function, planner->why);
 }
 
 static const struct function *find_function(struct planner *planner, const struct spec *spec)
 {
 	const struct function *function =
-		functions_find(&planner->functions, spec->function, planner->why);
+		functions_find(&planner->code.functions, spec->function, planner->why);
 
 	if (function && function->is_indirect) {
 		refuse(planner->why,
@@ -134,7 +108,7 @@ static int remark_copies(struct planner *planner, const struct function *functio
 	int err = 0;
 
 	while (!err && function->name &&
-	       (copy = functions_made_of(&planner->functions, copy, function)))
+	       (copy = functions_made_of(&planner->code.functions, copy, function)))
 		err = plan_remark(planner->plan,
 				  "%.100s: not covered: %s %.100s; give it a -p of its own",
 				  function->name, what[symbol_kind(copy->name, NULL)], copy->name);
@@ -143,100 +117,80 @@ static int remark_copies(struct planner *planner, const struct function *functio
 
 /* ---- FUNCTION@return ---- */
 
-static int add_returns(struct planner *planner, const struct spec *spec, const struct walk *parts,
-		       size_t parts_count)
+static int add_returns_of(struct planner *planner, const struct spec *spec,
+			  const struct function *function, const struct insn_walk *walk)
 {
-	struct exits exits = { 0 };
+	int err = 0;
+
+	for (size_t i = 0; !err && i < walk->count; i++)
+		if (walk->items[i].flow == INSN_RETURN)
+			err = add_site(planner, spec, function, walk, &walk->items[i]);
+	return err;
+}
+
+static int add_returns(struct planner *planner, const struct spec *spec,
+		       const struct function *function, const struct insn_parts *parts)
+{
+	struct exits exits;
 	char name[128], text[400];
 	int err = 0;
 
-	for (size_t i = 0; i < parts_count; i++)
-		exits_add(&exits, &parts[i], parts, parts_count, &planner->functions);
-	walk_name(&parts[0].function, name, sizeof(name));
+	exits_find(&exits, parts, &planner->code.functions);
+	code_name(function, name, sizeof(name));
 	if (!exits.returns) {
 		exits_text(&exits, text, sizeof(text));
 		return refuse(planner->why, "has no return in function '%s': %s", name, text);
 	}
-	for (size_t i = 0; i < parts_count; i++)
-		for (size_t k = 0; !err && k < parts[i].count; k++)
-			if (parts[i].items[k].flow == FLOW_RETURN)
-				err = add_site(planner, spec, &parts[i], &parts[i].items[k]);
+	for (size_t i = 0; !err && i < parts->count; i++)
+		err = add_returns_of(
+			planner, spec,
+			i ? functions_at(&planner->code.functions, parts->items[i].code.address)
+			  : function,
+			&parts->items[i]);
 	if (!err && exits_text(&exits, text, sizeof(text)) &&
 	    plan_remark(planner->plan, "%s: %s", name, text))
 		err = refuse_memory(planner->why);
 	return err;
 }
 
-static bool is_in(const struct walk *parts, size_t count, uint64_t address)
-{
-	for (size_t i = 0; i < count; i++)
-		if (address >= parts[i].function.start && address < parts[i].function.end)
-			return true;
-	return false;
-}
-
-/* A cold part that something in these jumps to, and that is none of them. */
-static const struct function *next_cold(const struct planner *planner, const struct walk *parts,
-					size_t count)
-{
-	for (size_t i = 0; i < count; i++)
-		for (size_t k = 0; k < parts[i].count; k++) {
-			const struct instruction *one = &parts[i].items[k];
-			const struct function *to;
-
-			if (one->flow != FLOW_JUMP || is_in(parts, count, one->target))
-				continue;
-			to = functions_at(&planner->functions, one->target);
-			if (to && to->name && symbol_kind(to->name, NULL) == SYMBOL_COLD)
-				return to;
-		}
-	return NULL;
-}
-
 static int plan_returns(struct planner *planner, const struct spec *spec)
 {
-	const struct function *function = find_function(planner, spec), *part;
-	struct walk parts[PARTS_MAX];
-	size_t count = 0;
+	const struct function *function = find_function(planner, spec);
+	struct insn_parts parts;
 	int err;
 
 	if (!function)
 		return -EINVAL;
-	err = walk(planner, function, &parts[count]);
-	count += !err;
-	/* What seldom runs is put elsewhere, and may return from there. */
-	while (!err && count < PARTS_MAX && (part = next_cold(planner, parts, count))) {
-		err = walk(planner, part, &parts[count]);
-		count += !err;
-	}
-	err = err ? err : add_returns(planner, spec, parts, count);
-	err = err ? err : remark_copies(planner, function);
-	while (count)
-		walk_free(&parts[--count]);
-	return err;
+	err = code_parts(&planner->code, function, &parts, planner->why);
+	if (err)
+		return err;
+	err = add_returns(planner, spec, function, &parts);
+	insn_parts_free(&parts);
+	return err ? err : remark_copies(planner, function);
 }
 
 /* ---- FUNCTION@entry ---- */
 
-static int add_entry(struct planner *planner, const struct spec *spec, const struct walk *walk)
+static int add_entry(struct planner *planner, const struct spec *spec,
+		     const struct function *function, const struct insn_walk *walk)
 {
-	const struct instruction *first = walk->items;
+	const struct insn *first = walk->items;
 
 	/* A step on endbr64 is slow, and what follows it as much the beginning, unless it is
 	 * where a loop begins. */
-	if (first->is_landing && walk->count > 1 && !walk_is_target(walk, first[1].address))
+	if (first->is_landing && walk->count > 1 && !insn_walk_is_target(walk, first[1].address))
 		first++;
-	if (walk_is_target(walk, first->address) &&
+	if (insn_walk_is_target(walk, first->address) &&
 	    plan_remark(planner->plan, "%s: jumps to its own beginning, which hits the probe too",
 			spec->function))
 		return refuse_memory(planner->why);
-	return add_site(planner, spec, walk, first);
+	return add_site(planner, spec, function, walk, first);
 }
 
 static int plan_entry(struct planner *planner, const struct spec *spec)
 {
 	const struct function *function = find_function(planner, spec);
-	struct walk one;
+	struct insn_walk one;
 	int err;
 
 	if (!function)
@@ -246,11 +200,11 @@ static int plan_entry(struct planner *planner, const struct spec *spec)
 			      "has no entry in '%.100s', a part of another function: jumps arrive "
 			      "anywhere in it",
 			      function->name);
-	err = walk(planner, function, &one);
+	err = code_walk(&planner->code, function, &one, planner->why);
 	if (err)
 		return err;
-	err = add_entry(planner, spec, &one);
-	walk_free(&one);
+	err = add_entry(planner, spec, function, &one);
+	insn_walk_free(&one);
 	return err ? err : remark_copies(planner, function);
 }
 
@@ -259,22 +213,22 @@ static int plan_entry(struct planner *planner, const struct spec *spec)
 static int plan_number(struct planner *planner, const struct spec *spec,
 		       const struct function *function, uint64_t address)
 {
-	const struct instruction *at;
-	struct walk one;
+	const struct insn *at;
+	struct insn_walk one;
 	char name[128];
-	int err = walk(planner, function, &one);
+	int err = code_walk(&planner->code, function, &one, planner->why);
 
 	if (err)
 		return err;
-	at = walk_at(&one, address);
+	at = insn_walk_at(&one, address);
 	if (at)
-		err = add_site(planner, spec, &one, at);
+		err = add_site(planner, spec, function, &one, at);
 	else
 		err = refuse(planner->why,
 			     "has no instruction that begins at 0x%llx, in function '%s': see a "
 			     "disassembler",
-			     (unsigned long long)address, walk_name(function, name, sizeof(name)));
-	walk_free(&one);
+			     (unsigned long long)address, code_name(function, name, sizeof(name)));
+	insn_walk_free(&one);
 	return err;
 }
 
@@ -293,7 +247,7 @@ static int plan_offset(struct planner *planner, const struct spec *spec)
 
 static int plan_address(struct planner *planner, const struct spec *spec, uint64_t address)
 {
-	const struct function *function = functions_at(&planner->functions, address);
+	const struct function *function = functions_at(&planner->code.functions, address);
 
 	if (!image_segment(planner->image, address, PF_X))
 		return refuse(planner->why, "has no code at address 0x%llx",
@@ -394,15 +348,11 @@ int plan_make(struct plan *plan, const struct image *image, const struct spec *s
 	int err;
 
 	memset(plan, 0, sizeof(*plan));
-	err = decoder_open(&planner.decoder, image->header.e_machine, why);
-	if (err)
-		return err;
-	err = functions_load(&planner.functions, image, why);
+	err = code_open(&planner.code, image, why);
 	for (size_t i = 0; !err && i < count; i++)
 		err = plan_one(&planner, &specs[i]);
 	err = err ? err : check_duplicates(&planner);
-	functions_free(&planner.functions);
-	decoder_close(&planner.decoder);
+	code_close(&planner.code);
 	if (err)
 		plan_free(plan);
 	return err;

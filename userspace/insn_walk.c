@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: MIT */
+#include "insn_walk.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A jump table's load of an offset comes that shortly before its addition, and this before the jump. */
+#define TABLE_NEAR 4
+
+static bool make_room(struct insn_walk *walk, size_t room)
+{
+	void *items = reallocarray(walk->items, room, sizeof(*walk->items));
+	void *tables = items ? reallocarray(walk->tables, room, sizeof(*walk->tables)) : NULL;
+
+	walk->items = items ? items : walk->items;
+	walk->tables = tables ? tables : walk->tables;
+	return tables;
+}
+
+static int decode_all(struct insn_walk *walk, struct insn_decoder *decoder, uint64_t *wrong)
+{
+	const struct insn_code *code = &walk->code;
+	size_t room = 0;
+
+	for (uint64_t at = 0; at < code->size; at += walk->items[walk->count++].size) {
+		if (walk->count == room) {
+			room = room ? 2 * room : (size_t)code->size / 4 + 8;
+			if (!make_room(walk, room))
+				return -ENOMEM;
+		}
+		if (!insn_decode(decoder, code->bytes + at, (size_t)(code->size - at),
+				 code->address + at, &walk->items[walk->count],
+				 &walk->tables[walk->count])) {
+			*wrong = code->address + at;
+			return -EBADMSG;
+		}
+	}
+	return 0;
+}
+
+static bool is_behind_lock(const struct insn_walk *walk, uint64_t address)
+{
+	const struct insn *locked = insn_walk_at(walk, address - 1);
+
+	return locked && locked->is_locked;
+}
+
+static int check_jumps(const struct insn_walk *walk, uint64_t *wrong)
+{
+	for (size_t i = 0; i < walk->count; i++) {
+		const struct insn *one = &walk->items[i];
+
+		if (one->flow != INSN_JUMP || !insn_walk_has(walk, one->target) ||
+		    insn_walk_at(walk, one->target) || is_behind_lock(walk, one->target))
+			continue;
+		*wrong = one->address;
+		return -EILSEQ;
+	}
+	return 0;
+}
+
+static bool was_offset_loaded(const struct insn_walk *walk, size_t before)
+{
+	for (size_t back = 1; back <= TABLE_NEAR && back <= before; back++)
+		if (walk->tables[before - back].loads_offset)
+			return true;
+	return false;
+}
+
+/* Which of the two that were added points to the table. */
+static uint64_t table_address(const struct insn_walk *walk, size_t add)
+{
+	const struct insn_table *sum = &walk->tables[add];
+
+	for (size_t i = add; i-- > 0;) {
+		const struct insn_table *one = &walk->tables[i];
+
+		if (one->points_to &&
+		    (one->points_to == sum->adds || one->points_to == sum->adds_to))
+			return one->at;
+	}
+	return 0;
+}
+
+/* `table[i] + table` or `table[i]` just before it, as compilers write a switch. */
+static void find_switches(struct insn_walk *walk)
+{
+	for (size_t i = 0; i < walk->count; i++) {
+		struct insn_table *jump = &walk->tables[i];
+
+		for (size_t back = 1; jump->jumps_by && back <= TABLE_NEAR && back <= i; back++) {
+			const struct insn_table *from = &walk->tables[i - back];
+
+			if (from->loads_to == jump->jumps_by) {
+				jump->loads_to = from->loads_to;
+				jump->at = from->at;
+			} else if (from->adds_to == jump->jumps_by &&
+				   was_offset_loaded(walk, i - back)) {
+				jump->at = table_address(walk, i - back);
+			} else {
+				continue;
+			}
+			walk->items[i].flow = INSN_SWITCH;
+			break;
+		}
+	}
+}
+
+int insn_walk_read(struct insn_walk *walk, struct insn_decoder *decoder,
+		   const struct insn_code *code, uint64_t *wrong)
+{
+	int err;
+
+	memset(walk, 0, sizeof(*walk));
+	walk->code = *code;
+	if (code->size > INSN_CODE_MAX)
+		return -EFBIG;
+	err = decode_all(walk, decoder, wrong);
+	err = err ? err : check_jumps(walk, wrong);
+	if (err)
+		insn_walk_free(walk);
+	else
+		find_switches(walk);
+	return err;
+}
+
+void insn_walk_free(struct insn_walk *walk)
+{
+	free(walk->items);
+	free(walk->tables);
+	memset(walk, 0, sizeof(*walk));
+}
+
+bool insn_walk_has(const struct insn_walk *walk, uint64_t address)
+{
+	return address - walk->code.address < walk->code.size;
+}
+
+static int compare(const void *address, const void *item)
+{
+	uint64_t wanted = *(const uint64_t *)address;
+	const struct insn *one = item;
+
+	return wanted < one->address ? -1 : wanted > one->address;
+}
+
+const struct insn *insn_walk_at(const struct insn_walk *walk, uint64_t address)
+{
+	if (!walk->count)
+		return NULL;
+	return bsearch(&address, walk->items, walk->count, sizeof(*walk->items), compare);
+}
+
+bool insn_walk_is_target(const struct insn_walk *walk, uint64_t address)
+{
+	for (size_t i = 0; i < walk->count; i++)
+		if (walk->items[i].flow == INSN_JUMP && walk->items[i].target == address)
+			return true;
+	return false;
+}
+
+const char *insn_walk_refused(const struct insn_walk *walk, const struct insn *at)
+{
+	const struct insn *first = walk->items, *end = walk->items + walk->count;
+	bool is_entry = at == first || (at == first + 1 && first->is_landing);
+
+	return insn_refused(at, at + 1 < end ? at + 1 : NULL, is_entry);
+}
