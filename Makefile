@@ -41,11 +41,11 @@ LINK = $(CC) $(CFLAGS) $(SANITIZERS) $(LDFLAGS)
 LIBS := -lbpf -lcapstone -liberty -ldw -lelf -lz -linih -ljansson -lncursesw -ltinfo -lm -pthread
 
 LIBRARY := $(patsubst %.c,$(B)/%.o,$(filter-out userspace/main.c,$(wildcard userspace/*.c)))
-# The tool that adds probes to finished files; nothing of it is in the observer. What both know of code
-# and of names is the observer's.
-CODE := $(wildcard userspace/insn_*.c) userspace/symbol_suffix.c
+# The tool that adds probes to finished files; nothing of it is in the observer. What both know of code,
+# of names and of JSON is the observer's.
+CODE := $(wildcard userspace/insn_*.c) userspace/symbol_suffix.c userspace/json_out.c
 INJECT := $(patsubst %.c,$(B)/%.o,$(filter-out %/main.c,$(wildcard tools/usdt-inject/*.c)) $(CODE))
-INJECT_LIBS := -lcapstone -ldw -lelf -lz -liberty
+INJECT_LIBS := -lcapstone -ldw -lelf -lz -liberty -ljansson
 DEMO := $(patsubst tools/%.c,$(B)/%.o,$(wildcard tools/demo/*.c))
 SUPPORT := $(patsubst %.c,$(B)/%.o,$(wildcard tests/unit/support/*.c))
 UNITS := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/test_*.c))

@@ -9,7 +9,8 @@
 #include <string.h>
 
 /* clang-format off */
-static const char help[] =
+/* In two, as a compiler need not take more than 4095 bytes at once. */
+static const char *const help[] = {
 "usdt-inject - add USDT probes to a finished program or library\n"
 "\n"
 "  usdt-inject FILE -p PROVIDER:NAME=SITE... -o OUT | --replace | --in-place | --dry-run\n"
@@ -41,8 +42,18 @@ static const char help[] =
 "  --in-place               FILE itself is written to, so that its inode and hard links stay; not\n"
 "                           while anybody runs it or has it open\n"
 "  --dry-run                write nothing; say what would be done\n"
+"  --json                   one object on stdout, of this run and of --list and --remove as well;\n"
+"                           stderr says only what went wrong. Numbers are decimal; its keys:\n"
+"        schema             1: goes up when one of these changes its meaning\n"
+"        file action machine   action is inject, list or remove; machine x86-64, aarch64 or null\n"
+"        sites              of inject: provider name address offset where cost instruction\n"
+"                           arguments; cost is emulated or stepped\n"
+"        probes             of list: provider name address semaphore arguments\n"
+"        remarks            what the sites do not see, who keeps the old file: sentences\n"
+"        written size       the file that was written, null if none; how many bytes it has or would\n"
+"        error              null, or why nothing was written\n"
 "  -h, --help  --version\n"
-"\n"
+"\n",
 "Examples\n"
 "  usdt-inject ./server -p 'app:done=handle_request@return -4@%eax' -o ./server.probed\n"
 "  bpftrace -e 'usdt:./server.probed:app:done { @[arg0] = count(); }'\n"
@@ -54,7 +65,8 @@ static const char help[] =
 "  passes none of its returns there. The first is said; the others can't be known.\n"
 "  Its cold part (work.cold) belongs to it. Copies (work.constprop.0, .isra) and what is called of\n"
 "  it where its beginning is inlined (work.part.0) are functions of their own: said, not covered.\n"
-"  Without symbols a cold part is known only as a jump to an address, which is said: give it as well.\n"
+"  Without symbols, a cold part that does not jump back is known only as a jump to an address: that\n"
+"  is said, and it can be given as well.\n"
 "  Most instructions are single-stepped under a probe; nop, push, call and jumps are emulated,\n"
 "  about 1 us a hit: 3 times cheaper on bare metal, 10 to 20 times in most virtual machines.\n"
 "  --dry-run says which.\n"
@@ -64,10 +76,18 @@ static const char help[] =
 "  pushback takes its own probes only from pushback.h: they need a nop of their own and a\n"
 "  semaphore. Injected ones go under any other provider, and a recipe says what they mean.\n"
 "\n"
-"Exit status: 0 done; 1 refused or failed, nothing was written; 2 wrong usage.\n";
+"Exit status: 0 done; 1 refused or failed, nothing was written; 2 wrong usage.\n",
+};
 /* clang-format on */
 
-enum long_option { OPTION_LIST = 256, OPTION_REMOVE, OPTION_REPLACE, OPTION_IN_PLACE, OPTION_DRY };
+enum long_option {
+	OPTION_LIST = 256,
+	OPTION_REMOVE,
+	OPTION_REPLACE,
+	OPTION_IN_PLACE,
+	OPTION_DRY,
+	OPTION_JSON
+};
 
 static const struct option table[] = {
 	{ "probe", required_argument, NULL, 'p' },
@@ -77,6 +97,7 @@ static const struct option table[] = {
 	{ "replace", no_argument, NULL, OPTION_REPLACE },
 	{ "in-place", no_argument, NULL, OPTION_IN_PLACE },
 	{ "dry-run", no_argument, NULL, OPTION_DRY },
+	{ "json", no_argument, NULL, OPTION_JSON },
 	{ "help", no_argument, NULL, 'h' },
 	{ "version", no_argument, NULL, 'V' },
 	{ 0 },
@@ -132,6 +153,9 @@ static int set(struct options *options, int option, bool *delivered, char **argv
 		return set_action(options, ACTION_LIST, why);
 	case OPTION_REMOVE:
 		return set_action(options, ACTION_REMOVE, why);
+	case OPTION_JSON:
+		options->json = true;
+		return 0;
 	case ':':
 		return refuse(why, "%s needs a value: see --help", argv[optind - 1]);
 	default:
@@ -157,6 +181,14 @@ static int check(const struct options *options, int operands, bool delivered, st
 	return 0;
 }
 
+static void print(bool is_help)
+{
+	for (size_t i = 0; is_help && i < sizeof(help) / sizeof(*help); i++)
+		fputs(help[i], stdout);
+	if (!is_help)
+		puts("usdt-inject " PUSHBACK_TOOL_VERSION);
+}
+
 int options_parse(struct options *options, int argc, char **argv, struct why *why)
 {
 	bool delivered = false;
@@ -166,8 +198,7 @@ int options_parse(struct options *options, int argc, char **argv, struct why *wh
 	opterr = 0;
 	while (!err && (option = getopt_long(argc, argv, ":p:o:hV", table, NULL)) != -1) {
 		if (option == 'h' || option == 'V') {
-			fputs(option == 'h' ? help : "usdt-inject " PUSHBACK_TOOL_VERSION "\n",
-			      stdout);
+			print(option == 'h');
 			return 1;
 		}
 		err = set(options, option, &delivered, argv, why);

@@ -5,6 +5,8 @@
 #ifndef OPTIONS_H
 #define OPTIONS_H
 
+#include <stdbool.h>
+
 #include "deliver.h"
 #include "spec.h"
 
@@ -13,6 +15,7 @@ enum action { ACTION_INJECT, ACTION_LIST, ACTION_REMOVE };
 struct options {
 	enum action action;
 	enum delivery delivery;
+	bool json;
 	const char *file;
 	const char *output;
 	struct spec *specs;
