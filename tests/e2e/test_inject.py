@@ -236,19 +236,3 @@ def test_names_of_rust(tmp_path, mangling, name):
     )
     assert done.returncode == 0, done.stderr
     counts_of_names(tmp_path / "names", name, tmp_path)
-
-
-def test_a_foreign_machine(tmp_path):
-    """aarch64 as well: with the same code, and what gdb sees of it."""
-    if not shutil.which("aarch64-linux-gnu-gcc"):
-        pytest.skip("no aarch64-linux-gnu-gcc")
-    original = program(tmp_path, "aarch64-linux-gnu-gcc -O2 -static")
-    out = injected(original, tmp_path / "probed", "app:done=work@return -4@x0")
-    assert run("qemu-aarch64", out, MESSAGES).stdout == SAYS
-    text = run("aarch64-linux-gnu-objdump", "-d", "--disassemble=work", original).stdout
-    returns = re.findall(r"^ +(\w+):.*\tret$", text, re.M)
-    assert returns
-    shown = inject(out, "--list").stdout
-    assert re.findall(r"^app:done +0x(\w+) ", shown, re.M) == returns
-    assert inject(out, "--remove", "-o", tmp_path / "back").returncode == 0
-    assert filecmp.cmp(original, tmp_path / "back", shallow=False)
