@@ -98,6 +98,21 @@ static void find_ends(const struct insn_parts *parts, struct insn_function *out)
 		out->tail_call = anywhere;
 }
 
+/* One of those that are to be probed and that the kernel refuses, maybe only as it is mapped; 0: none. */
+static uint64_t find_refused(const struct insn_parts *parts, const struct insn_site *entry)
+{
+	const struct insn *first = insn_walk_at(&parts->items[0], entry->address);
+
+	if (first && insn_walk_refused(&parts->items[0], first))
+		return first->address;
+	for (size_t i = 0; i < parts->count; i++)
+		for (size_t k = 0; k < parts->items[i].count; k++)
+			if (parts->items[i].items[k].flow == INSN_RETURN &&
+			    parts->items[i].items[k].refused)
+				return parts->items[i].items[k].address;
+	return 0;
+}
+
 int insn_function(const struct insn_code *code, const struct insn_options *options,
 		  struct insn_function *out, uint64_t *wrong)
 {
@@ -106,6 +121,7 @@ int insn_function(const struct insn_code *code, const struct insn_options *optio
 					    .context = options->context };
 	struct insn_decoder *decoder;
 	struct insn_parts parts;
+	uint64_t refused = 0;
 	int err;
 
 	memset(out, 0, sizeof(*out));
@@ -117,9 +133,14 @@ int insn_function(const struct insn_code *code, const struct insn_options *optio
 	if (!err) {
 		choose_entry(&parts, decoder, options, &out->entry);
 		find_ends(&parts, out);
+		refused = find_refused(&parts, &out->entry);
 		insn_parts_free(&parts);
 	}
 	insn_decoder_free(decoder);
+	if (refused) {
+		*wrong = refused;
+		return -EACCES;
+	}
 	return err == -EILSEQ ? -EBADMSG : err;
 }
 

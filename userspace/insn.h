@@ -48,7 +48,10 @@ struct insn_options {
 	void *context;
 };
 
-/* 0; -EBADMSG with the address in *wrong: no instruction is there; -ENOTSUP, -EFBIG, -ENOMEM. */
+/*
+ * 0; -EBADMSG: no instruction is at *wrong, or its jump goes into the middle of one; -EACCES: the kernel takes no
+ * probe there; -ENOTSUP, -EFBIG, -ENOMEM.
+ */
 int insn_function(const struct insn_code *code, const struct insn_options *options,
 		  struct insn_function *out, uint64_t *wrong);
 

@@ -13,6 +13,7 @@
 #include "elf_stapsdt.h"
 #include "elf_symbols.h"
 #include "recipe_result.h"
+#include "symbol_suffix.h"
 
 /* A call's own push of where to return to: gone where a uretprobe is hit. */
 #if defined(__x86_64__)
@@ -20,9 +21,6 @@
 #else
 #define RETURN_SIZE 0
 #endif
-
-/* What compilers call a part of a function that is seldom run. */
-#define COLD ".cold"
 
 /* A finding in progress. */
 struct search {
@@ -172,7 +170,7 @@ static bool find_code(uint64_t address, struct insn_code *out, void *context)
 	*out = (struct insn_code){ .bytes = elf_code(&s->image, function.address, function.size),
 				   .address = function.address,
 				   .size = function.size,
-				   .cold = strstr(function.name, COLD) };
+				   .cold = symbol_kind(function.name, NULL) == SYMBOL_COLD };
 	return out->bytes;
 }
 
@@ -280,8 +278,10 @@ static int add_function(struct search *s, const struct elf_function *function, c
 	if (err == -ENOTSUP)
 		return fail(s, err, "functions of this machine are not decoded: name USDT probes");
 	if (err)
-		return fail(s, err, "%s cannot be decoded at 0x%llx", name,
-			    (unsigned long long)wrong);
+		return fail(s, err,
+			    err == -EACCES ? "%s: the kernel takes no probe at 0x%llx"
+					   : "%s cannot be decoded at 0x%llx",
+			    name, (unsigned long long)wrong);
 	/* A uretprobe is hit where the function begins anyway. */
 	if (s->step->uretprobe)
 		f.entry = begin_of(&code);
@@ -356,7 +356,7 @@ static bool take_symbol(const struct elf_function *function, void *context)
 	char *name;
 	int meant;
 
-	if (strstr(function->name, COLD))
+	if (symbol_kind(function->name, NULL) == SYMBOL_COLD)
 		return true;
 	if (suffix && !is_said(s, function->name))
 		return take_clone(s, function, (size_t)(suffix - function->name));

@@ -388,6 +388,7 @@ static void tail_calls(void **state)
 FUNCTION(five,
 	 ".byte 0x0f, 0x1f, 0x44, 0, 0\n nop\n .byte 0x0f, 0x1f, 0x44, 0, 0\n mov %edi, %eax\n"
 	 ".byte 0x0f, 0x1f, 0x44, 0, 0\n ret")
+FUNCTION(locked, "lock incl (%rdi)\n jmp 1f\n1: ret")
 FUNCTION(six, "mov $1, %eax\n jmp 1f\n nop\n1: je 1b\n push %r15\n call six\n ret")
 
 static void sites(void **state)
@@ -408,6 +409,8 @@ static void sites(void **state)
 		{ five, five_end, 19, "not in the function", 0 },
 		{ bad, bad_end, 0, NULL, INSN_EMULATED },
 		{ bad, bad_end, 2, "cannot be decoded", 0 },
+		{ locked, locked_end, 0, "no probe on an instruction with a lock prefix", 0 },
+		{ locked, locked_end, 3, NULL, INSN_EMULATED },
 		{ six, six_end, 0, NULL, INSN_STEPPED },
 		{ six, six_end, 5, NULL, INSN_EMULATED },
 		{ six, six_end, 7, NULL, INSN_EMULATED },
@@ -428,6 +431,19 @@ static void sites(void **state)
 		    (!why && cost != table[i].cost))
 			fail_msg("%zu: %s, cost %d", i, why ? why : "right", cost);
 	}
+}
+
+/* As the kernel refuses it, and where the file is not mapped yet nobody would know. */
+static void an_entry_that_is_refused(void **state)
+{
+	struct insn_options options = { .machine = INSN_X86_64 };
+	struct insn_code code = CODE(locked);
+	struct insn_function f;
+	uint64_t wrong;
+
+	(void)state;
+	assert_int_equal(insn_function(&code, &options, &f, &wrong), -EACCES);
+	assert_int_equal(wrong, code.address);
 }
 
 static void texts(void **state)
@@ -464,6 +480,7 @@ int main(void)
 		cmocka_unit_test(parts),
 		cmocka_unit_test(tail_calls),
 		cmocka_unit_test(sites),
+		cmocka_unit_test(an_entry_that_is_refused),
 		cmocka_unit_test(texts),
 #else
 		{ 0 },

@@ -238,7 +238,7 @@ static void test_an_array_of_functions(void **state)
 static void test_a_function_of_aarch64(void **state)
 {
 	/* cbz x0, to the ret; b, elsewhere; ret */
-	static const uint32_t words[] = { 0xb4000040u, 0x14000400u, 0xd65f03c0u };
+	uint32_t words[] = { 0xb4000040u, 0x14000400u, 0xd65f03c0u };
 	const struct insn_code code = { .bytes = (const uint8_t *)words,
 					.address = AT,
 					.size = sizeof(words) };
@@ -254,6 +254,10 @@ static void test_a_function_of_aarch64(void **state)
 	assert_int_equal(f.returns[0].address, AT + 8);
 	assert_int_equal(f.returns[0].cost, INSN_EMULATED);
 	assert_int_equal(f.tail_call, AT + 4 + 0x1000);
+	/* retaa */
+	words[2] = 0xd65f0bffu;
+	assert_int_equal(insn_function(&code, &options, &f, &wrong), -EACCES);
+	assert_int_equal(wrong, AT + 8);
 }
 
 int main(void)
