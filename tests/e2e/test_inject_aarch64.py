@@ -126,6 +126,16 @@ again:  ldxr    w1, [x0]
         cbnz    w2, again
         ret
         .size   exclusive, . - exclusive
+        function switch
+        ldrb    w0, [x0, w1, uxtw]
+        adr     x1, back
+        add     x0, x1, w0, sxtb #2
+        br      x0
+        ret
+        .size   switch, . - switch
+        function switch.cold
+        ret
+        .size   switch.cold, . - switch.cold
 """
 
 
@@ -135,6 +145,8 @@ def test_a_cold_part_and_what_takes_no_probe(tmp_path):
     plan = planned(library, "work@return")
     assert [site["where"] for site in plan["sites"]] == ["work+0x8", "work.cold+0x4"]
     assert plan["remarks"] == []
+    remark = r"switch: not covered, if its jump table leads there: switch.cold at 0x\w+"
+    assert [bool(re.fullmatch(remark, text)) for text in planned(library, "switch@return")["remarks"]] == [True]
     for site, reason in (
         ("work+0x4", "a load from an address relative to its own"),
         ("exclusive+0x0", "an exclusive load or store"),

@@ -115,6 +115,40 @@ static int remark_copies(struct planner *planner, const struct function *functio
 	return err ? refuse_memory(planner->why) : 0;
 }
 
+static bool has_switch(const struct insn_parts *parts)
+{
+	for (size_t i = 0; i < parts->count; i++)
+		for (size_t k = 0; k < parts->items[i].count; k++)
+			if (parts->items[i].items[k].flow == INSN_SWITCH)
+				return true;
+	return false;
+}
+
+/* Where a jump table is not read, its entries may lead to what nothing else leads to. */
+static int remark_cold(struct planner *planner, const struct function *function,
+		       const struct insn_parts *parts)
+{
+	const struct functions *all = &planner->code.functions;
+	size_t length = function->name ? strcspn(function->name, "@") : 0, stem;
+	int err = 0;
+
+	if (!length || !has_switch(parts))
+		return 0;
+	for (size_t i = 0; !err && i < all->count; i++) {
+		const struct function *one = &all->items[i];
+
+		if (one->name && symbol_kind(one->name, &stem) == SYMBOL_COLD && stem == length &&
+		    !strncmp(one->name, function->name, length) &&
+		    !insn_parts_have(parts, one->start))
+			err = plan_remark(planner->plan,
+					  "%.100s: not covered, if its jump table leads there: "
+					  "%.100s at 0x%llx",
+					  function->name, one->name,
+					  (unsigned long long)one->start);
+	}
+	return err ? refuse_memory(planner->why) : 0;
+}
+
 /* ---- FUNCTION@return ---- */
 
 static int add_returns_of(struct planner *planner, const struct spec *spec,
@@ -165,6 +199,7 @@ static int plan_returns(struct planner *planner, const struct spec *spec)
 	if (err)
 		return err;
 	err = add_returns(planner, spec, function, &parts);
+	err = err ? err : remark_cold(planner, function, &parts);
 	insn_parts_free(&parts);
 	return err ? err : remark_copies(planner, function);
 }
