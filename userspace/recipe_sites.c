@@ -27,7 +27,7 @@ struct search {
 	const struct recipes *recipes;
 	const char *path;
 	struct elf_image image;
-	bool opened;
+	bool opened, told; /* told: something of the file is wrong */
 	struct elf_ranges *ranges;
 	struct recipe_debug debug;
 	struct recipe_sites *out;
@@ -506,6 +506,7 @@ static int try_place(struct search *s)
 	if (!find_place(s) || !s->problem || s->err == -ENOMEM)
 		return s->err;
 	s->problem(s->why, s->context);
+	s->told = true;
 	s->err = 0;
 	s->out->sites_count = sites;
 	drop_rules(s->out, rules);
@@ -526,8 +527,6 @@ static int find_all(struct search *s, size_t target)
 		}
 	}
 	s->where = NULL;
-	if (!s->out->sites_count)
-		return fail(s, -ENOENT, "it has none of the steps, all of which are optional");
 	return 0;
 }
 
@@ -547,10 +546,9 @@ static int open_file(struct search *s, int fd)
 
 static int find_target(struct search *s, size_t target, int fd, const struct elfnote *note)
 {
-	s->target = &s->recipes->targets[target];
-	s->where = NULL;
-	if (!recipe_target_is(s->target, s->path))
+	if (!recipe_target_is(&s->recipes->targets[target], s->path))
 		return 0;
+	s->target = &s->recipes->targets[target];
 	if (!recipe_target_fits(s->target, note))
 		return fail(s, -EKEYREJECTED,
 			    "it has another build-id than the recipe is for: not probed");
@@ -571,6 +569,9 @@ int recipe_sites_check(const struct recipes *recipes, int fd, const char *path,
 
 	for (size_t i = 0; !s.err && i < recipes->targets_count; i++)
 		find_target(&s, i, fd, note);
+	/* Of all its targets together. */
+	if (s.opened && !s.err && !s.out->sites_count && !s.told)
+		fail(&s, -ENOENT, "it has none of the steps, all of which are optional");
 	recipe_debug_close(&s.debug);
 	elf_ranges_free(s.ranges);
 	if (s.opened)

@@ -117,6 +117,21 @@ def test_all_that_is_wrong_is_told(tmp_path):
     assert {site["hits"] for site in found["sites"]} == {None}
 
 
+def test_what_is_missing_is_not_said_to_be_optional(tmp_path):
+    """None of the steps: a reason by itself only where nothing else is wrong, and of all targets together."""
+    program, values = wrong_program(tmp_path), VALUES + "optional = yes\n"
+    file = recipe(tmp_path, "symbol nope")
+    (found,), said = check_json(1, file, "--path", program)
+    assert found["sites"] == [] and len(said) == 1 and "no function is nope" in said[0], said
+    file = recipe(tmp_path, "symbol nope", values=values)
+    _, said = check_json(1, file, "--path", program)
+    assert len(said) == 1 and "it has none of the steps, all of which are optional" in said[0], said
+    # Another target of the same file has one.
+    more = write(tmp_path, file.read_text() + f"[target]\npath = *wrong\n[step b]\nsubmit = symbol good_submit\n{VALUES}", "more.ini")
+    (found,), said = check_json(0, more, "--path", program)
+    assert said == [] and {site["step"] for site in found["sites"]} == {"b"}
+
+
 def test_files_that_are_not_there(tmp_path):
     program = wrong_program(tmp_path)
     file = recipe(tmp_path, "symbol good_submit", path="*/wrong-nobody")
