@@ -12,13 +12,15 @@
 #include "elfnote_text.h"
 #include "json_out.h"
 #include "msg.h"
-#include "recipe_check.h"
+#include "recipe_sums.h"
 #include "recipe_todo.h"
 #include "table.h"
 #include "term.h"
 
 #define WHY_SIZE  4608 /* a path, and what is wrong with it */
 #define PIDS_MOST 8    /* that are told of one file */
+
+#define DOUBT_SIZE 320
 
 struct settings {
 	struct option_list recipes;
@@ -221,8 +223,8 @@ static void write_title(const struct checked_file *file)
 
 static int write_text(const struct checked_file *file, const struct hit_cost *cost, uint64_t ns)
 {
-	struct checked_step steps[PB_MAX_KINDS];
-	size_t count = recipe_check_steps(file, cost, steps);
+	struct checked_step steps[RECIPE_RULES_MAX];
+	size_t count = recipe_sums(file, cost, steps);
 	int err;
 
 	write_title(file);
@@ -238,7 +240,9 @@ static int write_text(const struct checked_file *file, const struct hit_cost *co
 
 static json_t *step_object(const struct checked_file *file, const struct checked_step *step)
 {
-	const char *doubt = file->tallies ? recipe_check_doubt(step) : NULL;
+	char why[DOUBT_SIZE];
+	enum recipe_judgement judgement =
+		file->tallies ? recipe_judge(step, why, sizeof(why)) : RECIPE_RIGHT;
 	const uint64_t *outcomes = step->outcomes;
 	json_t *seen = json_null();
 
@@ -253,12 +257,12 @@ static json_t *step_object(const struct checked_file *file, const struct checked
 				 (json_int_t)step->ready, "ended",
 				 (json_int_t)step->calls[PB_RULE_END], "unreadable",
 				 (json_int_t)step->unread, "unknown", (json_int_t)step->unknown);
-	return json_pack("{s:o,s:I,s:I,s:I,s:o,s:o}", "step",
-			 json_text(step->name, PUSHBACK_NAME_SIZE), "submit_ns",
-			 (json_int_t)step->cost_ns[PB_RULE_SUBMIT], "poll_ns",
-			 (json_int_t)step->cost_ns[PB_RULE_POLL], "end_ns",
-			 (json_int_t)step->cost_ns[PB_RULE_END], "seen", seen, "doubt",
-			 doubt ? json_string(doubt) : json_null());
+	return json_pack(
+		"{s:o,s:I,s:I,s:I,s:o,s:b,s:o}", "step", json_text(step->name, PUSHBACK_NAME_SIZE),
+		"submit_ns", (json_int_t)step->cost_ns[PB_RULE_SUBMIT], "poll_ns",
+		(json_int_t)step->cost_ns[PB_RULE_POLL], "end_ns",
+		(json_int_t)step->cost_ns[PB_RULE_END], "seen", seen, "wrong",
+		judgement == RECIPE_WRONG, "doubt", judgement ? json_string(why) : json_null());
 }
 
 /* Takes the array's element; a NULL one spoils it. */
@@ -272,8 +276,8 @@ static void append(json_t **array, json_t *element)
 
 static int write_object(const struct checked_file *file, const struct hit_cost *cost)
 {
-	struct checked_step steps[PB_MAX_KINDS];
-	size_t count = recipe_check_steps(file, cost, steps);
+	struct checked_step steps[RECIPE_RULES_MAX];
+	size_t count = recipe_sums(file, cost, steps);
 	json_t *pids = json_array(), *sites = json_array(), *sums = json_array();
 
 	for (size_t i = 0; i < file->pids_count; i++)
@@ -290,18 +294,25 @@ static int write_object(const struct checked_file *file, const struct hit_cost *
 
 /* ---- All of it ---- */
 
-static void say_doubts(const struct checked_file *file)
+/* Whether one of its steps is wrong. */
+static bool say_doubts(const struct checked_file *file)
 {
-	struct checked_step steps[PB_MAX_KINDS];
-	size_t count = file->tallies ? recipe_check_steps(file, NULL, steps) : 0;
+	struct checked_step steps[RECIPE_RULES_MAX];
+	size_t count = file->tallies ? recipe_sums(file, NULL, steps) : 0;
+	bool wrong = false;
 
 	for (size_t i = 0; i < count; i++) {
-		const char *doubt = recipe_check_doubt(&steps[i]);
-		char safe[PUSHBACK_NAME_SIZE];
+		char why[DOUBT_SIZE], safe[PUSHBACK_NAME_SIZE];
+		enum recipe_judgement judgement = recipe_judge(&steps[i], why, sizeof(why));
 
-		if (doubt)
-			msg_warn("%s: %s", msg_safe(safe, sizeof(safe), steps[i].name), doubt);
+		msg_safe(safe, sizeof(safe), steps[i].name);
+		if (judgement == RECIPE_WRONG)
+			msg_error("%s: %s", safe, why);
+		else if (judgement == RECIPE_DOUBTFUL)
+			msg_warn("%s: %s", safe, why);
+		wrong |= judgement == RECIPE_WRONG;
 	}
+	return wrong;
 }
 
 /* Names are looked for anew in each build, offsets are not. */
@@ -324,7 +335,7 @@ static void say_offsets(const struct recipes *recipes)
 }
 
 static int say(const struct recipe_check *check, const struct hit_cost *cost,
-	       const struct settings *s)
+	       const struct settings *s, bool *wrong)
 {
 	int err = 0;
 
@@ -335,7 +346,7 @@ static int say(const struct recipe_check *check, const struct hit_cost *cost,
 	for (size_t i = 0; i < check->problems.count; i++)
 		complain(check->problems.items[i]);
 	for (size_t i = 0; i < check->count; i++)
-		say_doubts(&check->files[i]);
+		*wrong |= say_doubts(&check->files[i]);
 	return err;
 }
 
@@ -359,16 +370,17 @@ static int check_those(struct recipe_check *check, const struct recipes *recipes
 {
 	struct hit_cost cost = { 0 };
 	enum exit_status status;
+	bool wrong = false;
 	int err = recipe_check_gather(check, recipes, s->pids.items, s->pids.count, s->paths.items);
 
 	if (err)
 		return err;
 	status = check->count ? ask_kernel(check, &cost, s) : EXIT_DONE;
 	say_offsets(recipes);
-	err = say(check, cost.ns[PB_HIT_EMULATED] ? &cost : NULL, s);
+	err = say(check, cost.ns[PB_HIT_EMULATED] ? &cost : NULL, s, &wrong);
 	if (err)
 		return err;
-	return check->problems.count ? EXIT_FAILED : (int)status;
+	return check->problems.count || wrong ? EXIT_FAILED : (int)status;
 }
 
 static void say_todo(const char *file, int line, const char *key, const char *text, void *context)
@@ -443,10 +455,16 @@ const struct verb verb_recipe_check = {
 		"are found, and the sites in them. KERNEL says what the kernel does with the\n"
 		"instruction there: emulated costs about 1 us a hit, stepped 3 to 20; COST is\n"
 		"measured on this machine. Where a process maps the file it is attached for a\n"
-		"moment, as run does: HITS, and which results were seen. Where every result is\n"
-		"invalid, or none can be read, that is said on stderr: the recipe is wrong then.\n"
-		"Exit status: 0; 1 a function, probe or file is missing or refused; 2 the recipe\n"
-		"does not parse; 3 this host cannot do it.\n"
+		"moment, as run does: HITS, and which results were seen.\n"
+		"\n"
+		"A step is wrong when it was called and not one of its calls told anything: no\n"
+		"result was accepted, rejected or propagated, each was invalid, unknown or could\n"
+		"not be read (or of polls: none said whether it is ready). It is a warning when\n"
+		"only some were so, when no return of it was hit, or when nothing hit it: a\n"
+		"consumer may have bad messages, block inside, or be idle.\n"
+		"Exit status: 0, with warnings too; 1 a function, probe or file is missing or\n"
+		"refused, or a step is wrong; 2 the recipe does not parse; 3 this host cannot\n"
+		"do it.\n"
 		"\n"
 		"  pushback recipe check arroyo.ini                   whoever runs it now\n"
 		"  pushback recipe check arroyo.ini --pid 4711        one process\n"

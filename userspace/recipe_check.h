@@ -49,25 +49,4 @@ int recipe_check_watch(struct recipe_check *check, const int *pids, size_t pids_
 		       char *why);
 void recipe_check_free(struct recipe_check *check);
 
-/* All of a step in one file. */
-struct checked_step {
-	const char *name;
-	uint32_t number;
-	uint64_t hits;        /* of any of its sites */
-	uint64_t calls[3];    /* by enum pb_rule_kind: entries, and hits of sites that tell all */
-	uint64_t returns;     /* hits where functions that are submits return */
-	uint64_t unread;      /* hits whose values could not be read */
-	uint64_t unknown;     /* ... or were none that the function can return */
-	uint64_t outcomes[4]; /* of submits */
-	uint64_t ready;       /* of polls */
-	uint64_t cost_ns[3];  /* of one call, the dearest way through it; 0: it has none */
-};
-
-/* Fills in `out`, of PB_MAX_KINDS; how many. `cost` may be NULL. */
-size_t recipe_check_steps(const struct checked_file *file, const struct hit_cost *cost,
-			  struct checked_step *out);
-
-/* What of this step's hits shows that the recipe is wrong; NULL: nothing. */
-const char *recipe_check_doubt(const struct checked_step *step);
-
 #endif /* RECIPE_CHECK_H */

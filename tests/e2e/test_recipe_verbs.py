@@ -8,7 +8,7 @@ import shutil
 import pytest
 
 from agent import Agent
-from program import BUILD, PUSHBACK, run
+from program import BUILD, PUSHBACK, Program, run
 from test_recipe import SOURCES, build, offset_of
 from test_recipe_wrong import VALUES, build_id, differences, recipe, start, write, wrong_program
 
@@ -80,21 +80,66 @@ def test_what_is_running(tmp_path):
         assert differences(process, program) == []
 
 
+def submit(instance="arg1", result="s32 return", accepted="0", rejected="-11", more=""):
+    return f"instance = {instance}\nresult = {result}\naccepted = {accepted}\nrejected = {rejected}\n{more}"
+
+
 @pytest.mark.parametrize(
-    "values, doubt",
+    "values, why",
     [
-        ("instance = arg1\nresult = s32 return\naccepted = 7\nrejected = 8\n", "every result was one that means invalid"),
-        ("instance = arg1\nresult = s32 *return\naccepted = 0\nrejected = 8\n", "could not be read"),
-        ("instance = *(arg1-0x7fffffff)\nresult = s32 return\naccepted = 0\nrejected = 8\n", "could not be read"),
+        (submit(accepted="7", rejected="8"), "results was accepted or rejected, all were invalid: is result ="),
+        (submit(accepted="7", rejected="8", more="unknown = other\n"), "could be read, or was one that the function can"),
+        (submit(result="s32 *return"), "could be read, or was one that the function can return: is result ="),
+        (submit(instance="*(arg1-0x7fffffff)"), "could be read: is instance ="),
     ],
+    ids=["invalid", "unknown", "result", "instance"],
 )
-def test_a_result_that_is_wrong_is_seen(tmp_path, values, doubt):
+def test_a_step_of_which_nothing_is_told_is_wrong(tmp_path, values, why):
+    program = wrong_program(tmp_path)
+    with start(program) as process:
+        file = recipe(tmp_path, "symbol good_submit", values=values)
+        (found,), said = check_json(1, file, "--pid", process.pid, "--duration", "500ms")
+        # Beside a step that is right, too.
+        both = file.read_text() + "[step b]\nsubmit = symbol tail_submit\nreturns = uretprobe\n" + VALUES
+        (pair,), _ = check_json(1, write(tmp_path, both, "both.ini"), "--pid", process.pid, "--duration", "500ms")
+    step = found["steps"][0]
+    assert step["wrong"] and why in step["doubt"], step
+    assert len(said) == 1 and said[0].startswith("pushback: a: ") and why in said[0], said
+    assert [(step["step"], step["wrong"]) for step in pair["steps"]] == [("a", True), ("b", False)], pair["steps"]
+
+
+@pytest.mark.parametrize(
+    "values, why",
+    [
+        # A value that means rejected is missing.
+        (submit(rejected="-12"), "results were invalid: are these messages bad"),
+        (submit(rejected="-12", more="unknown = other\n"), "a result was none that the function can return"),
+    ],
+    ids=["invalid", "unknown"],
+)
+def test_a_step_of_which_something_is_told_is_doubted(tmp_path, values, why):
     program = wrong_program(tmp_path)
     with start(program) as process:
         file = recipe(tmp_path, "symbol good_submit", values=values)
         (found,), said = check_json(0, file, "--pid", process.pid, "--duration", "500ms")
-    assert doubt in found["steps"][0]["doubt"]
-    assert len(said) == 1 and said[0].startswith("pushback: warning: a: ") and doubt in said[0], said
+    step = found["steps"][0]
+    assert not step["wrong"] and why in step["doubt"] and step["seen"]["accepted"] > 10, step
+    assert len(said) == 1 and said[0].startswith("pushback: warning: a: ") and why in said[0], said
+
+
+def test_classes_of_one_pattern_are_told_apart(tmp_path):
+    """Each has its own sums, and its own name; one that is idle beside others is no reason to doubt."""
+    program = build(tmp_path, "-O2", source="plain.cc", compiler="g++", name="plain_cc")
+    values = submit(result="u8 return", accepted="7", rejected="9")
+    file = write(tmp_path, f"[target]\npath = */plain_cc\n[step]\nsubmit = glob ingest::*::submit(*\n{values}", "glob.ini")
+    (found,), said = check_json(0, file, "--path", program)
+    assert said == [] and {site["step"] for site in found["sites"]} == {"Parse", "Batch", "Write"}
+    assert sorted(step["step"] for step in found["steps"]) == ["Batch", "Parse", "Write"]
+    with Program([program, "1", "4000000000"], output="stdout"):
+        (found,), said = check_json(0, file, "--duration", "1s")
+    seen = {step["step"]: step["seen"] for step in found["steps"]}
+    hits = {name: sum(site["hits"] for site in found["sites"] if (site["step"], site["site"]) == (name, "entry")) for name in seen}
+    assert {name: sums["submits"] for name, sums in seen.items()} == hits and min(hits.values()) > 0
 
 
 def test_what_is_not_driven_is_seen(tmp_path):

@@ -10,7 +10,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-#include "recipe_check.h"
+#include "recipe_sums.h"
 #include "recipe_todo.h"
 
 static const struct hit_cost cost = { .ns = { [PB_HIT_OWN] = 1,
@@ -91,10 +91,10 @@ static void sums(void **state)
 		{ .hits = 6 },
 	};
 	struct checked_file file = { .sites = made(), .tallies = tallies };
-	struct checked_step steps[PB_MAX_KINDS], *s = steps;
+	struct checked_step steps[RECIPE_RULES_MAX], *s = steps;
 
 	(void)state;
-	assert_int_equal(recipe_check_steps(&file, &cost, steps), 2);
+	assert_int_equal(recipe_sums(&file, &cost, steps), 2);
 	assert_string_equal(s->name, "step3");
 	assert_int_equal(s->hits, 7 + 3 + 4 + 2 + 2 + 5 + 3);
 	assert_int_equal(s->calls[PB_RULE_SUBMIT], 9);
@@ -102,12 +102,17 @@ static void sums(void **state)
 	assert_int_equal(s->calls[PB_RULE_END], 0);
 	assert_int_equal(s->returns, 9);
 	assert_int_equal(s->unread, 3);
+	assert_int_equal(s->unplaced[PB_RULE_SUBMIT], 0);
+	assert_int_equal(s->untold[PB_RULE_SUBMIT], 2);
+	assert_int_equal(s->unplaced[PB_RULE_POLL], 2);
+	assert_int_equal(s->untold[PB_RULE_POLL], 0);
 	assert_int_equal(s->outcomes[PUSHBACK_ACCEPTED], 3);
 	assert_int_equal(s->outcomes[PUSHBACK_REJECTED], 1);
 	assert_int_equal(s->outcomes[PUSHBACK_PROPAGATED], 1);
 	assert_int_equal(s->outcomes[PUSHBACK_INVALID], 2);
 	assert_int_equal(s->unknown, 1);
 	assert_int_equal(s->ready, 2);
+	assert_int_equal(s->polled, 3);
 	/* Of two the dearer one. */
 	assert_int_equal(s->cost_ns[PB_RULE_SUBMIT], 1100);
 	assert_int_equal(s->cost_ns[PB_RULE_POLL], 110);
@@ -121,44 +126,142 @@ static void sums(void **state)
 	assert_int_equal(s->cost_ns[PB_RULE_END], 100);
 
 	file.tallies = NULL;
-	assert_int_equal(recipe_check_steps(&file, NULL, steps), 2);
+	assert_int_equal(recipe_sums(&file, NULL, steps), 2);
 	assert_int_equal(steps[0].hits, 0);
 	assert_int_equal(steps[0].cost_ns[PB_RULE_SUBMIT], 0);
 	free(file.sites);
 	file.sites = NULL;
-	assert_int_equal(recipe_check_steps(&file, &cost, steps), 0);
+	assert_int_equal(recipe_sums(&file, &cost, steps), 0);
 }
 
-static void doubts(void **state)
+/* Two classes of one pattern, told apart by their names only. */
+static void classes(void **state)
 {
-	static const struct {
-		struct checked_step step;
-		const char *why;
-	} table[] = {
-		{ { .hits = 0 }, "no hit" },
-		{ { .hits = 2, .calls = { 1 }, .returns = 1, .outcomes = { 1 } }, NULL },
-		{ { .hits = 2, .calls = { 1 }, .returns = 1, .outcomes = { 0, 1 } }, NULL },
-		{ { .hits = 2, .calls = { 1 }, .returns = 1, .outcomes = { 0, 0, 1 } }, NULL },
-		{ { .hits = 2, .calls = { 1 }, .returns = 1, .outcomes = { 0, 0, 0, 1 } },
-		  "every result was one that means invalid" },
-		{ { .hits = 4, .calls = { 2 }, .returns = 2, .outcomes = { 1, 0, 0, 1 } }, NULL },
-		{ { .hits = 4, .calls = { 2 }, .returns = 2, .outcomes = { 1 }, .unread = 1 },
-		  "could not be read" },
-		{ { .hits = 4, .calls = { 2 }, .returns = 2, .outcomes = { 1 }, .unknown = 1 },
-		  "none that the function can return" },
-		/* One may be under way. */
-		{ { .hits = 1, .calls = { 1 } }, NULL },
-		{ { .hits = 2, .calls = { 2 } }, "no return of it was hit" },
-		/* Of who was not seen to submit nothing is said. */
-		{ { .hits = 9, .calls = { 0, 9 } }, NULL },
+	struct recipe_sites *s = calloc(1, sizeof(*s));
+	struct pb_tally tallies[] = {
+		{ .hits = 5, .outcomes = { 5 } },
+		{ 0 },
+		{ .hits = 2, .outcomes = { 1, 1 } },
 	};
+	struct checked_file file = { .sites = s, .tallies = tallies };
+	struct checked_step steps[RECIPE_RULES_MAX];
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++) {
-		const char *doubt = recipe_check_doubt(&table[i].step);
+	for (int i = 0; i < 3; i++) {
+		add_rule(s, PB_RULE_SUBMIT, 4);
+		add_site(s, RECIPE_ALL, INSN_EMULATED);
+	}
+	strcpy(s->rules[0].rule.name, "Parse");
+	strcpy(s->rules[1].rule.name, "Batch");
+	strcpy(s->rules[2].rule.name, "Parse");
+	assert_int_equal(recipe_sums(&file, &cost, steps), 2);
+	assert_string_equal(steps[0].name, "Parse");
+	assert_int_equal(steps[0].outcomes[PUSHBACK_ACCEPTED], 6);
+	assert_int_equal(steps[0].outcomes[PUSHBACK_REJECTED], 1);
+	assert_false(steps[0].others_hit);
+	assert_string_equal(steps[1].name, "Batch");
+	assert_int_equal(steps[1].hits, 0);
+	assert_true(steps[1].others_hit);
+	free(s);
+}
 
-		if (!doubt != !table[i].why || (doubt && !strstr(doubt, table[i].why)))
-			fail_msg("%zu: %s", i, doubt ? doubt : "none");
+static const struct {
+	struct checked_step step;
+	enum recipe_judgement is;
+	const char *why;
+} judged[] = {
+	{ { .hits = 0 }, RECIPE_DOUBTFUL, "no hit" },
+	{ { .hits = 0, .others_hit = true }, RECIPE_RIGHT, NULL },
+	{ { .hits = 2, .calls = { 1 }, .returns = 1, .outcomes = { 1 } }, RECIPE_RIGHT, NULL },
+	{ { .hits = 2, .calls = { 1 }, .returns = 1, .outcomes = { 0, 1 } }, RECIPE_RIGHT, NULL },
+	{ { .hits = 2, .calls = { 1 }, .returns = 1, .outcomes = { 0, 0, 1 } },
+	  RECIPE_RIGHT,
+	  NULL },
+	/* Some were, or all. */
+	{ { .hits = 6, .calls = { 3 }, .returns = 3, .outcomes = { 2, 0, 0, 1 } },
+	  RECIPE_DOUBTFUL,
+	  "1 of 3 results were invalid" },
+	{ { .hits = 4, .calls = { 2 }, .returns = 2, .outcomes = { 0, 0, 0, 2 } },
+	  RECIPE_WRONG,
+	  "none of 2 results was accepted or rejected, all were invalid: is result =" },
+	{ { .hits = 4,
+	    .calls = { 2 },
+	    .returns = 2,
+	    .outcomes = { 1 },
+	    .unread = 1,
+	    .untold = { 1 } },
+	  RECIPE_DOUBTFUL,
+	  "could not be read" },
+	{ { .hits = 4, .calls = { 2 }, .returns = 2, .unread = 2, .untold = { 2 } },
+	  RECIPE_WRONG,
+	  "none of 2 results could be read" },
+	{ { .hits = 4,
+	    .calls = { 2 },
+	    .returns = 2,
+	    .outcomes = { 1 },
+	    .unknown = 1,
+	    .untold = { 1 } },
+	  RECIPE_DOUBTFUL,
+	  "none that the function can return" },
+	{ { .hits = 4, .calls = { 2 }, .returns = 2, .unknown = 2, .untold = { 2 } },
+	  RECIPE_WRONG,
+	  "is result = where the recipe says" },
+	{ { .hits = 8,
+	    .calls = { 4 },
+	    .returns = 4,
+	    .outcomes = { 0, 0, 0, 3 },
+	    .unknown = 1,
+	    .untold = { 1 } },
+	  RECIPE_WRONG,
+	  "none of 4 results was accepted or rejected" },
+	{ { .hits = 4, .calls = { 2 }, .returns = 2, .unread = 2, .unplaced = { 2 } },
+	  RECIPE_WRONG,
+	  "is instance = where the recipe says" },
+	/* The other one may be under way. */
+	{ { .hits = 2, .calls = { 2 }, .unread = 1, .unplaced = { 1 } },
+	  RECIPE_DOUBTFUL,
+	  "could not be read" },
+	{ { .hits = 1, .calls = { 1 } }, RECIPE_RIGHT, NULL },
+	{ { .hits = 2, .calls = { 2 } }, RECIPE_DOUBTFUL, "no return of it was hit" },
+	/* Of who was not seen to submit nothing is said. */
+	{ { .hits = 9, .calls = { 0, 9 } }, RECIPE_RIGHT, NULL },
+	/* Submits are right, polls are not. */
+	{ { .hits = 9,
+	    .calls = { 1, 4 },
+	    .returns = 1,
+	    .outcomes = { 1 },
+	    .unread = 4,
+	    .unplaced = { 0, 4 } },
+	  RECIPE_WRONG,
+	  "of none of 4 polls instance could be read" },
+	{ { .hits = 9,
+	    .calls = { 1, 4 },
+	    .returns = 1,
+	    .outcomes = { 1 },
+	    .unread = 3,
+	    .untold = { 0, 3 } },
+	  RECIPE_WRONG,
+	  "is ready = where the recipe says" },
+	{ { .hits = 9,
+	    .calls = { 1, 4 },
+	    .returns = 1,
+	    .outcomes = { 1 },
+	    .unread = 3,
+	    .untold = { 0, 3 },
+	    .polled = 1 },
+	  RECIPE_DOUBTFUL,
+	  "could not be read" },
+};
+
+static void judgements(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(judged) / sizeof(*judged); i++) {
+		char why[320] = "";
+		enum recipe_judgement is = recipe_judge(&judged[i].step, why, sizeof(why));
+
+		if (is != judged[i].is || (judged[i].why && !strstr(why, judged[i].why)))
+			fail_msg("%zu: %d %s", i, is, why);
 	}
 }
 
@@ -204,10 +307,8 @@ static void todos(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(costs),
-		cmocka_unit_test(sums),
-		cmocka_unit_test(doubts),
-		cmocka_unit_test(todos),
+		cmocka_unit_test(costs),      cmocka_unit_test(sums),  cmocka_unit_test(classes),
+		cmocka_unit_test(judgements), cmocka_unit_test(todos),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
