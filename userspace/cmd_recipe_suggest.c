@@ -33,6 +33,22 @@ static const struct option options[] = {
 };
 /* clang-format on */
 
+/* Of what cannot be told from the file; the draft says which values are missing. */
+static void say_missing(const struct recipe_draft *draft)
+{
+	if (draft->probes)
+		msg_error("no function is called submit, but it has USDT probes: where one of them "
+			  "tells of submits, name that in the draft");
+	else if (draft->functions)
+		msg_error("no function is called submit: name those that are in the draft, by "
+			  "symbol or by offset");
+	else
+		msg_error("it has no names of functions, it is stripped: install its debug symbols "
+			  "and try the file that has them, or name functions by their offsets in "
+			  "the draft (objdump -d; submit = function OFFSET)");
+}
+
+/* 0; 1: the draft has no step; -errno. */
 static int suggest(int fd, const char *path, char *why)
 {
 	/* As maps has it. */
@@ -46,9 +62,9 @@ static int suggest(int fd, const char *path, char *why)
 	free(real);
 	if (err)
 		target_explain(path, err, &note, why, WHY_SIZE);
-	else if (!draft.steps)
-		msg_info("no function is called submit: the draft is for you to fill in");
-	return err;
+	else if (!draft.steps && !draft.ours)
+		say_missing(&draft);
+	return err ? err : !draft.steps && !draft.ours;
 }
 
 static int start(const void *settings)
@@ -65,7 +81,7 @@ static int start(const void *settings)
 	}
 	if (err == -ENOMEM)
 		return err;
-	if (err)
+	if (err < 0)
 		msg_error("%s", msg_safe(line, sizeof(line), why));
 	return err ? EXIT_FAILED : EXIT_DONE;
 }
@@ -96,6 +112,8 @@ const struct verb verb_recipe_suggest = {
 		"its poll, and the USDT probes of the file as comments. What the language's\n"
 		"calling convention tells is filled in. What only the program's author knows\n"
 		"is not guessed: it says TODO, and recipe check tells what is still missing.\n"
+		"Exit status: 0; 1 it suggests no step, as of a stripped file: the draft is then\n"
+		"a form to fill in; or the file cannot be read.\n"
 		"\n"
 		"  pushback recipe suggest /usr/bin/ingest >ingest.ini\n"
 		"  pushback recipe check ingest.ini\n",

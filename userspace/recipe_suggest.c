@@ -2,7 +2,6 @@
 #include "recipe_suggest.h"
 
 #include <errno.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -39,7 +38,6 @@ struct draft {
 	char *probes[PROBES_MAX]; /* that were listed */
 	size_t probes_count;
 	size_t probes_more;
-	bool ours; /* it has our own probes */
 	struct recipe_draft *found;
 };
 
@@ -62,6 +60,7 @@ static bool take_function(const struct elf_function *function, void *context)
 	struct draft *d = context;
 	struct function f = { .language = suggest_language(function->name) };
 
+	d->found->functions++;
 	/* Cold parts and clones. */
 	if (f.language == SUGGEST_C && strchr(function->name, '.'))
 		return true;
@@ -112,7 +111,7 @@ static void take_probe(const struct elf_stapsdt *probe, void *context)
 	if (!probe->name || !probe->arguments)
 		return;
 	if (!strcmp(probe->provider, OWN_PROVIDER)) {
-		d->ours = true;
+		d->found->ours = true;
 		return;
 	}
 	if (asprintf(&line, "%s:%s  %s", probe->provider, probe->name, probe->arguments) < 0) {
@@ -136,7 +135,7 @@ static void write_head(struct draft *d, const char *path, const struct elfnote *
 	elfnote_text_build_id(note, sizeof(build_id), build_id, sizeof(build_id));
 	fprintf(d->out, "# A draft: fill in each " RECIPE_TODO ", drop what is no step, then\n"
 			"#   pushback recipe check THIS-FILE\n");
-	if (d->ours)
+	if (d->found->ours)
 		fprintf(d->out, "# This file has pushback's own probes: they need no recipe, and "
 				"cost less.\n");
 	fprintf(d->out, "\n[target]\n");
@@ -266,11 +265,13 @@ static void write_steps(struct draft *d)
 
 static void write_none(struct draft *d)
 {
-	fprintf(d->out, "\n# No function is called submit: they are inlined, or called otherwise, "
-			"or the file is stripped.\n[step " RECIPE_TODO "]\n"
-			"submit = " RECIPE_TODO " symbol NAME, glob PATTERN, function OFFSET or "
-			"usdt PROVIDER:NAME\n"
-			"instance = " RECIPE_TODO " arg1, arg2, usdt1..., or none\n");
+	fprintf(d->out,
+		"\n# No function is called submit: %s.\n[step " RECIPE_TODO "]\n"
+		"submit = " RECIPE_TODO " symbol NAME, glob PATTERN, function OFFSET or "
+		"usdt PROVIDER:NAME\n"
+		"instance = " RECIPE_TODO " arg1, arg2, usdt1..., or none\n",
+		d->found->functions ? "they are inlined, or called otherwise"
+				    : "the file is stripped, there are no names");
 	write_values(d, "where it is, as s32 return, or usdt2");
 }
 

@@ -9,6 +9,7 @@
 #ifndef RECIPE_SUGGEST_H
 #define RECIPE_SUGGEST_H
 
+#include <stdbool.h>
 #include <stdio.h>
 
 #include "elfnote.h"
@@ -16,7 +17,9 @@
 /* What was found. */
 struct recipe_draft {
 	size_t steps;
-	size_t probes; /* of others' providers */
+	bool ours;        /* it has our own probes: it needs none */
+	size_t functions; /* that have names, steps or not */
+	size_t probes;    /* of others' providers */
 };
 
 /* 0, also where nothing was found; -errno, with elf_image_open()'s. */

@@ -24,9 +24,9 @@ def check_json(status, *options):
     return [json.loads(line) for line in done.stdout.splitlines()], done.stderr.splitlines()
 
 
-def suggest(program):
+def suggest(program, status=0):
     done = run(PUSHBACK, "recipe", "suggest", program)
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == status, done.stderr
     return done.stdout
 
 
@@ -282,20 +282,43 @@ def test_a_draft_for_arroyo(tmp_path, mangling):
 
 def test_a_draft_of_probes(tmp_path):
     program = build(tmp_path, "-O2", source="plain_usdt.c")
-    draft = suggest(program)
+    draft = suggest(program, status=1)
     assert re.search(r"^#   queue:submitted  \S+@%\S+ \S+@%\S+ \S+@%\S+$", draft, re.M), draft
     ours = suggest(BUILD / "pushback-demo")
     assert "has pushback's own probes: they need no recipe" in ours and "#   pushback:" not in ours
 
 
-def test_no_draft(tmp_path):
-    program = wrong_program(tmp_path)
-    assert run("strip", program).returncode == 0
+@pytest.mark.parametrize(
+    "spoil, why, form",
+    [
+        (["-Dgood_submit=good_take", "-Dtail_submit=tail_take", "-Dcut_submit=cut_take"], "no function is called submit", "called otherwise"),
+        (["-s"], "it has no names of functions, it is stripped: ", "the file is stripped"),
+    ],
+    ids=["named otherwise", "stripped"],
+)
+def test_a_file_that_suggests_no_step(tmp_path, spoil, why, form):
+    """A form to fill in, and a status that a script sees."""
+    program = wrong_program(tmp_path, *spoil)
     done = run(PUSHBACK, "recipe", "suggest", program)
-    assert done.returncode == 0 and "no function is called submit" in done.stderr
+    assert (done.returncode, len(done.stderr.splitlines())) == (1, 1), done
+    assert done.stderr.startswith(f"pushback: {why}") and form in done.stdout, done
+    assert f"build-id = {build_id(program)}\n" in done.stdout
     said = check(2, write(tmp_path, done.stdout, "draft.ini")).stderr
     for key in ("submit", "instance", "result", "accepted", "rejected"):
         assert f": {key} is still to be filled in: " in said
+
+
+def test_the_names_of_a_stripped_library(tmp_path):
+    """It still has those that others call it by, and a file with probes has these: no names are no end."""
+    library = build(tmp_path, "-O2", "-shared", "-fPIC", "-s", source="wrong.c", name="libwrong.so")
+    assert re.findall(r"^submit = symbol (\w+)", suggest(library), re.M) == ["good_submit", "tail_submit"]
+    program = build(tmp_path, "-O2", "-s", source="plain_usdt.c", name="probes")
+    done = run(PUSHBACK, "recipe", "suggest", program)
+    assert done.returncode == 1 and "it has USDT probes" in done.stderr and "#   queue:submitted " in done.stdout, done
+
+
+def test_no_draft(tmp_path):
+    program = wrong_program(tmp_path)
     for file, why in ((tmp_path / "none", "No such file"), (tmp_path, "not a regular file"),
                       (write(tmp_path, "text", "text"), "is not an ELF file")):
         done = run(PUSHBACK, "recipe", "suggest", file)
