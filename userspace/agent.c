@@ -306,8 +306,12 @@ static void take_paused(int number, void *context)
 	char why[ATTACH_WHY_SIZE];
 	uint64_t now = now_ns();
 
-	if (!drain(a, now, DRAIN_ALL, why))
-		drain_retire(a->drain, (uint32_t)number, now);
+	if (drain(a, now, DRAIN_ALL, why))
+		return;
+	for (size_t i = 0; i < a->sinks_count; i++)
+		if (a->sinks[i]->ops->pausing)
+			a->sinks[i]->ops->pausing(a->sinks[i], a->model, now);
+	drain_retire(a->drain, (uint32_t)number, now);
 }
 
 /* What costs too much is watched for a part of the time. */
@@ -339,6 +343,7 @@ static int new_guard(struct agent *a, char *why)
 static void count_stats(struct agent *a)
 {
 	a->stats.files_partly = guard_partly(a->guard);
+	a->stats.part = guard_part(a->guard);
 	agent_stats_count(&a->stats, a->drain, finder_watch(a->finder), a->attach,
 			  matcher_undecided(a->matcher));
 }

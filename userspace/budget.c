@@ -56,10 +56,12 @@ static void pass(struct budget *b, const struct budget_rules *rules, uint64_t pa
 		b->calm_ns = 0;
 }
 
-static enum budget_turn pause_it(struct budget *b)
+static enum budget_turn pause_it(struct budget *b, const struct budget_rules *rules)
 {
-	if (!b->partly)
+	if (!b->partly) {
 		b->watched_ns = b->passed_ns = 0;
+		b->expected = rules->share / budget_load(b);
+	}
 	b->paused = b->partly = true;
 	return BUDGET_PAUSE;
 }
@@ -76,7 +78,7 @@ enum budget_turn budget_look(struct budget *b, const struct budget_rules *rules,
 	b->at = now;
 	pass(b, rules, passed, take_hits(b, rules, hits));
 	if (!b->paused && b->left_ns < 0)
-		return pause_it(b);
+		return pause_it(b, rules);
 	if (b->paused && b->left_ns >= rules->share * WINDOW_NS / 2) {
 		b->paused = false;
 		run_anew(b);
@@ -108,5 +110,7 @@ double budget_rate(const struct budget *b)
 
 double budget_part(const struct budget *b)
 {
+	if (b->partly && !b->watched_ns)
+		return b->expected < 1 ? b->expected : 1;
 	return b->passed_ns ? (double)b->watched_ns / (double)b->passed_ns : 1;
 }

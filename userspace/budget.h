@@ -32,6 +32,7 @@ struct budget {
 	uint64_t run_ns;
 	/* Since it is watched partly: for how long it was. */
 	uint64_t watched_ns, passed_ns;
+	double expected;  /* of the time, by what it took when it was paused first */
 	uint64_t calm_ns; /* for how long it has taken less than half of its share */
 };
 

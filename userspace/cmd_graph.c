@@ -35,9 +35,10 @@ static const struct option options[] = {
 	  .least = FOR_LEAST_NS, .help = "watch for TIME (3s) first; at least 2.5s" },
 	{ .name = "dot", .kind = OPTION_FLAG, .offset = AT(dot), .help = "for Graphviz" },
 	{ .name = "json", .kind = OPTION_FLAG, .offset = AT(json),
-	  .help = "one object per line and consumer: pid, process, steps (step,\n"
-		  "instance, level, accepted, rejected) and edges (from,\n"
-		  "from_instance, to, to_instance, refused, estimated)" },
+	  .help = "one object per line and consumer: pid, watched (all, or\n"
+		  "partly: by --budget), process, steps (step, instance,\n"
+		  "level, accepted, rejected) and edges (from, from_instance,\n"
+		  "to, to_instance, refused, estimated)" },
 	AGENT_OPTIONS_REST,
 	{ .name = NULL },
 };
@@ -56,8 +57,11 @@ struct graph_sink {
 	size_t consumers, width; /* consumers: in the text */
 	struct silent_view silent;
 	struct ended *gone;
-	bool ended;  /* all that are in the text */
-	bool partly; /* ... or they are only not watched */
+	bool ended;   /* all that are in the text */
+	bool partly;  /* some of them are watched for a part of the time, by --budget, */
+	double part;  /* and for which */
+	bool away;    /* they are not just now */
+	bool pausing; /* what is printed will not be watched from now on */
 	bool done;
 	bool utf8;
 	int err;
@@ -71,18 +75,29 @@ static uint64_t now_ns(void)
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
+/* Counts are of the last part then. */
+static bool is_partly(const struct consumer_view *consumer)
+{
+	bool partly = false;
+
+	for (size_t i = 0; i < consumer->step_count; i++)
+		partly |= consumer->steps[i]->record->partly;
+	return partly;
+}
+
 static int print(const struct graph_sink *g, FILE *out, const struct consumer_view *consumer,
 		 size_t number)
 {
 	const struct settings *s = g->settings;
+	bool partly = g->pausing || is_partly(consumer);
 
 	if (s->json)
-		return graph_print_json(out, consumer);
+		return graph_print_json(out, consumer, partly);
 	if (s->dot)
-		return graph_print_dot(out, consumer, number, g->utf8);
+		return graph_print_dot(out, consumer, partly, number, g->utf8);
 	if (number)
 		putc('\n', out);
-	return graph_print_text(out, consumer, g->width, g->utf8);
+	return graph_print_text(out, consumer, partly, g->width, g->utf8);
 }
 
 static int print_all(const struct graph_sink *g, FILE *out, const struct consumer_view *consumers)
@@ -123,10 +138,27 @@ static void flush(struct sink *sink, const struct model *m, const struct agent_s
 
 	g->silent = stats->silent;
 	g->done = last || now >= g->until;
-	g->ended = g->consumers && !count;
 	g->partly = stats->files_partly;
-	if (count || (g->done && !g->consumers))
+	g->part = stats->part;
+	g->away = g->partly && count < g->consumers;
+	g->ended = g->consumers && !count && !g->partly;
+	/* Who is not watched just now stays as it was. */
+	if (!g->away && (count || (g->done && !g->consumers)))
 		keep(g, consumers, count);
+}
+
+static void pausing(struct sink *sink, const struct model *m, uint64_t now)
+{
+	struct graph_sink *g = (struct graph_sink *)sink;
+	size_t count;
+	const struct consumer_view *consumers = model_consumers(m, &count);
+
+	(void)now;
+	if (count < g->consumers)
+		return;
+	g->pausing = true;
+	keep(g, consumers, count);
+	g->pausing = false;
 }
 
 static void ended(struct sink *sink, const struct record *record)
@@ -154,9 +186,12 @@ static void stay(struct sink *sink)
 	(void)sink;
 }
 
-static const struct sink_ops ops = {
-	.name = "graph", .flush = flush, .ended = ended, .done = is_done, .free = stay
-};
+static const struct sink_ops ops = { .name = "graph",
+				     .flush = flush,
+				     .pausing = pausing,
+				     .ended = ended,
+				     .done = is_done,
+				     .free = stay };
 
 static void say(const char *line, void *context)
 {
@@ -174,9 +209,11 @@ static void say_what_there_is_not(const struct graph_sink *g, const uint64_t *be
 		msg_info("no step returned in that time: not running, idle, or inside a call all "
 			 "the time? see pushback list, pushback doctor --pid");
 	else if (g->ended)
-		msg_info("%s; this is what was seen last",
-			 g->partly ? "by --budget they are not watched just now"
-				   : "all of them have ended");
+		msg_info("all of them have ended; this is what was seen last");
+	if (g->consumers && g->partly)
+		msg_info("by --budget watched %.1f%% of the time%s: counts of what is watched "
+			 "partly are of the last such part",
+			 g->part * 100, g->away ? ", not just now" : "");
 	/* Of --pid it is said of each process anyway. */
 	if (!g->settings->agent.pids.count)
 		ended_tell(g->gone, say, NULL);

@@ -134,16 +134,18 @@ static void draw_all(struct tree *t)
 	}
 }
 
-int graph_print_text(FILE *out, const struct consumer_view *consumer, size_t width, bool utf8)
+int graph_print_text(FILE *out, const struct consumer_view *consumer, bool partly, size_t width,
+		     bool utf8)
 {
-	char name[NAME_SIZE], title[NAME_SIZE + 16];
+	char name[NAME_SIZE], title[NAME_SIZE + 48];
 	struct tree t = { .consumer = consumer, .utf8 = utf8 };
 
 	t.drawn = calloc(consumer->step_count + 1, sizeof(*t.drawn));
 	if (!t.drawn)
 		return -ENOMEM;
-	snprintf(title, sizeof(title), "%s (%" PRIu32 ")",
-		 fit(consumer->name, NAME_MOST, utf8, name), consumer->process.tgid);
+	snprintf(title, sizeof(title), "%s (%" PRIu32 ")%s",
+		 fit(consumer->name, NAME_MOST, utf8, name), consumer->process.tgid,
+		 partly ? " watched partly" : "");
 	t.most = width > NUMBERS ? width - NUMBERS : 0;
 	t.width = top_text_width(title, utf8);
 	draw_all(&t);
@@ -179,14 +181,16 @@ static void dot_text(FILE *out, const char *text)
 	}
 }
 
-int graph_print_dot(FILE *out, const struct consumer_view *consumer, size_t number, bool utf8)
+int graph_print_dot(FILE *out, const struct consumer_view *consumer, bool partly, size_t number,
+		    bool utf8)
 {
 	char name[NAME_SIZE];
 	size_t i;
 
 	fprintf(out, "\tsubgraph cluster_%zu {\n\t\tlabel=\"", number);
 	dot_text(out, fit(consumer->name, NAME_MOST, utf8, name));
-	fprintf(out, " (%" PRIu32 ")\";\n", consumer->process.tgid);
+	fprintf(out, " (%" PRIu32 ")%s\";\n", consumer->process.tgid,
+		partly ? " watched partly" : "");
 	for (i = 0; i < consumer->step_count; i++) {
 		fprintf(out, "\t\ts%zu_%zu [label=\"", number, i);
 		dot_text(out, fit(consumer->steps[i]->record->name, NAME_MOST, utf8, name));
@@ -253,10 +257,11 @@ static json_t *json_edges(const struct consumer_view *c)
 	return edges;
 }
 
-int graph_print_json(FILE *out, const struct consumer_view *consumer)
+int graph_print_json(FILE *out, const struct consumer_view *consumer, bool partly)
 {
 	return json_line(out,
-			 json_pack("{s:i, s:o, s:o, s:o}", "pid", (int)consumer->process.tgid,
-				   "process", json_text(consumer->name, strlen(consumer->name)),
-				   "steps", json_steps(consumer), "edges", json_edges(consumer)));
+			 json_pack("{s:i, s:s, s:o, s:o, s:o}", "pid", (int)consumer->process.tgid,
+				   "watched", partly ? "partly" : "all", "process",
+				   json_text(consumer->name, strlen(consumer->name)), "steps",
+				   json_steps(consumer), "edges", json_edges(consumer)));
 }

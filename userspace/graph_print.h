@@ -17,17 +17,19 @@
 /*
  * A step below the one that hands on to it. One that several hand on to is drawn below the first of
  * them; the others point to it. Names are cut so that a line takes `width` columns, where that leaves
- * room for one.
+ * room for one. `partly`: it is watched for a part of the time only, and that is said.
  */
-int graph_print_text(FILE *out, const struct consumer_view *consumer, size_t width, bool utf8);
+int graph_print_text(FILE *out, const struct consumer_view *consumer, bool partly, size_t width,
+		     bool utf8);
 /* A cluster of a digraph; between begin and end. `number` tells clusters apart. */
 int graph_dot_begin(FILE *out);
-int graph_print_dot(FILE *out, const struct consumer_view *consumer, size_t number, bool utf8);
+int graph_print_dot(FILE *out, const struct consumer_view *consumer, bool partly, size_t number,
+		    bool utf8);
 int graph_dot_end(FILE *out);
 /*
- * {"pid", "process", "steps": [{"step", "instance", "level", "accepted", "rejected"}...],
+ * {"pid", "watched": "all" or "partly", "process", "steps": [{"step", "instance", "level", "accepted", "rejected"}...],
  *  "edges": [{"from", "from_instance", "to", "to_instance", "refused", "estimated"}...]}
  */
-int graph_print_json(FILE *out, const struct consumer_view *consumer);
+int graph_print_json(FILE *out, const struct consumer_view *consumer, bool partly);
 
 #endif /* GRAPH_PRINT_H */

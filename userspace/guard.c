@@ -16,6 +16,7 @@ struct guard {
 	int count;
 	uint64_t due;
 	size_t partly;
+	double part;
 };
 
 struct guard *guard_new(struct attach *attach, const struct guard_options *options)
@@ -26,6 +27,7 @@ struct guard *guard_new(struct attach *attach, const struct guard_options *optio
 		return NULL;
 	g->attach = attach;
 	g->options = *options;
+	g->part = 1;
 	return g;
 }
 
@@ -45,6 +47,11 @@ uint64_t guard_due(const struct guard *g)
 size_t guard_partly(const struct guard *g)
 {
 	return g ? g->partly : 0;
+}
+
+double guard_part(const struct guard *g)
+{
+	return g ? g->part : 1;
 }
 
 /* Without memory those beyond are not looked at; once more next time. */
@@ -131,12 +138,15 @@ static void look_at(struct guard *g, int number, uint64_t now)
 		break;
 	}
 	g->partly += b->partly;
+	if (b->partly && budget_part(b) < g->part)
+		g->part = budget_part(b);
 }
 
 void guard_run(struct guard *g, uint64_t now)
 {
 	g->due = now + LOOK_NS;
 	g->partly = 0;
+	g->part = 1;
 	reserve(g);
 	for (int i = 0; i < g->count; i++)
 		look_at(g, i, now);

@@ -31,5 +31,7 @@ uint64_t guard_due(const struct guard *g);
 void guard_run(struct guard *g, uint64_t now);
 /* How many files are watched for a part of the time now. */
 size_t guard_partly(const struct guard *g);
+/* For which part of the time, 0 to 1; of several the least; 1: there is none. */
+double guard_part(const struct guard *g);
 
 #endif /* GUARD_H */

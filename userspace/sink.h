@@ -39,7 +39,8 @@ struct agent_stats {
 	uint64_t memory;     /* its resident bytes, */
 	uint64_t map_memory; /* and those of the maps, in the kernel; 0: not known */
 	struct silent_view silent;
-	uint64_t files_partly; /* watched for a part of the time only: --budget */
+	uint64_t files_partly; /* watched for a part of the time only: --budget; */
+	double part;           /* and for which, of several the least */
 };
 
 /* How a sink is doing, for `pushback status`. */
@@ -81,6 +82,11 @@ struct sink_ops {
 	 * of an interval.
 	 */
 	void (*early)(struct sink *sink, const struct model *m, uint64_t now);
+	/*
+	 * May be NULL. By --budget some of what the model has is not watched from now on: it goes from the
+	 * model without having ended.
+	 */
+	void (*pausing)(struct sink *sink, const struct model *m, uint64_t now);
 	/*
 	 * May be NULL. A drain is complete: counters and gauges are as of `now`, durations may still be
 	 * on their way. The model is there while the run is, and may be looked at until the call that

@@ -101,6 +101,9 @@ static void phrase(const struct top_opinion *o, char *text, size_t size)
 	case VERDICT_UNCLEAR:
 		snprintf(text, size, "there is no clear culprit");
 		break;
+	case VERDICT_PARTLY:
+		snprintf(text, size, "there is no verdict: watched partly, by --budget");
+		break;
 	case VERDICT_BEHIND:
 		snprintf(text, size, "%s is blocked by something that is not watched", name);
 		break;

@@ -138,7 +138,7 @@ static void draw_step(const struct top_picture *p, const struct top_layout *l,
 		enum top_style style = top_layout_cell(l, i, row, cell);
 
 		/* In reverse a colour would be hard to read. */
-		if (i || !selected || row->step->at_fault)
+		if (i || !selected || row->step->at_fault || row->step->partly)
 			put(y, top_layout_offset(l, i), cell,
 			    selected ? also : attributes(p, style));
 	}

@@ -91,6 +91,8 @@ static const char *kind_name(enum verdict_kind kind)
 		return "unclear";
 	case VERDICT_BEHIND:
 		return "behind";
+	case VERDICT_PARTLY:
+		return "partly";
 	}
 	return "nothing";
 }
@@ -201,7 +203,8 @@ static bool set_present(json_t *object, const struct top_step *step)
 	const struct top_side *receive = &step->side[PUSHBACK_RECEIVE];
 	bool known = step->judged;
 
-	return set_since(object, step) && set(object, "level", number(step->level)) &&
+	return set(object, "watched", rounded(step->part)) && set_since(object, step) &&
+	       set(object, "level", number(step->level)) &&
 	       set(object, "refusing", if_known(known, rounded(send->share))) &&
 	       set(object, "blocked", if_known(known, rounded(receive->share))) &&
 	       set(object, "self", if_known(known, rounded(step->self))) &&
@@ -323,7 +326,10 @@ static void flush(struct sink *sink, const struct model *m, const struct agent_s
 {
 	struct top_json *j = (struct top_json *)sink;
 	FILE *to = top_out_begin(j->out, last);
-	int err = top_rows_take(j->rows, m, now, !to);
+	int err;
+
+	top_rows_partly(j->rows, stats->files_partly, stats->part);
+	err = top_rows_take(j->rows, m, now, !to);
 
 	say_silent(j, &stats->silent);
 	if (!to)
@@ -336,6 +342,11 @@ static void flush(struct sink *sink, const struct model *m, const struct agent_s
 static void early(struct sink *sink, const struct model *m, uint64_t now)
 {
 	top_rows_take(((struct top_json *)sink)->rows, m, now, true);
+}
+
+static void pausing(struct sink *sink, const struct model *m, uint64_t now)
+{
+	top_rows_keep(((struct top_json *)sink)->rows, m, now);
 }
 
 static void poll_sink(struct sink *sink, uint64_t now)
@@ -373,6 +384,7 @@ static const struct sink_ops ops = {
 	.name = "json",
 	.flush = flush,
 	.early = early,
+	.pausing = pausing,
 	.poll = poll_sink,
 	.ended = ended,
 	.fds = fds_of,

@@ -16,8 +16,11 @@
 	"  time               of the refresh, seconds since 1970\n" \
 	"  pid, process, step, instance (text: it has 64 bits)\n" \
 	"  consumer, level    the oldest instance of its consumer; 0 is a head\n" \
-	"  state              refusing, blocked, busy, flowing, idle, ended, or null: by\n" \
+	"  state              refusing, blocked, busy, flowing, idle, partly, ended or null: by\n" \
 	"                     these shares, the first of blocked, self, busy with half\n" \
+	"  watched            1, or by --budget the share of the time that it is watched.\n" \
+	"                     Then state is partly, nobody is at fault, and counters,\n" \
+	"                     shares and durations are of the last such part only\n" \
 	"  since              for so long it has been in this state most of the time\n" \
 	"  refusing, blocked, self, busy\n" \
 	"                     shares; the first three are exact, and refusing is self and\n" \
@@ -42,7 +45,7 @@
 	"  some, full         [avg10, avg60, avg300] of its consumer\n" \
 	"  pressure_some_time, pressure_full_time\n" \
 	"  verdict            {kind, text}: nothing, stopped, flowing, busiest,\n" \
-	"                     bottleneck, unclear or behind\n" \
+	"                     bottleneck, unclear, behind or partly\n" \
 	"  at_fault           whether it blames this step\n" \
 	"  consumer_ended     of a step that has ended: no other of its process is left\n" \
 	"  lost               {reason: count}: the numbers are not complete, but for\n" \

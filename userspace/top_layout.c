@@ -83,7 +83,7 @@ static void put_at_least(uint64_t ns, bool at_least, char *out)
 static void text_mark(const struct top_layout *l, const struct top_row *row, char *out)
 {
 	(void)l;
-	strcpy(out, row->step->at_fault ? "*" : "");
+	strcpy(out, row->step->partly ? "~" : row->step->at_fault ? "*" : "");
 }
 
 static void text_pid(const struct top_layout *l, const struct top_row *row, char *out)
@@ -113,7 +113,7 @@ static void text_instances(const struct top_layout *l, const struct top_row *row
 static void text_state(const struct top_layout *l, const struct top_row *row, char *out)
 {
 	(void)l;
-	if (row->step->judged)
+	if (row->step->judged || row->step->partly)
 		strcpy(out, top_state_names[row->step->state]);
 	else
 		unknown(out);
@@ -266,9 +266,9 @@ static enum top_style style_state(const struct top_row *row)
 {
 	static const enum top_style styles[TOP_STATES] = {
 		[TOP_ENDED] = TOP_STYLE_DIM,    [TOP_UNKNOWN] = TOP_STYLE_DIM,
-		[TOP_IDLE] = TOP_STYLE_DIM,     [TOP_FLOWING] = TOP_STYLE_GOOD,
-		[TOP_BUSY] = TOP_STYLE_BUSY,    [TOP_BLOCKED] = TOP_STYLE_WARN,
-		[TOP_REFUSING] = TOP_STYLE_BAD,
+		[TOP_PARTLY] = TOP_STYLE_DIM,   [TOP_IDLE] = TOP_STYLE_DIM,
+		[TOP_FLOWING] = TOP_STYLE_GOOD, [TOP_BUSY] = TOP_STYLE_BUSY,
+		[TOP_BLOCKED] = TOP_STYLE_WARN, [TOP_REFUSING] = TOP_STYLE_BAD,
 	};
 
 	return styles[row->step->state];

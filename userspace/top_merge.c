@@ -8,6 +8,7 @@
 
 struct top_named {
 	const char *name;
+	bool partly;
 	size_t index;
 };
 
@@ -107,19 +108,24 @@ static int by_name(const void *left, const void *right)
 	const struct top_named *a = left, *b = right;
 	int names = strcmp(a->name, b->name);
 
+	if (!names)
+		names = (int)a->partly - (int)b->partly;
 	return names ? names : (a->index > b->index) - (a->index < b->index);
 }
 
-/* Into `group`, for each consumer the first one of its name. */
+/* Into `group`, for each consumer the first one of its name that is watched alike. */
 static void find_first(struct top_merge *m, const struct top_snapshot *s)
 {
 	size_t first = 0;
 
 	for (size_t i = 0; i < s->consumer_count; i++)
-		m->named[i] = (struct top_named){ .name = s->consumers[i].name, .index = i };
+		m->named[i] = (struct top_named){ .name = s->consumers[i].name,
+						  .partly = s->consumers[i].partly,
+						  .index = i };
 	qsort(m->named, s->consumer_count, sizeof(*m->named), by_name);
 	for (size_t i = 0; i < s->consumer_count; i++) {
-		if (strcmp(m->named[first].name, m->named[i].name) != 0)
+		if (m->named[first].partly != m->named[i].partly ||
+		    strcmp(m->named[first].name, m->named[i].name) != 0)
 			first = i;
 		m->group[m->named[i].index] = m->named[first].index;
 	}

@@ -87,12 +87,7 @@ static void put_head(struct top_plain *p, const struct top_snapshot *s,
 	silent_words(&stats->silent, words, sizeof(words));
 	put_words(p, words, "");
 	if (p->ended)
-		put_words(p,
-			  stats->files_partly
-				  ? "By --budget they are not watched just now; this is what was "
-				    "seen last."
-				  : "All of them have ended; this is what was seen last.",
-			  "");
+		put_words(p, "All of them have ended; this is what was seen last.", "");
 	ended_tell(p->gone, put_gone, p);
 }
 
@@ -119,8 +114,7 @@ static void put_table(struct top_plain *p, const struct agent_stats *stats)
 		top_layout_consumer(&p->layout, rows[i].consumer, p->options.width, p->line);
 		put_line(p, p->line);
 		put_words(p,
-			  p->ended && !stats->files_partly ? top_words_last(rows[i].consumer)
-							   : rows[i].consumer->verdict,
+			  p->ended ? top_words_last(rows[i].consumer) : rows[i].consumer->verdict,
 			  "  ");
 	}
 	p->began = true;
@@ -151,7 +145,8 @@ static void flush(struct sink *sink, const struct model *m, const struct agent_s
 	if (p->done || (last && !p->once_at))
 		return;
 	model_steps(m, &left);
-	p->ended = (p->once_at || stats->files_partly) && !left &&
+	top_rows_partly(p->rows, stats->files_partly, stats->part);
+	p->ended = p->once_at && !left && !stats->files_partly &&
 		   top_rows_snapshot(p->rows)->step_count;
 	if (now < p->once_at && !last) {
 		take(p, m, now, p->ended);
@@ -170,6 +165,11 @@ static void flush(struct sink *sink, const struct model *m, const struct agent_s
 static void early(struct sink *sink, const struct model *m, uint64_t now)
 {
 	top_rows_take(((struct top_plain *)sink)->rows, m, now, true);
+}
+
+static void pausing(struct sink *sink, const struct model *m, uint64_t now)
+{
+	top_rows_keep(((struct top_plain *)sink)->rows, m, now);
 }
 
 static void poll_sink(struct sink *sink, uint64_t now)
@@ -215,6 +215,7 @@ static const struct sink_ops ops = {
 	.name = "plain",
 	.flush = flush,
 	.early = early,
+	.pausing = pausing,
 	.poll = poll_sink,
 	.ended = ended,
 	.fds = fds_of,

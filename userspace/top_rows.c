@@ -12,15 +12,15 @@
 #define HASH_NONFATAL_OOM 1 /* an element that could not be added has hh.tbl == NULL */
 #include <uthash.h>
 
+#include "top_partly.h"
+
 #define HALF       0.5
 #define ASKED_MOST 256 /* processes in a refresh: each costs a look into /proc */
-/* Order by trouble: what differs by less stays where it is, or rows would jump at each refresh. */
-#define TROUBLE_STEP 0.05
 
 const char *const top_state_names[TOP_STATES] = {
-	[TOP_ENDED] = "ended",       [TOP_UNKNOWN] = "?", [TOP_IDLE] = "idle",
-	[TOP_FLOWING] = "flowing",   [TOP_BUSY] = "busy", [TOP_BLOCKED] = "blocked",
-	[TOP_REFUSING] = "refusing",
+	[TOP_ENDED] = "ended",     [TOP_UNKNOWN] = "?",         [TOP_IDLE] = "idle",
+	[TOP_FLOWING] = "flowing", [TOP_BUSY] = "busy",         [TOP_BLOCKED] = "blocked",
+	[TOP_PARTLY] = "partly",   [TOP_REFUSING] = "refusing",
 };
 
 /* Durations of a series since the view began. */
@@ -45,6 +45,8 @@ struct top_rows {
 	uint64_t number; /* of the snapshot that is shown */
 	top_process_fn process;
 	unsigned int asked;
+	bool any_partly; /* is watched for a part of the time, */
+	double part;     /* and for which */
 	bool any_ever;
 };
 
@@ -200,6 +202,8 @@ enum top_state top_step_state(const struct top_step *step)
 {
 	double blocked = step->side[PUSHBACK_RECEIVE].share, refusing = step->self;
 
+	if (step->partly)
+		return TOP_PARTLY;
 	if (!step->judged)
 		return TOP_UNKNOWN;
 	if (blocked + refusing >= HALF)
@@ -269,6 +273,8 @@ static void take_step(struct top_rows *r, struct top_step *step, const struct st
 	name_step(step, v->record);
 	step->series = v->series->id;
 	step->sharing = v->series->gauge[GAUGE_INSTANCES];
+	step->partly = v->record->partly;
+	step->part = 1;
 	step->judged = v->judged;
 	step->self = v->self_share;
 	step->marks = v->marks;
@@ -347,8 +353,59 @@ static void take_consumer(struct top_rows *r, struct top_snapshot *s, const stru
 			c->culprit = i;
 		if (!i || step->key.instance < c->instance)
 			c->instance = step->key.instance;
+		c->partly |= step->partly;
 	}
+	if (c->partly)
+		top_partly_mark(c, &s->steps[c->first], r->part, false);
 	s->consumer_count++;
+}
+
+/* As the model has them. */
+static int by_process(const void *left, const void *right)
+{
+	const struct top_consumer *a = left, *b = right;
+	int process = memcmp(&a->process, &b->process, sizeof(a->process));
+
+	return process ? process : (a->instance > b->instance) - (a->instance < b->instance);
+}
+
+/* One that is not watched just now is shown as it was seen last, while its process is there. */
+static void carry(struct top_rows *r, struct top_snapshot *s, const struct top_consumer *last)
+{
+	struct top_consumer *c = &s->consumers[s->consumer_count];
+
+	*c = *last;
+	c->sibling = 0;
+	c->first = s->step_count;
+	for (size_t i = 0; i < c->count; i++) {
+		struct top_step *step = &s->steps[s->step_count++];
+
+		*step = r->shown.steps[last->first + i];
+		step->consumer = s->consumer_count;
+		for (int d = 0; d < 2; d++) {
+			step->side[d].durations = durations_of(r, step, d);
+			/* What was open is over, or may be. */
+			top_side_measure(&step->side[d], 0, false);
+		}
+	}
+	top_partly_mark(c, &s->steps[c->first], r->part, true);
+	s->consumer_count++;
+}
+
+static void carry_away(struct top_rows *r, struct top_snapshot *s)
+{
+	const struct top_snapshot *last = &r->shown;
+	const struct top_snapshot now = *s;
+
+	for (size_t i = 0; r->any_partly && i < last->consumer_count; i++) {
+		const struct top_consumer *c = &last->consumers[i];
+
+		if (top_partly_is_away(c, last, &now, r->ended, r->ended_count) &&
+		    (!r->process || r->process(c->process.tgid)))
+			carry(r, s, c);
+	}
+	if (s->consumer_count > now.consumer_count)
+		qsort(s->consumers, s->consumer_count, sizeof(*s->consumers), by_process);
 }
 
 /* The model has the consumers of a process one after another. */
@@ -362,58 +419,6 @@ static void number_siblings(struct top_snapshot *s)
 		if (!before->sibling)
 			before->sibling = 1;
 		c->sibling = before->sibling + 1;
-	}
-}
-
-unsigned int top_kind_trouble(enum verdict_kind kind)
-{
-	switch (kind) {
-	case VERDICT_BOTTLENECK:
-	case VERDICT_UNCLEAR:
-	case VERDICT_BEHIND:
-	case VERDICT_STOPPED:
-		return 2;
-	case VERDICT_BUSIEST:
-		return 1;
-	default:
-		return 0;
-	}
-}
-
-static unsigned int trouble(const struct top_consumer *c)
-{
-	unsigned int rank = (unsigned int)(c->some[MODEL_AVG10] / TROUBLE_STEP);
-
-	return rank * 4 + top_kind_trouble(c->kind);
-}
-
-static int by_trouble(const void *left, const void *right)
-{
-	const struct top_consumer *a = left, *b = right;
-	unsigned int x = trouble(a), y = trouble(b);
-
-	if (x != y)
-		return x > y ? -1 : 1;
-	if (a->process.tgid != b->process.tgid)
-		return a->process.tgid < b->process.tgid ? -1 : 1;
-	return a->instance < b->instance ? -1 : a->instance > b->instance;
-}
-
-void top_snapshot_sort(struct top_snapshot *s, struct top_step *scratch)
-{
-	size_t at = 0;
-
-	if (!s->consumer_count)
-		return;
-	qsort(s->consumers, s->consumer_count, sizeof(*s->consumers), by_trouble);
-	memcpy(scratch, s->steps, s->step_count * sizeof(*scratch));
-	for (size_t i = 0; i < s->consumer_count; i++) {
-		struct top_consumer *c = &s->consumers[i];
-
-		memcpy(s->steps + at, scratch + c->first, c->count * sizeof(*scratch));
-		c->first = at;
-		for (; at < c->first + c->count; at++)
-			s->steps[at].consumer = i;
 	}
 }
 
@@ -514,7 +519,7 @@ static int make_snapshot(struct top_rows *r, const struct model *m, uint64_t now
 
 	for (size_t i = 0; i < count; i++)
 		steps += views[i].step_count;
-	if (reserve(r, count, steps))
+	if (reserve(r, count + r->shown.consumer_count, steps + r->shown.step_count))
 		return -ENOMEM;
 	s->now = now;
 	s->any_ever = r->any_ever |= steps > 0;
@@ -522,13 +527,33 @@ static int make_snapshot(struct top_rows *r, const struct model *m, uint64_t now
 	r->asked = 0;
 	for (size_t i = 0; i < count; i++)
 		take_consumer(r, s, &views[i], now);
+	carry_away(r, s);
 	number_siblings(s);
 	top_snapshot_sort(s, r->scratch);
+	return 0;
+}
+
+static void show(struct top_rows *r)
+{
 	order_ended(r);
 	complete_ended(r);
 	show_spare(r);
 	hand_over_ended(r);
-	return 0;
+}
+
+void top_rows_partly(struct top_rows *r, bool any, double part)
+{
+	r->any_partly = any;
+	r->part = part;
+}
+
+int top_rows_keep(struct top_rows *r, const struct model *m, uint64_t now)
+{
+	int err = make_snapshot(r, m, now);
+
+	if (!err)
+		show_spare(r);
+	return err;
 }
 
 int top_rows_take(struct top_rows *r, const struct model *m, uint64_t now, bool hold)
@@ -537,6 +562,8 @@ int top_rows_take(struct top_rows *r, const struct model *m, uint64_t now, bool 
 
 	if (!hold && make_snapshot(r, m, now))
 		err = -ENOMEM;
+	else if (!hold)
+		show(r);
 	sweep_running(r);
 	return err;
 }

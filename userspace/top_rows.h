@@ -21,6 +21,7 @@ enum top_state {
 		      * it is not known whether that is because it is inside a call */
 	TOP_IDLE,
 	TOP_FLOWING,
+	TOP_PARTLY, /* watched for a part of the time only */
 	TOP_BUSY,
 	TOP_BLOCKED,
 	TOP_REFUSING, /* and not blocked */
@@ -50,6 +51,9 @@ struct top_step {
 	/* For so long it has been in this state most of the time; 0: not most of it, or not known. */
 	uint64_t since_ns;
 	bool since_at_least;
+	/* It is watched for `part` of the time only (else 1), and all here is of the last such part. */
+	bool partly;
+	double part;
 	bool judged;   /* a second of it has been seen; before that no share or rate is known */
 	bool at_fault; /* the verdict blames it */
 	struct top_side side[2];
@@ -76,6 +80,7 @@ struct top_consumer {
 	double some[MODEL_AVGS], full[MODEL_AVGS]; /* 0 to 1 */
 	double some_share, full_share;             /* of the last second */
 	uint64_t some_ns, full_ns;
+	bool partly;  /* one of its steps is: nothing is said of whose fault it is */
 	bool pressed; /* the shares and averages are known */
 	enum verdict_kind kind;
 	char verdict[TOP_VERDICT_SIZE];
@@ -115,6 +120,11 @@ int top_rows_ended(struct top_rows *r, const struct record *record);
  * snapshot. 0, or -ENOMEM: the snapshot is the one before, or durations are missing.
  */
 int top_rows_take(struct top_rows *r, const struct model *m, uint64_t now, bool hold);
+
+/* Before that: whether anything is watched for a part of the time only, and for which. */
+void top_rows_partly(struct top_rows *r, bool any, double part);
+/* What is in the model now may not be the next time, though it goes on: it is shown as it is now. */
+int top_rows_keep(struct top_rows *r, const struct model *m, uint64_t now);
 
 /* Of no consumer before the first interval. Valid until the next call that is not const. */
 const struct top_snapshot *top_rows_snapshot(const struct top_rows *r);

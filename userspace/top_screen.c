@@ -79,13 +79,10 @@ static void flush(struct sink *sink, const struct model *m, const struct agent_s
 {
 	struct top_screen *ts = screen_of(sink);
 	bool hold = ts->keys.paused || !top_terminal_is_ready(ts->terminal);
-	size_t left;
 
 	if (last)
 		return;
-	/* By --budget they are not watched just now: what was seen last stays. */
-	model_steps(m, &left);
-	hold |= stats->files_partly && !left;
+	top_rows_partly(ts->rows, stats->files_partly, stats->part);
 	ts->now = now;
 	if (now >= ts->said_until)
 		ts->said[0] = '\0';
@@ -168,6 +165,17 @@ static void early(struct sink *sink, const struct model *m, uint64_t now)
 	top_rows_take(screen_of(sink)->rows, m, now, true);
 }
 
+static void pausing(struct sink *sink, const struct model *m, uint64_t now)
+{
+	struct top_screen *ts = screen_of(sink);
+
+	if (ts->keys.paused || !top_terminal_is_ready(ts->terminal))
+		return;
+	top_rows_keep(ts->rows, m, now);
+	/* The rows that were drawn are no more. */
+	draw(ts);
+}
+
 static void poll_sink(struct sink *sink, uint64_t now)
 {
 	struct top_screen *ts = screen_of(sink);
@@ -241,6 +249,7 @@ static const struct sink_ops ops = {
 	.name = "screen",
 	.flush = flush,
 	.early = early,
+	.pausing = pausing,
 	.poll = poll_sink,
 	.ended = ended,
 	.fds = fds_of,

@@ -399,6 +399,8 @@ void verdict_text(const struct verdict *v, uint64_t now, char *text, size_t size
 	case VERDICT_UNCLEAR:
 		unclear_text(v, text, size);
 		break;
+	case VERDICT_PARTLY:
+		break;
 	case VERDICT_BEHIND:
 		behind_text(v, now, text, size);
 		break;

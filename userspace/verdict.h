@@ -19,6 +19,7 @@ enum verdict_kind {
 	VERDICT_BUSIEST,    /* likewise; `step` is busy most of the time */
 	VERDICT_BOTTLENECK, /* `step`; `other`, if any, is busy behind it and so may be the cause */
 	VERDICT_UNCLEAR,    /* between `step` and `other` */
+	VERDICT_PARTLY,     /* of top_partly.h: watched for a part of the time, nobody is judged */
 	VERDICT_BEHIND,     /* `step` is blocked by what it hands on to, and that is not watched */
 };
 

@@ -381,4 +381,24 @@ def test_who_is_not_watched_just_now_has_not_ended(tmp_path):
         assert consumer.process.poll() is None
     assert done.returncode == 0 and "five" in done.stdout, done
     assert "ended" not in done.stdout + done.stderr, done
-    assert "By --budget they are not watched just now" in done.stdout, done
+    words = " ".join(done.stdout.split())
+    assert "by --budget watched " in words and " of the time, not just now, so no verdict" in words, done
+    assert "bottleneck" not in words and re.search(r"^~five +partly ", done.stdout, re.M), done
+
+
+def test_who_is_watched_partly_is_so_for_machines(tmp_path):
+    """From the first line to the last, whether just now it is or not: never as if all of it were known."""
+    program = build(tmp_path, "-O2", source="busy.c", name="busy")
+    with Program([program, "0", "60"], output="stdout") as consumer:
+        options = ["--pid", consumer.pid, "--recipe", SOURCES / "busy.ini", "--budget", "1%"]
+        with Program([PUSHBACK, "top", "--json", *options], output="stdout") as top:
+            lines = [json.loads(top.wait_line("{").string) for _ in range(15)]
+        done = run(PUSHBACK, "graph", "--json", "--for", "3s", *options)
+    for line in lines:
+        assert (line["state"], line["at_fault"], line["since"]) == ("partly", False, None), line
+        assert 0 < line["watched"] < 0.5 and line["verdict"]["kind"] == "partly", line
+        assert "no verdict" in line["verdict"]["text"] and line["submit_accepted"] > 0, line
+    assert {line["step"] for line in lines} == {"one", "two", "three", "four", "five"}
+    graph = json.loads(done.stdout)
+    assert graph["watched"] == "partly" and len(graph["steps"]) == 5, done
+    assert "by --budget watched " in done.stderr, done

@@ -85,6 +85,18 @@ static void test_four_cores_are_four_times_as_much(void **state)
 	assert_true(budget_part(&p.b) < 0.02);
 }
 
+/* Before it was watched again once, which part that will be is known by what it took. */
+static void test_the_part_is_known_at_once(void **state)
+{
+	struct play p = { .now = MS };
+
+	(void)state;
+	while (!p.b.partly)
+		play(&p, 100000, PB_HIT_STEPPED, 1);
+	assert_true(p.b.paused);
+	assert_true(budget_part(&p.b) > 0.04 && budget_part(&p.b) < 0.06);
+}
+
 /* Each kind has its own cost: 20,000 are 2 %, 3 %, 4 % or 20 %. */
 static void test_kinds_cost_what_they_cost(void **state)
 {
@@ -156,6 +168,7 @@ int main(void)
 		cmocka_unit_test(test_what_is_within_is_never_paused),
 		cmocka_unit_test(test_what_takes_a_core_is_watched_for_a_share),
 		cmocka_unit_test(test_four_cores_are_four_times_as_much),
+		cmocka_unit_test(test_the_part_is_known_at_once),
 		cmocka_unit_test(test_kinds_cost_what_they_cost),
 		cmocka_unit_test(test_a_burst_is_let_pass),
 		cmocka_unit_test(test_it_is_watched_whole_again_once_it_is_calm),

@@ -46,6 +46,9 @@ static void make(void)
 	}
 }
 
+/* Watched for a part of the time only. */
+static bool partly;
+
 static char *print(size_t width, bool utf8, bool dot)
 {
 	char *text = NULL;
@@ -53,8 +56,8 @@ static char *print(size_t width, bool utf8, bool dot)
 	FILE *out = open_memstream(&text, &size);
 
 	make();
-	assert_int_equal(dot ? graph_print_dot(out, &consumer, 0, utf8)
-			     : graph_print_text(out, &consumer, width, utf8),
+	assert_int_equal(dot ? graph_print_dot(out, &consumer, partly, 0, utf8)
+			     : graph_print_text(out, &consumer, partly, width, utf8),
 			 0);
 	fclose(out);
 	return text;
@@ -119,12 +122,31 @@ static void test_dot(void **state)
 	free(text);
 }
 
+static void test_partly(void **state)
+{
+	char *text;
+
+	(void)state;
+	partly = true;
+	text = print(60, true, false);
+	assert_non_null(strstr(text, "consumer (4711) watched partly "));
+	free(text);
+	text = print(0, true, true);
+	assert_non_null(strstr(text, "label=\"consumer (4711) watched partly\""));
+	free(text);
+	partly = false;
+	text = print(0, true, true);
+	assert_null(strstr(text, "partly"));
+	free(text);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_text),
 		cmocka_unit_test(test_widths),
 		cmocka_unit_test(test_dot),
+		cmocka_unit_test(test_partly),
 	};
 
 	setlocale(LC_CTYPE, "C.UTF-8");
