@@ -240,7 +240,7 @@ $(B)/bench/%.skel.h: $(B)/bench/%.bpf.o
 	$(call say,SKEL,$@)
 	$(Q)$(BPFTOOL) gen skeleton $< name $*_bpf > $@
 
-$(B)/bench/hit: $(B)/bench/hit.skel.h
+$(B)/bench/hit $(B)/bench/arm: $(B)/bench/hit.skel.h
 
 # The driver whose steps are C++ ones, and its library.
 $(B)/tests/driver_cpp: tests/progs/driver.c tests/progs/cpp/driver.cc | $(B)/need
