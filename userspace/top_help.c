@@ -19,8 +19,7 @@ static const char *const help[][2] = {
 	{ "q", "quit" },
 	{ "", "" },
 	{ "*", "the verdict blames this step" },
-	{ "~ partly",
-	  "by --budget watched for a part of the time: all in its row is of the last such part" },
+	{ "~ partly", "by --budget watched partly: its row is of the last such part" },
 	{ "STATE",
 	  "what filled half of the last second: blocked (BLK%), refusing (SELF%), busy (BUSY%: "
 	  "in its own code); else flowing or idle; ? is not known" },

@@ -150,7 +150,7 @@ def test_keys(tmp_path, consumer):
         t.wait_for("any key goes back")
         t.resize(40, 12)
         t.wait_for("j k move, others go back")
-        t.keys("NPage", "NPage", "NPage")
+        t.keys("NPage", "NPage", "NPage", "NPage")
         t.wait_for("^some full")
         t.keys("x", "/")
         t.type("SIN")
