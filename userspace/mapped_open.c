@@ -107,31 +107,37 @@ static int open_exe(pid_t pid, const struct proc_mapping *mapping)
 	return open_regular(open(link, O_PATH | O_CLOEXEC), mapping);
 }
 
+static int open_in(const char *root, const char *path, uint64_t more,
+		   const struct proc_mapping *mapping)
+{
+	struct open_how how = {
+		.flags = O_PATH | O_CLOEXEC,
+		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | more,
+	};
+	int root_fd = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC), fd;
+
+	if (root_fd < 0)
+		return -errno;
+	fd = (int)syscall(SYS_openat2, root_fd, path, &how, sizeof(how));
+	fd = open_regular(fd, mapping);
+	close(root_fd);
+	return fd;
+}
+
 /*
  * maps shows resolved paths: a symbolic link on the way was put there later, perhaps to lead us
  * out. " (deleted)" is left on: a file may be called so, and a deleted one isn't found either way.
  */
 static int open_below(const char *root, const char *path, const struct proc_mapping *mapping)
 {
-	struct open_how how = {
-		.flags = O_PATH | O_CLOEXEC,
-		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
-	};
-	int root_fd = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC), fd;
-	char *plain;
+	char *plain = strdup(path);
+	int fd;
 
-	if (root_fd < 0)
-		return -errno;
-	plain = strdup(path);
-	if (!plain) {
-		close(root_fd);
+	if (!plain)
 		return -ENOMEM;
-	}
 	proc_maps_unescape(plain);
-	fd = (int)syscall(SYS_openat2, root_fd, plain, &how, sizeof(how));
-	fd = open_regular(fd, mapping);
+	fd = open_in(root, plain, RESOLVE_NO_SYMLINKS, mapping);
 	free(plain);
-	close(root_fd);
 	return fd;
 }
 
@@ -155,6 +161,33 @@ int mapped_open_now(pid_t pid, const char *path)
 
 	snprintf(link, sizeof(link), "/proc/%d/root", (int)pid);
 	return open_below(link, path, NULL);
+}
+
+int mapped_open_through(pid_t pid, const char *path)
+{
+	char link[64] = "/";
+
+	if (pid)
+		snprintf(link, sizeof(link), "/proc/%d/root", (int)pid);
+	return open_in(link, path, 0, NULL);
+}
+
+bool mapped_is_same(int fd, int other)
+{
+	struct stat a, b;
+	uint64_t dev, inode, other_dev, other_inode;
+
+	if (fstat(fd, &a) || fstat(other, &b))
+		return false;
+	if (a.st_dev == b.st_dev && a.st_ino == b.st_ino)
+		return true;
+	/* Of most that is enough to tell. */
+	if (a.st_size != b.st_size || a.st_mtim.tv_sec != b.st_mtim.tv_sec ||
+	    a.st_mtim.tv_nsec != b.st_mtim.tv_nsec)
+		return false;
+	return mapped_identity(fd, &dev, &inode) &&
+	       mapped_identity(other, &other_dev, &other_inode) && dev == other_dev &&
+	       inode == other_inode;
 }
 
 int mapped_open(pid_t pid, const struct proc_mapping *mapping)

@@ -21,6 +21,12 @@ int mapped_open(pid_t pid, const struct proc_mapping *mapping);
 /* The regular file that is at a path of maps now, as that process sees it. */
 int mapped_open_now(pid_t pid, const char *path);
 
+/* That any path leads to, as that process sees it, or with 0 we do: through symbolic links, within its root. */
+int mapped_open_through(pid_t pid, const char *path);
+
+/* Whether two open files are the same one, also where they were opened through different overlay mounts. */
+bool mapped_is_same(int fd, int other);
+
 /*
  * What /proc/PID/maps calls an open file, which on overlayfs and btrfs is not what stat says. false:
  * it cannot be mapped.

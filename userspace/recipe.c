@@ -89,12 +89,38 @@ static struct recipe_target *target_of(struct reading *r)
 	return &r->recipes->targets[r->recipes->targets_count - 1];
 }
 
+/* Parts that the kernel resolves: with * in it nothing that it calls a file matches then. */
+static bool has_dots(const char *path)
+{
+	while ((path = strstr(path, "/."))) {
+		path += strspn(path, "/");
+		size_t size = strcspn(path, "/");
+
+		if (size <= 2 && strspn(path, ".") >= size)
+			return true;
+	}
+	return false;
+}
+
 static int set_path(struct reading *r, unsigned int which, const char *value)
 {
 	(void)which;
 	if (*value != '/' && *value != '*')
-		return fail(r, r->line, "path begins with a / or a *, as \"*/%s\"", value);
-	return keep(r, value, &target_of(r)->path);
+		return fail(
+			r, r->line,
+			"%s: a path is as processes map it, from the root on: begin it with a / "
+			"or, wherever it is, with */",
+			value);
+	if (!keep(r, value, &target_of(r)->path))
+		return 0;
+	if (value[strlen(value) - 1] == '/')
+		return fail(r, r->line, "%s is a directory: a path is of a file", value);
+	if (recipe_target_is_pattern(target_of(r)) && has_dots(value))
+		return fail(r, r->line,
+			    "%s: what maps calls a file has no . and .. in it: leave them out, or "
+			    "the * and ?",
+			    value);
+	return 1;
 }
 
 static int set_build_id(struct reading *r, unsigned int which, const char *value)
@@ -504,7 +530,12 @@ int recipes_read(struct recipes *r, const char *path, char *why, size_t why_size
 	return reading.failed ? -EINVAL : 0;
 }
 
-bool recipe_target_is(const struct recipe_target *target, const char *path)
+bool recipe_target_is_pattern(const struct recipe_target *target)
+{
+	return strpbrk(target->path, "*?[");
+}
+
+bool recipe_target_names(const struct recipe_target *target, const char *path)
 {
 	return !fnmatch(target->path, path, 0);
 }

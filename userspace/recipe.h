@@ -4,7 +4,9 @@
  *
  *	# Comments begin with # or ;
  *	[target]
- *	path = /usr/bin/ingest		; what maps calls it; * and ? as in a shell
+ *	path = /usr/bin/ingest		; the file, as its processes see it: absolute, through links and ..
+ *					; or with * and ? as in a shell what maps calls it: * is any
+ *					; characters, '/' too
  *	build-id = 3f2a...		; optional: of no other build is anything probed
  *
  *	[step parse]			; the name in metrics; without one, the class or function has it
@@ -115,8 +117,10 @@ void recipes_free(struct recipes *r);
 /* Adds those of a file. 0, or -errno with one line in `why`; -EINVAL: it is none. */
 int recipes_read(struct recipes *r, const char *path, char *why, size_t why_size);
 
-/* Whether a file that maps calls so is a target, of any build. */
-bool recipe_target_is(const struct recipe_target *target, const char *path);
+/* Whether it has * or ? in its path, so that it is for files of some name and not for one. */
+bool recipe_target_is_pattern(const struct recipe_target *target);
+/* Whether its path is this one, or matches it; see recipe_target.h. */
+bool recipe_target_names(const struct recipe_target *target, const char *path);
 /* Whether it is the build that is meant, or any is. */
 bool recipe_target_fits(const struct recipe_target *target, const struct elfnote *note);
 

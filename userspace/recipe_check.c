@@ -49,14 +49,6 @@ static void take_problem(const char *why, void *context)
 	problem(context, "%s", why);
 }
 
-static bool is_target(const struct recipes *recipes, const char *path)
-{
-	for (size_t i = 0; i < recipes->targets_count; i++)
-		if (recipe_target_is(&recipes->targets[i], path))
-			return true;
-	return false;
-}
-
 /* On overlayfs what maps says is not what stat says: one of the two is the same. */
 static struct checked_file *find_file(const struct recipe_check *check, const struct file_id *id,
 				      int fd)
@@ -109,10 +101,11 @@ static void add_pid(struct recipe_check *check, struct checked_file *file, pid_t
 
 static int take_mapped(struct mapped_file *mapped, void *context)
 {
+	struct recipe_file named = { mapped->fd, mapped->path, mapped->pid };
 	struct gathering *g = context;
 	struct checked_file *file;
 
-	if (!is_target(g->recipes, mapped->path) && !g->given)
+	if (!g->given && !recipe_target_of(g->recipes, &named))
 		return 0;
 	file = find_file(g->check, &mapped->id, mapped->fd);
 	if (!file && g->given)
@@ -120,6 +113,8 @@ static int take_mapped(struct mapped_file *mapped, void *context)
 	if (!file) {
 		file = add_file(g->check, &mapped->id, mapped->path, mapped->fd);
 		mapped->fd = -1;
+		if (file)
+			file->pid = mapped->pid;
 	}
 	if (file)
 		add_pid(g->check, file, mapped->pid);
@@ -129,23 +124,23 @@ static int take_mapped(struct mapped_file *mapped, void *context)
 static void gather_paths(struct gathering *g, const char *const *paths)
 {
 	for (; paths && *paths; paths++) {
+		struct recipe_file file = { .path = *paths };
 		struct file_id id;
 		char why[LINE_SIZE];
-		int fd;
 
 		g->given = true;
-		if (!is_target(g->recipes, *paths)) {
-			problem(g->check, "no target of the recipe is '%s': its path says which",
-				*paths);
-			continue;
-		}
-		fd = target_open(*paths, &id, why, sizeof(why));
-		if (fd < 0)
+		file.fd = target_open(*paths, &id, why, sizeof(why));
+		if (file.fd < 0) {
 			problem(g->check, "%s", why);
-		else if (find_file(g->check, &id, fd))
-			close(fd);
-		else
-			add_file(g->check, &id, *paths, fd);
+		} else if (!recipe_target_of(g->recipes, &file)) {
+			recipe_target_explain(g->recipes, *paths, why, sizeof(why));
+			problem(g->check, "%s", why);
+			close(file.fd);
+		} else if (find_file(g->check, &id, file.fd)) {
+			close(file.fd);
+		} else {
+			add_file(g->check, &id, *paths, file.fd);
+		}
 	}
 }
 
@@ -171,6 +166,11 @@ static void gather_pids(struct gathering *g, const int *pids, size_t count)
 	}
 }
 
+static struct recipe_file named(const struct checked_file *file)
+{
+	return (struct recipe_file){ file->fd, file->path, file->pid };
+}
+
 /* Nobody runs it, but it is where the recipe says. */
 static void gather_target(struct gathering *g, const struct recipe_target *target)
 {
@@ -178,12 +178,14 @@ static void gather_target(struct gathering *g, const struct recipe_target *targe
 	struct file_id id;
 	int fd;
 
-	for (size_t i = 0; i < g->check->count; i++)
-		if (recipe_target_is(target, g->check->files[i].path))
+	for (size_t i = 0; i < g->check->count; i++) {
+		struct recipe_file file = named(&g->check->files[i]);
+
+		if (recipe_target_is(target, &file))
 			return;
-	fd = target->path[strcspn(target->path, "*?[")]
-		     ? -ENOENT
-		     : target_open(target->path, &id, why, sizeof(why));
+	}
+	fd = recipe_target_is_pattern(target) ? -ENOENT
+					      : target_open(target->path, &id, why, sizeof(why));
 	if (fd >= 0)
 		add_file(g->check, &id, target->path, fd);
 	else
@@ -197,6 +199,7 @@ static void gather_target(struct gathering *g, const struct recipe_target *targe
 static void find_sites(struct recipe_check *check, struct checked_file *file,
 		       const struct recipes *recipes)
 {
+	struct recipe_file as = named(file);
 	char why[LINE_SIZE];
 	int err = elfnote_read(file->fd, &file->note);
 
@@ -205,8 +208,8 @@ static void find_sites(struct recipe_check *check, struct checked_file *file,
 		problem(check, "%s", why);
 		return;
 	}
-	err = recipe_sites_check(recipes, file->fd, file->path, &file->note, &file->sites, why,
-				 sizeof(why), take_problem, check);
+	err = recipe_sites_check(recipes, &as, &file->note, &file->sites, why, sizeof(why),
+				 take_problem, check);
 	if (err)
 		problem(check, "%s", why);
 }

@@ -17,6 +17,7 @@ struct checked_file {
 	struct file_id id;
 	char *path;
 	int fd;
+	pid_t pid; /* whose `path` it is; 0: it was given */
 	struct elfnote note;
 	pid_t *pids; /* that map it */
 	size_t pids_count;

@@ -544,23 +544,24 @@ static int open_file(struct search *s, int fd)
 	return s->out && s->ranges ? 0 : no_memory(s);
 }
 
-static int find_target(struct search *s, size_t target, int fd, const struct elfnote *note)
+static int find_target(struct search *s, size_t target, const struct recipe_file *file,
+		       const struct elfnote *note)
 {
-	if (!recipe_target_is(&s->recipes->targets[target], s->path))
+	if (!recipe_target_is(&s->recipes->targets[target], file))
 		return 0;
 	s->target = &s->recipes->targets[target];
 	if (!recipe_target_fits(s->target, note))
 		return fail(s, -EKEYREJECTED,
 			    "it has another build-id than the recipe is for: not probed");
-	return open_file(s, fd) ? s->err : find_all(s, target);
+	return open_file(s, file->fd) ? s->err : find_all(s, target);
 }
 
-int recipe_sites_check(const struct recipes *recipes, int fd, const char *path,
+int recipe_sites_check(const struct recipes *recipes, const struct recipe_file *file,
 		       const struct elfnote *note, struct recipe_sites **out, char *why,
 		       size_t why_size, recipe_problem_fn *problem, void *context)
 {
 	struct search s = { .recipes = recipes,
-			    .path = path,
+			    .path = file->path,
 			    .debug.note = note,
 			    .problem = problem,
 			    .context = context,
@@ -568,7 +569,7 @@ int recipe_sites_check(const struct recipes *recipes, int fd, const char *path,
 			    .why_size = why_size };
 
 	for (size_t i = 0; !s.err && i < recipes->targets_count; i++)
-		find_target(&s, i, fd, note);
+		find_target(&s, i, file, note);
 	/* Of all its targets together. */
 	if (s.opened && !s.err && !s.out->sites_count && !s.told)
 		fail(&s, -ENOENT, "it has none of the steps, all of which are optional");
@@ -584,11 +585,11 @@ int recipe_sites_check(const struct recipes *recipes, int fd, const char *path,
 	return s.err;
 }
 
-int recipe_sites_find(const struct recipes *recipes, int fd, const char *path,
+int recipe_sites_find(const struct recipes *recipes, const struct recipe_file *file,
 		      const struct elfnote *note, struct recipe_sites **out, char *why,
 		      size_t why_size)
 {
-	return recipe_sites_check(recipes, fd, path, note, out, why, why_size, NULL, NULL);
+	return recipe_sites_check(recipes, file, note, out, why, why_size, NULL, NULL);
 }
 
 void recipe_sites_free(struct recipe_sites *sites)

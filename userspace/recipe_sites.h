@@ -11,7 +11,7 @@
 
 #include "elfnote.h"
 #include "insn.h"
-#include "recipe.h"
+#include "recipe_target.h"
 
 #define RECIPE_SITES_MAX 1024 /* of one file */
 #define RECIPE_RULES_MAX 256
@@ -58,11 +58,11 @@ struct recipe_sites {
 };
 
 /*
- * Of all targets that are this file: `path` is what maps calls it, `note` what elfnote_read() says of it.
+ * Of all targets that are this file: `note` is what elfnote_read() says of it.
  * 0, with NULL in *out where no target is; to be freed with recipe_sites_free(). -errno with one line in
  * `why`; -EKEYREJECTED: a target is this file, of another build.
  */
-int recipe_sites_find(const struct recipes *recipes, int fd, const char *path,
+int recipe_sites_find(const struct recipes *recipes, const struct recipe_file *file,
 		      const struct elfnote *note, struct recipe_sites **out, char *why,
 		      size_t why_size);
 /*
@@ -70,7 +70,7 @@ int recipe_sites_find(const struct recipes *recipes, int fd, const char *path,
  * same: for a check. What is found is to be probed only where nothing was told.
  */
 typedef void recipe_problem_fn(const char *why, void *context);
-int recipe_sites_check(const struct recipes *recipes, int fd, const char *path,
+int recipe_sites_check(const struct recipes *recipes, const struct recipe_file *file,
 		       const struct elfnote *note, struct recipe_sites **out, char *why,
 		       size_t why_size, recipe_problem_fn *problem, void *context);
 void recipe_sites_free(struct recipe_sites *sites);

@@ -248,13 +248,14 @@ static uint64_t hash(const char *text)
 static int find_foreign(struct watch *w, struct known *known, int fd, const char *path,
 			const struct elfnote *note, struct recipe_sites **out, char *why)
 {
+	struct recipe_file file = { fd, path, w->reading ? w->reading->pid : 0 };
 	char safe[ATTACH_WHY_SIZE];
 	int err;
 
 	*out = NULL;
 	if (!w->options.recipes || (known->refused && !w->strict))
 		return 0;
-	err = recipe_sites_find(w->options.recipes, fd, path, note, out, why, ATTACH_WHY_SIZE);
+	err = recipe_sites_find(w->options.recipes, &file, note, out, why, ATTACH_WHY_SIZE);
 	if (!err || err == -ENOMEM || w->strict)
 		return err;
 	known->refused = true;

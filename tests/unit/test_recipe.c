@@ -184,7 +184,12 @@ static void wrong(void **state)
 		  "build-id is given twice" },
 		{ WHOLE "instance = arg2\n", 9, "instance is given twice" },
 		{ WHOLE "result = arg2\n", 9, "result is given twice" },
-		{ "[target]\npath = ingest\n", 2, "path begins with a / or a *, as \"*/ingest\"" },
+		{ "[target]\npath = ingest\n", 2, "ingest: a path is as processes map it, from" },
+		{ "[target]\npath = /opt/\n", 2, "/opt/ is a directory" },
+		{ "[target]\npath = */../ingest\n", 2, "has no . and .. in it" },
+		{ "[target]\npath = /opt/?/./ingest\n", 2, "has no . and .. in it" },
+		{ "[target]\npath = /a*/.b/..c\n", 1, "the target has no [step]" },
+		{ "[target]\npath = /a/./../b\n", 1, "the target has no [step]" },
 		{ TARGET "build-id = 0\n", 3, "build-id is 8 to 40" },
 		{ TARGET "build-id = 0g\n", 3, "build-id is 8 to 40" },
 		{ TARGET "build-id = 00000000000000000000000000000000000000000000\n", 3,
@@ -371,10 +376,10 @@ static void targets(void **state)
 	struct elfnote note = { .build_id_size = 2, .build_id = { 1, 2 } };
 
 	(void)state;
-	assert_true(recipe_target_is(&t, "/usr/bin/ingest"));
-	assert_true(recipe_target_is(&t, "/ingest"));
-	assert_false(recipe_target_is(&t, "/usr/bin/ingest2"));
-	assert_false(recipe_target_is(&t, "ingest"));
+	assert_true(recipe_target_names(&t, "/usr/bin/ingest"));
+	assert_true(recipe_target_names(&t, "/ingest"));
+	assert_false(recipe_target_names(&t, "/usr/bin/ingest2"));
+	assert_false(recipe_target_names(&t, "ingest"));
 	assert_true(recipe_target_fits(&t, &note));
 	note.build_id[1] = 3;
 	assert_false(recipe_target_fits(&t, &note));
