@@ -3,6 +3,7 @@
 
 import filecmp
 import os
+import re
 import shutil
 import subprocess
 
@@ -262,9 +263,22 @@ def test_a_running_program_in_place(original):
         before = original.read_bytes()
         refused(f"run or mapped by process {running.pid}", original, "-p", SITE, "--in-place")
         assert original.read_bytes() == before
-        done = inject(original, "-p", SITE, "--replace")
-        assert done.returncode == 0
-        assert f"still in use by process {running.pid}" in done.stderr
+        with Program([original, 3, "wait"], output="stdout") as too:
+            too.wait_line("refused")
+            # As it is for two processes and for one.
+            done = inject(original, "-p", SITE, "--replace")
+            assert done.returncode == 0
+            assert re.search(
+                rf": 2 processes \(({running.pid}|{too.pid}) and others\) still use the old file, until they are restarted$",
+                done.stderr,
+                re.M,
+            ), done.stderr
+        with Program([original, 3, "wait"], output="stdout") as other:
+            other.wait_line("refused")
+            done = inject(original, "--remove", "--replace")
+            assert done.returncode == 0, done.stderr
+            assert f": process {other.pid} still uses the old file, until it is restarted\n" in done.stderr
+        assert inject(original, "-p", SITE, "--replace").returncode == 0
         # Nobody runs the new one.
         assert inject(original, "--remove", "--in-place").returncode == 0
 

@@ -35,11 +35,14 @@ static void say_who_keeps_the_old_one(struct report *report, const struct source
 	if (report->options->delivery != DELIVER_REPLACE)
 		return;
 	users_find(&users, &source->stat, source->path);
-	if (users.count)
+	if (users.count == 1)
+		report_remark(report, "process %d still uses the old file, until it is restarted",
+			      (int)users.first);
+	else if (users.count)
 		report_remark(report,
-			      "the old file is still in use by process %d%s, until they are "
-			      "restarted",
-			      (int)users.first, users.count > 1 ? " and others" : "");
+			      "%zu processes (%d and others) still use the old file, until they "
+			      "are restarted",
+			      users.count, (int)users.first);
 	if (source->stat.st_nlink > 1)
 		report_remark(report, "hard links, %lu in number, keep the old file",
 			      (unsigned long)source->stat.st_nlink - 1);
