@@ -223,11 +223,31 @@ static int set_value(struct reading *r, unsigned int which, const char *value)
 		value, which == RESULT ? "; a result may be dwarf, or dwarf else VALUE" : "");
 }
 
+static const char *take_ranges(struct recipe_step *step, const char *text, uint32_t outcome,
+			       const char **at)
+{
+	const uint32_t none = UINT32_MAX;
+	uint32_t before = step->values.otherwise;
+	const char *wrong;
+
+	step->values.otherwise = none;
+	wrong = recipe_value_ranges(text, outcome, &step->values, at);
+	if (step->values.otherwise == none) {
+		step->values.otherwise = before;
+	} else if (!wrong && step->other) {
+		wrong = "has an \"other\", and so has a line before: all others have one meaning";
+		*at = text;
+	} else {
+		step->other = true;
+	}
+	return wrong;
+}
+
 /* Which values mean what is looked at once it is known whether they are signed. */
 static int set_values(struct reading *r, unsigned int which, const char *value)
 {
 	struct recipe_step *step = r->step;
-	const char *wrong = NULL, *numbers = value;
+	const char *wrong = NULL, *numbers = value, *at = value;
 	char rest[LINE_MOST + 1];
 
 	if (!step->result.place && !step->dwarf)
@@ -240,10 +260,14 @@ static int set_values(struct reading *r, unsigned int which, const char *value)
 		step->values.result.is_signed = step->result.is_signed;
 		step->values.result.width = step->result.width;
 		step->numbered |= 1u << which;
-		wrong = recipe_value_ranges(numbers, which, &step->values);
+		wrong = take_ranges(step, numbers, which, &at);
 	}
+	/* Of a list the one that it is, if there is one at all. */
+	if (wrong && !at[strspn(at, ", ")])
+		at = value;
 	if (wrong)
-		return fail(r, r->line, "%s %s", value, wrong);
+		return fail(r, r->line, "%.*s %s",
+			    (int)(at == value ? strlen(at) : strcspn(at, ",")), at, wrong);
 	if (!step->result.place && step->values.ranges_count)
 		return fail(r, r->line,
 			    "%s: numbers are of a value, as in \"result = dwarf else u64 *return\"",

@@ -88,6 +88,7 @@ struct recipe_step {
 	bool dwarf;            /* debug information goes before `result`, by these names */
 	struct recipe_names names;
 	uint32_t numbered; /* outcomes that have values, as bits */
+	bool other;        /* it is said what all other values mean */
 	bool own_refusals;
 	bool uretprobe;
 	bool optional;

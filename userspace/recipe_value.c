@@ -365,6 +365,27 @@ static bool is_possible(const struct pb_source *type, uint64_t value)
 	return value << spare >> spare == value;
 }
 
+/* It is said again, or as something else. */
+static const char *meant(const struct pb_range *range, uint32_t outcome)
+{
+	static const char *const whole[] = {
+		"is accepted already: a value has one meaning",
+		"is rejected already: a value has one meaning",
+		"is propagated already: a value has one meaning",
+		"is invalid already: a value has one meaning",
+		"is unknown already: a value has one meaning",
+	};
+	static const char *const partly[] = {
+		"has values that are accepted already: each has one meaning",
+		"has values that are rejected already: each has one meaning",
+		"has values that are propagated already: each has one meaning",
+		"has values that are invalid already: each has one meaning",
+		"has values that are unknown already: each has one meaning",
+	};
+
+	return range->low == range->high ? whole[outcome] : partly[outcome];
+}
+
 static const char *add_range(const char **at, uint32_t outcome, struct pb_rule *rule)
 {
 	struct pb_range range = { .outcome = outcome };
@@ -387,18 +408,22 @@ static const char *add_range(const char **at, uint32_t outcome, struct pb_rule *
 
 		if ((range.low ^ bias) <= (other->high ^ bias) &&
 		    (range.high ^ bias) >= (other->low ^ bias))
-			return "has a value that means something else already";
+			return meant(&range, other->outcome);
 	}
 	rule->ranges[rule->ranges_count++] = range;
 	return NULL;
 }
 
-const char *recipe_value_ranges(const char *text, uint32_t outcome, struct pb_rule *rule)
+const char *recipe_value_ranges(const char *text, uint32_t outcome, struct pb_rule *rule,
+				const char **at)
 {
-	const char *wrong;
+	const char *wrong, *item;
 
+	if (!at)
+		at = &item;
 	do {
 		skip_spaces(&text);
+		*at = text;
 		if (!strncmp(text, OTHER, strlen(OTHER)) && !is_word(text[strlen(OTHER)])) {
 			text += strlen(OTHER);
 			rule->otherwise = outcome;

@@ -62,7 +62,11 @@ int recipe_value_register(const struct recipe_value *value);
 /* Where a register stands in struct pt_regs, by any of its names ("rdi", "edi"); -1: not there. */
 int recipe_register_at(const char *name);
 
-/* "0, 3..5, -11, 0x8000000000000000..0x80000000000000ff, other": adds to `rule`. NULL, or what is wrong. */
-const char *recipe_value_ranges(const char *text, uint32_t outcome, struct pb_rule *rule);
+/*
+ * "0, 3..5, -11, 0x8000000000000000..0x80000000000000ff, other": adds to `rule`. NULL, or what is wrong, and in
+ * `at`, unless that is NULL, with which of them: where in `text` it begins.
+ */
+const char *recipe_value_ranges(const char *text, uint32_t outcome, struct pb_rule *rule,
+				const char **at);
 
 #endif /* RECIPE_VALUE_H */

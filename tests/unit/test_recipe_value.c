@@ -224,7 +224,7 @@ static void ranges(void **state)
 	struct pb_rule r = rule_of(true, 8);
 
 	(void)state;
-	assert_null(recipe_value_ranges("0, 3..5 ,-11,-30 .. -20", PUSHBACK_REJECTED, &r));
+	assert_null(recipe_value_ranges("0, 3..5 ,-11,-30 .. -20", PUSHBACK_REJECTED, &r, NULL));
 	assert_int_equal(r.ranges_count, 4);
 	assert_int_equal(r.ranges[0].low, 0);
 	assert_int_equal(r.ranges[0].high, 0);
@@ -235,7 +235,7 @@ static void ranges(void **state)
 	assert_int_equal(r.ranges[3].low, (uint64_t)-30);
 	assert_int_equal(r.ranges[3].high, (uint64_t)-20);
 	assert_int_equal(r.otherwise, PUSHBACK_INVALID);
-	assert_null(recipe_value_ranges("100, other", PUSHBACK_ACCEPTED, &r));
+	assert_null(recipe_value_ranges("100, other", PUSHBACK_ACCEPTED, &r, NULL));
 	assert_int_equal(r.ranges_count, 5);
 	assert_int_equal(r.ranges[4].outcome, PUSHBACK_ACCEPTED);
 	assert_int_equal(r.otherwise, PUSHBACK_ACCEPTED);
@@ -247,19 +247,19 @@ static void signs(void **state)
 	struct pb_rule r = rule_of(true, 8);
 
 	(void)state;
-	assert_null(recipe_value_ranges("-5..5", PUSHBACK_REJECTED, &r));
-	assert_non_null(recipe_value_ranges("-1", PUSHBACK_ACCEPTED, &r));
-	assert_non_null(recipe_value_ranges("0..100", PUSHBACK_ACCEPTED, &r));
-	assert_null(recipe_value_ranges("6..100", PUSHBACK_ACCEPTED, &r));
+	assert_null(recipe_value_ranges("-5..5", PUSHBACK_REJECTED, &r, NULL));
+	assert_non_null(recipe_value_ranges("-1", PUSHBACK_ACCEPTED, &r, NULL));
+	assert_non_null(recipe_value_ranges("0..100", PUSHBACK_ACCEPTED, &r, NULL));
+	assert_null(recipe_value_ranges("6..100", PUSHBACK_ACCEPTED, &r, NULL));
 
 	r = rule_of(false, 8);
-	assert_non_null(recipe_value_ranges("-5..5", PUSHBACK_REJECTED, &r));
-	assert_null(recipe_value_ranges("5..-5", PUSHBACK_REJECTED, &r));
-	assert_null(recipe_value_ranges("0..4", PUSHBACK_ACCEPTED, &r));
+	assert_non_null(recipe_value_ranges("-5..5", PUSHBACK_REJECTED, &r, NULL));
+	assert_null(recipe_value_ranges("5..-5", PUSHBACK_REJECTED, &r, NULL));
+	assert_null(recipe_value_ranges("0..4", PUSHBACK_ACCEPTED, &r, NULL));
 	assert_non_null(recipe_value_ranges("0x8000000000000000..0x80000000000000ff",
-					    PUSHBACK_ACCEPTED, &r));
+					    PUSHBACK_ACCEPTED, &r, NULL));
 	assert_null(recipe_value_ranges("0xfffffffffffffffc..0xffffffffffffffff", PUSHBACK_INVALID,
-					&r));
+					&r, NULL));
 }
 
 static void possible(void **state)
@@ -291,7 +291,7 @@ static void possible(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++) {
 		struct pb_rule r = rule_of(table[i].is_signed, table[i].width);
-		const char *wrong = recipe_value_ranges(table[i].text, PUSHBACK_REJECTED, &r);
+		const char *wrong = recipe_value_ranges(table[i].text, PUSHBACK_REJECTED, &r, NULL);
 
 		if (!wrong != table[i].right)
 			fail_msg("'%s' of %d bytes: %s", table[i].text, table[i].width,
@@ -310,7 +310,7 @@ static void ranges_wrong(void **state)
 	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
 		struct pb_rule r = rule_of(true, 8);
 
-		if (!recipe_value_ranges(texts[i], PUSHBACK_REJECTED, &r))
+		if (!recipe_value_ranges(texts[i], PUSHBACK_REJECTED, &r, NULL))
 			fail_msg("'%s' is taken", texts[i]);
 	}
 }
