@@ -178,7 +178,7 @@ static void say_what_is_missing(const struct inventory *inventory, const struct 
 			 "and --exclude: leave them out to see all");
 	else if (!inventory->count && !s->pids.count)
 		msg_info("no process with pushback probes%s: start a consumer that is built with "
-			 "include/pushback.h",
+			 "include/pushback.h, or see pushback recipe for one that is not",
 			 inventory->denied ? " that we may look into" : "");
 	say_what_was_passed_over(inventory);
 }

@@ -144,9 +144,8 @@ static int check(const void *settings, char *why, size_t why_size)
 	}
 	if ((s->pin || s->pin_dir) && s->agent.recipe_files.count) {
 		snprintf(why, why_size,
-			 "--pin keeps our own probes only: leave out --recipe, or run a second "
-			 "agent "
-			 "for it");
+			 "--pin keeps our own probes only, for a recipe's cost each call and no "
+			 "--budget holds while no agent runs: run a second agent for --recipe");
 		return -EINVAL;
 	}
 	return agent_settings_check(&s->agent, why, why_size);

@@ -17,6 +17,12 @@
 #include "namespaces.h"
 #include "target.h"
 
+/* usdt-inject's are for other tracers: a recipe reads what a function returns without them. */
+#define PROBES_ADVICE                                                                       \
+	"build it with include/pushback.h, or watch it by a recipe, which pushback recipe " \
+	"suggest "                                                                          \
+	"%s drafts; usdt-inject adds probes for other tracers"
+
 /* ---- Finding it ---- */
 
 static size_t notes_of(const struct elfnote *note)
@@ -244,7 +250,7 @@ static void check_probes(struct finding *f, const struct doctor_file *file)
 
 	if (!note->sites_count) {
 		finding_fail(f, "%s: none that can be attached", file->path);
-		finding_advise(f, "build it with include/pushback.h");
+		finding_advise(f, PROBES_ADVICE, file->path);
 	} else {
 		finding_ok(f, "%s: %zu sites, probes: %s, build-id %s", file->path,
 			   note->sites_count, elfnote_text_probes(note, text, sizeof(text)),
@@ -375,12 +381,14 @@ static const struct {
 static void tell_no_probes(const struct examination *e)
 {
 	struct finding f = { .check = "probes" };
+	char exe[32];
 
 	finding_fail(&f, "process %d maps no file with pushback probes", (int)e->t->pid);
-	finding_advise(&f, "build it with include/pushback.h");
+	snprintf(exe, sizeof(exe), "/proc/%d/exe", (int)e->t->pid);
+	finding_advise(&f, PROBES_ADVICE, exe);
 	if (e->t->skipped) {
 		finding_add(&f, "; %zu of its files could not be opened", e->t->skipped);
-		finding_advise(&f, "%s, or build it with include/pushback.h", denied_why());
+		finding_advise(&f, "%s, or " PROBES_ADVICE, denied_why(), exe);
 	}
 	tell(e, &f);
 }

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "execs.h"
+#include "recipe_target.h"
 #include "target.h"
 
 /* Of a core, at most, that looks take, and news. */
@@ -145,6 +146,15 @@ static int let_through(struct finder *f, char *why)
 	return err;
 }
 
+/* Why nothing of it is watched. */
+static void explain(const struct finder *f, pid_t pid, int n, char *why)
+{
+	if (n || !f->options.recipes)
+		target_explain_process(pid, n ? n : -ENODATA, why, ATTACH_WHY_SIZE);
+	else
+		recipe_target_explain_process(f->options.recipes, pid, why, ATTACH_WHY_SIZE);
+}
+
 static int attach_pids(struct finder *f, char *why)
 {
 	size_t i;
@@ -160,12 +170,10 @@ static int attach_pids(struct finder *f, char *why)
 			n = 1;
 		else
 			n = watch_process(f->watch, pid, why);
-		if (n == 0)
-			n = -ENODATA;
-		if (n == -ENODATA || n == -ESRCH)
-			target_explain_process(pid, n, why, ATTACH_WHY_SIZE);
-		if (n < 0)
-			return n;
+		if (n == -ESRCH || (n == 0 && !why[0]))
+			explain(f, pid, n, why);
+		if (n <= 0)
+			return n ? n : -ENODATA;
 	}
 	return 0;
 }

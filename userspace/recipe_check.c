@@ -133,7 +133,7 @@ static void gather_paths(struct gathering *g, const char *const *paths)
 		if (file.fd < 0) {
 			problem(g->check, "%s", why);
 		} else if (!recipe_target_of(g->recipes, &file)) {
-			recipe_target_explain(g->recipes, *paths, why, sizeof(why));
+			recipe_target_explain(g->recipes, *paths, "", why, sizeof(why));
 			problem(g->check, "%s", why);
 			close(file.fd);
 		} else if (find_file(g->check, &id, file.fd)) {

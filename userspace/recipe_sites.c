@@ -380,16 +380,9 @@ static int find_symbols(struct search *s)
 		return fail(s, err, "its symbols cannot be read");
 	if (s->found || s->step->optional)
 		return 0;
-	return fail(s, -ENOENT, "no function %s %s: is it inlined, or the file stripped?",
-		    s->where->kind == RECIPE_GLOB ? "matches" : "is", s->where->text);
-}
-
-static char *offset_name(uint64_t offset)
-{
-	char text[32];
-
-	snprintf(text, sizeof(text), "0x%llx", (unsigned long long)offset);
-	return strdup(text);
+	return fail(s, -ENOENT, "no function %s %s: %s",
+		    s->where->kind == RECIPE_GLOB ? "matches" : "is", s->where->text,
+		    recipe_where_hint(s->where));
 }
 
 static int find_offset(struct search *s)
@@ -415,13 +408,13 @@ static int find_offset(struct search *s)
 	if (s->where->kind == RECIPE_FUNCTION)
 		return add_function(s, &function,
 				    *function.name ? symbol_plain(function.name)
-						   : offset_name(s->where->offset));
+						   : symbol_of_offset(s->where->offset));
 	if (!find_code(address, &code, s))
 		return fail(s, -EINVAL, "its code cannot be read");
 	wrong = insn_site(&code, address, &site.cost);
 	if (wrong)
 		return fail(s, -EINVAL, "0x%llx: %s", (unsigned long long)s->where->offset, wrong);
-	rule = add_rule(s, offset_name(s->where->offset), NULL);
+	rule = add_rule(s, symbol_of_offset(s->where->offset), NULL);
 	site.address = address;
 	return rule < 0 ? rule : add_at(s, rule, RECIPE_ALL, &site);
 }
@@ -547,12 +540,13 @@ static int open_file(struct search *s, int fd)
 static int find_target(struct search *s, size_t target, const struct recipe_file *file,
 		       const struct elfnote *note)
 {
+	char other[RECIPE_TARGET_TEXT];
+
 	if (!recipe_target_is(&s->recipes->targets[target], file))
 		return 0;
 	s->target = &s->recipes->targets[target];
 	if (!recipe_target_fits(s->target, note))
-		return fail(s, -EKEYREJECTED,
-			    "it has another build-id than the recipe is for: not probed");
+		return fail(s, -EKEYREJECTED, "%s", recipe_target_other_build(note, other));
 	return open_file(s, file->fd) ? s->err : find_all(s, target);
 }
 

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "elfnote_text.h"
 #include "mapped_open.h"
 
 /* What the kernel calls it; a file that is deleted is called what it was. */
@@ -59,28 +60,61 @@ const struct recipe_target *recipe_target_of(const struct recipes *recipes,
 	return NULL;
 }
 
-static bool is_of_one_file(const struct recipes *recipes)
+/* Than the first one's recipe. */
+static const char *others_of(const struct recipes *recipes)
 {
 	for (size_t i = 0; i < recipes->targets_count; i++)
 		if (strcmp(recipes->targets[i].file, recipes->targets[0].file) != 0)
-			return false;
-	return true;
+			return " or another recipe";
+	return "";
 }
 
-void recipe_target_explain(const struct recipes *recipes, const char *path, char *why,
-			   size_t why_size)
+void recipe_target_explain(const struct recipes *recipes, const char *path, const char *and,
+			   char *why, size_t why_size)
 {
 	const struct recipe_target *first = &recipes->targets[0];
 
 	if (recipes->targets_count == 1)
 		snprintf(why, why_size,
-			 "'%s' is not what %s:%d is for, which is '%s': put its path there, then "
-			 "pushback recipe check %s",
-			 path, first->file, first->line, first->path, first->file);
+			 "'%s' %sis not what %s:%d is for, '%s': put its path there, then pushback "
+			 "recipe check %s",
+			 path, and, first->file, first->line, first->path, first->file);
 	else
 		snprintf(why, why_size,
-			 "'%s' is none of the %zu targets of %s%s: put its path there, then "
+			 "'%s' %sis none of the %zu targets of %s%s: put its path there, then "
 			 "pushback recipe check %s",
-			 path, recipes->targets_count, first->file,
-			 is_of_one_file(recipes) ? "" : " and the other recipes", first->file);
+			 path, and, recipes->targets_count, first->file, others_of(recipes),
+			 first->file);
+}
+
+void recipe_target_explain_process(const struct recipes *recipes, pid_t pid, char *why,
+				   size_t why_size)
+{
+	const struct recipe_target *first = &recipes->targets[0];
+
+	snprintf(
+		why, why_size,
+		"process %d maps no file with pushback probes, and none that %s%s is for ('%s'%s): "
+		"see its /proc/%d/maps, then pushback recipe check %s --pid %d",
+		(int)pid, first->file, others_of(recipes), first->path,
+		recipes->targets_count > 1 ? ", ..." : "", (int)pid, first->file, (int)pid);
+}
+
+const char *recipe_target_other_build(const struct elfnote *note, char out[RECIPE_TARGET_TEXT])
+{
+	char id[ELFNOTE_TEXT_SIZE];
+
+	snprintf(out, RECIPE_TARGET_TEXT,
+		 "it has another build-id than the recipe is for: not probed; if the recipe is "
+		 "right for this build as well, its build-id is %s",
+		 elfnote_text_build_id(note, sizeof(id), id, sizeof(id)));
+	return out;
+}
+
+const char *recipe_where_hint(const struct recipe_where *where)
+{
+	/* As nm -C has it. */
+	if (where->kind == RECIPE_SYMBOL && strpbrk(where->text, "(:<"))
+		return "a symbol is as nm has it; by its demangled name it is a glob";
+	return "is it inlined, or the file stripped?";
 }

@@ -25,8 +25,20 @@ bool recipe_target_is(const struct recipe_target *target, const struct recipe_fi
 const struct recipe_target *recipe_target_of(const struct recipes *recipes,
 					     const struct recipe_file *file);
 
-/* Why nothing of a file that was given is probed: no target is it. One line in `why`. */
-void recipe_target_explain(const struct recipes *recipes, const char *path, char *why,
-			   size_t why_size);
+/*
+ * Why nothing of a file or process that was given is probed: it is no target. One line in `why`; `and` is
+ * what else is wrong with it, "has no X and ".
+ */
+void recipe_target_explain(const struct recipes *recipes, const char *path, const char *and,
+			   char *why, size_t why_size);
+void recipe_target_explain_process(const struct recipes *recipes, pid_t pid, char *why,
+				   size_t why_size);
+
+/* What is wrong with a file of another build. Returns `out`. */
+#define RECIPE_TARGET_TEXT 256
+const char *recipe_target_other_build(const struct elfnote *note, char out[RECIPE_TARGET_TEXT]);
+
+/* What may be wrong where there is no such function. */
+const char *recipe_where_hint(const struct recipe_where *where);
 
 #endif /* RECIPE_TARGET_H */

@@ -171,3 +171,11 @@ const char *symbol_clone(const char *name)
 	}
 	return first;
 }
+
+char *symbol_of_offset(uint64_t offset)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "0x%llx", (unsigned long long)offset);
+	return strdup(text);
+}

@@ -23,4 +23,7 @@ void symbol_method(const char *demangled, char *out, size_t size);
  */
 const char *symbol_clone(const char *name);
 
+/* What a place without a name is called, "0x1264"; to be freed, NULL when out of memory. */
+char *symbol_of_offset(uint64_t offset);
+
 #endif /* SYMBOL_NAME_H */

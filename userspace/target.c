@@ -65,8 +65,9 @@ int target_explain(const char *path, int err, const struct elfnote *note, char *
 		break;
 	case 0:
 		snprintf(why, why_size,
-			 "'%s' has no pushback probes%s: build it with include/pushback.h", path,
-			 notes_text(note, notes));
+			 "'%s' has no pushback probes%s: build it with include/pushback.h, or "
+			 "else see pushback recipe suggest %s",
+			 path, notes_text(note, notes), path);
 		return -ENODATA;
 	default:
 		snprintf(why, why_size, "cannot read '%s': %s", path, strerror(-err));
@@ -84,8 +85,8 @@ int target_explain_process(pid_t pid, int err, char *why, size_t why_size)
 	case -ENODATA:
 		snprintf(why, why_size,
 			 "process %d maps no file with pushback probes: build it with "
-			 "include/pushback.h",
-			 (int)pid);
+			 "include/pushback.h, or else see pushback recipe suggest /proc/%d/exe",
+			 (int)pid, (int)pid);
 		break;
 	case -EACCES:
 	case -EPERM:

@@ -9,7 +9,9 @@
 #include <unistd.h>
 
 #include "mapped_open.h"
+#include "msg.h"
 #include "own_note.h"
+#include "recipe_target.h"
 #include "target.h"
 
 struct watch *watch_new(struct attach *attach, const struct watch_options *options)
@@ -73,6 +75,8 @@ static void begin(struct watch *w, bool only_ours, char *why)
 	w->fatal = 0;
 	w->only_ours = only_ours;
 	w->strict = false;
+	w->asked = false;
+	w->refused[0] = '\0';
 	w->why = why;
 	why[0] = '\0';
 }
@@ -115,7 +119,14 @@ int watch_path(struct watch *w, const char *path, char *why)
 		known->held->given = true;
 	if (err > 0)
 		return 0;
-	return why[0] ? err : target_explain(path, err, &note, why, ATTACH_WHY_SIZE);
+	if (why[0])
+		return err;
+	if (!err && w->options.recipes) {
+		recipe_target_explain(w->options.recipes, path, "has no pushback probes and ", why,
+				      ATTACH_WHY_SIZE);
+		return -ENODATA;
+	}
+	return target_explain(path, err, &note, why, ATTACH_WHY_SIZE);
 }
 
 void watch_path_again(struct watch *w, const char *path)
@@ -179,12 +190,25 @@ static int look_into(struct watch *w, pid_t pid, size_t *unopened)
 	return err;
 }
 
+/* Why there is nothing to watch in what was asked for; else it is a warning. */
+static void say_refused(struct watch *w, char *why)
+{
+	char safe[ATTACH_WHY_SIZE];
+
+	if (w->refused[0] && w->hits)
+		msg_warn("%s", msg_safe(safe, sizeof(safe), w->refused));
+	else if (w->refused[0])
+		memcpy(why, w->refused, sizeof(w->refused));
+}
+
 int watch_process(struct watch *w, pid_t pid, char *why)
 {
 	size_t unopened = 0;
 	int err;
 
 	begin(w, false, why);
+	/* Later on nobody waits for an answer. */
+	w->asked = w->look == 1;
 	err = look_into(w, pid, &unopened);
 	/* The same ones again at each look. */
 	if (unopened > w->unopened) {
@@ -194,6 +218,8 @@ int watch_process(struct watch *w, pid_t pid, char *why)
 	/* What comes from the process itself, or what attach had nothing to say about. */
 	if (err == -ESRCH || err == -EACCES || (err && !why[0]))
 		err = target_explain_process(pid, err, why, ATTACH_WHY_SIZE);
+	if (!err)
+		say_refused(w, why);
 	return err ? err : (int)w->hits;
 }
 

@@ -53,7 +53,10 @@ void watch_end(struct watch *w, uint64_t now);
 int watch_path(struct watch *w, const char *path, char *why);
 /* A deploy may have put another file there: attaches that one as well, says nothing if it cannot. */
 void watch_path_again(struct watch *w, const char *path);
-/* Everything that a living process maps. How many files were attached or were so already; -errno. */
+/*
+ * Everything that a living process maps. How many files were attached or were so already; -errno. 0, with a
+ * reason: a recipe is for one of them, and does not fit.
+ */
 int watch_process(struct watch *w, pid_t pid, char *why);
 /* Everything that any process maps. How many were attached just now, or -errno. */
 int watch_everything(struct watch *w, char *why);

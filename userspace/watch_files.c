@@ -241,6 +241,21 @@ static uint64_t hash(const char *text)
 	return h;
 }
 
+/* Where it may be all that there is to say, who has asked says it. */
+static void tell_refused(struct watch *w, struct known *known, const char *why)
+{
+	char safe[ATTACH_WHY_SIZE];
+
+	/* One that may still be written to is looked at again and again. */
+	if (known->said == hash(why))
+		return;
+	known->said = hash(why);
+	if (w->asked && !w->refused[0])
+		memcpy(w->refused, why, strlen(why) + 1);
+	else
+		msg_warn("%s", msg_safe(safe, sizeof(safe), why));
+}
+
 /*
  * What recipes name in it. Of one that does not fit nothing is probed, and that is said; what has our own
  * probes is watched all the same.
@@ -249,7 +264,6 @@ static int find_foreign(struct watch *w, struct known *known, int fd, const char
 			const struct elfnote *note, struct recipe_sites **out, char *why)
 {
 	struct recipe_file file = { fd, path, w->reading ? w->reading->pid : 0 };
-	char safe[ATTACH_WHY_SIZE];
 	int err;
 
 	*out = NULL;
@@ -259,10 +273,7 @@ static int find_foreign(struct watch *w, struct known *known, int fd, const char
 	if (!err || err == -ENOMEM || w->strict)
 		return err;
 	known->refused = true;
-	/* One that may still be written to is looked at again and again. */
-	if (known->said != hash(why))
-		msg_warn("%s", msg_safe(safe, sizeof(safe), why));
-	known->said = hash(why);
+	tell_refused(w, known, why);
 	why[0] = '\0';
 	return 0;
 }

@@ -88,10 +88,12 @@ struct watch {
 	/* Of the present call. */
 	bool only_ours; /* nothing is attached */
 	bool strict;    /* a recipe that does not fit is a failure */
+	bool asked;     /* ... or is where there is nothing else */
 	bool thorough;  /* ... but files that are not known are looked at, for they may be ours */
 	size_t hits;    /* files of ours that were met */
 	char *why;
-	int fatal; /* -errno that every further file would meet as well */
+	char refused[ATTACH_WHY_SIZE]; /* by a recipe, of what was asked for; "": nothing is */
+	int fatal;                     /* -errno that every further file would meet as well */
 	/* The process that is read, and what it maps. */
 	struct process *reading;
 	struct use *uses;
