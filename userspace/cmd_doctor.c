@@ -6,6 +6,7 @@
 
 #include "cmd.h"
 #include "doctor_host.h"
+#include "doctor_recipe.h"
 #include "doctor_target.h"
 #include "exit_status.h"
 #include "json_out.h"
@@ -16,6 +17,7 @@
 struct settings {
 	struct option_list files;
 	struct option_pids pids;
+	struct option_list recipes;
 	uint64_t for_ns;
 	bool json;
 	bool no_multi;
@@ -33,6 +35,9 @@ static const struct option operands = {
 static const struct option options[] = {
 	{ .name = "pid", .value = "PID", .kind = OPTION_PIDS, .offset = AT(pids),
 	  .help = "look also at this process" },
+	{ .name = "recipe", .value = "FILE", .kind = OPTION_LIST, .offset = AT(recipes),
+	  .help = "look at what this recipe is for, or whether the target is\n"
+		  "that; may be given again" },
 	{ .name = "for", .value = "TIME", .kind = OPTION_DURATION, .offset = AT(for_ns),
 	  .least = 1000000, .help = "wait so long for a hit of the target (3s)" },
 	{ .name = "json", .kind = OPTION_FLAG, .offset = AT(json),
@@ -110,32 +115,79 @@ static int open_target(const struct settings *s, struct doctor_target **target, 
 	return 1;
 }
 
-static int examine(const void *settings)
+/* EXIT_DONE, with NULL where none is given. */
+static int read_recipes(const struct settings *s, struct recipes **out, char *why)
 {
-	const struct settings *s = settings;
+	int err = 0;
+
+	*out = s->recipes.count ? recipes_new() : NULL;
+	if (s->recipes.count && !*out) {
+		snprintf(why, WHY_SIZE, "out of memory");
+		return EXIT_FAILED;
+	}
+	for (size_t i = 0; !err && i < s->recipes.count; i++)
+		err = recipes_read(*out, s->recipes.items[i], why, WHY_SIZE);
+	return err == -EINVAL ? EXIT_USAGE : err ? EXIT_FAILED : EXIT_DONE;
+}
+
+/* `target` and `recipes` may be NULL. 0; -ENOMEM. */
+static int examine_those(const struct settings *s, const struct doctor_target *target,
+			 const struct recipes *recipes, struct report *report)
+{
+	bool safe = doctor_host(s->no_multi, tell, report);
+	struct doctor_options options = { .for_ns = safe ? s->for_ns : 0,
+					  .no_multi = s->no_multi,
+					  .by_recipe = recipes != NULL };
+	struct doctor_recipe by_recipe = { .recipes = recipes,
+					   .pid = target ? target->pid : 0,
+					   .path = s->files.count ? s->files.items[0] : NULL,
+					   .for_ns = options.for_ns,
+					   .no_multi = s->no_multi };
+
+	if (target)
+		doctor_target_examine(target, &options, tell, report);
+	return recipes ? doctor_recipe_examine(&by_recipe, tell, report) : 0;
+}
+
+static int examine_target(const struct settings *s, const struct recipes *recipes)
+{
 	struct report report = { .json = s->json };
-	struct doctor_target *target;
+	struct doctor_target *target = NULL;
 	char why[WHY_SIZE], line[WHY_SIZE];
 	int err = open_target(s, &target, why);
-	bool safe;
 
-	msg_set_verbose(s->verbose);
 	/* What we may not look into is a finding; what is not there is an error. */
 	if (err < 0 && err != -EPERM) {
 		msg_error("%s", msg_safe(line, sizeof(line), why));
 		return EXIT_FAILED;
 	}
-	safe = doctor_host(s->no_multi, tell, &report);
 	if (err == -EPERM) {
 		struct finding f = { .check = "target" };
 
+		doctor_host(s->no_multi, tell, &report);
 		finding_fail_why(&f, why);
 		tell(&f, &report);
-	} else if (!err) {
-		doctor_target_examine(target, safe ? s->for_ns : 0, s->no_multi, tell, &report);
+	} else {
+		err = examine_those(s, target, recipes, &report);
 		doctor_target_free(target);
 	}
-	return sum_up(&report);
+	return err == -ENOMEM ? err : sum_up(&report);
+}
+
+static int examine(const void *settings)
+{
+	const struct settings *s = settings;
+	char why[WHY_SIZE], line[WHY_SIZE];
+	struct recipes *recipes;
+	int result = read_recipes(s, &recipes, why);
+
+	msg_set_verbose(s->verbose);
+	if (result)
+		msg_error("%s", msg_safe(line, sizeof(line), why));
+	else
+		result = examine_target(s, recipes);
+	recipes_free(recipes);
+	return result;
 }
 
 static int check(const void *settings, char *why, size_t why_size)
@@ -164,7 +216,10 @@ const struct verb verb_doctor = {
 		"\n"
 		"  pushback doctor                    this host\n"
 		"  pushback doctor --pid 4711         and this process\n"
-		"  pushback doctor /usr/bin/consumer  and this file, in whichever process\n",
+		"  pushback doctor /usr/bin/consumer  and this file, in whichever process\n"
+		"  pushback doctor --recipe a.ini     and what this recipe is for: build, "
+		"functions,\n"
+		"                                     returns, cost, hits and what they tell\n",
 	.options = options,
 	.operands = &operands,
 	.run = run,

@@ -5,16 +5,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "agent_opts.h"
 #include "cmd.h"
+#include "cmd_list_recipe.h"
 #include "denied.h"
 #include "elfnote_text.h"
 #include "exit_status.h"
 #include "inventory.h"
 #include "json_out.h"
 #include "msg.h"
+#include "namespaces.h"
 #include "table.h"
 #include "target.h"
 #include "term.h"
@@ -26,6 +29,7 @@ struct settings {
 	struct option_list files;
 	struct option_pids pids;
 	struct option_list names, cgroups, excludes;
+	struct option_list recipes;
 	bool json;
 };
 
@@ -41,6 +45,9 @@ static const struct option options[] = {
 	{ .name = "pid", .value = "PID", .kind = OPTION_PIDS, .offset = AT(pids),
 	  .help = "look at this process only; may be given again" },
 	AGENT_OPTIONS_MATCH(AT(names), AT(cgroups), AT(excludes)),
+	{ .name = "recipe", .value = "FILE", .kind = OPTION_LIST, .offset = AT(recipes),
+	  .help = "list also what this recipe is for: who runs it, its\n"
+		  "steps and their sites; may be given again" },
 	{ .name = "json", .kind = OPTION_FLAG, .offset = AT(json),
 	  .help = "one object per line" },
 	{ .name = "help", .kind = OPTION_FLAG, .offset = AT(json), .help = "this text" },
@@ -50,7 +57,8 @@ static const struct option options[] = {
 static const struct table_column process_columns[] = {
 	{ .title = "PID", .right = true }, { .title = "NAME" },
 	{ .title = "CONTAINER", .optional = true }, { .title = "WATCHED" }, { .title = "PROBES" },
-	{ .title = "SKIPPED", .optional = true }, { .title = "BUILD-ID" }, { .title = "FILE" },
+	{ .title = "SKIPPED", .optional = true }, { .title = "RECIPE", .optional = true },
+	{ .title = "BUILD-ID" }, { .title = "FILE" },
 	{ .title = NULL },
 };
 
@@ -86,7 +94,8 @@ static json_t *why_unknown(int err)
 	}
 }
 
-static json_t *row_object(const struct inventory_row *row)
+/* Of a recipe's the probes are of `foreign`, else of its notes. */
+static json_t *row_object(const struct inventory_row *row, const struct checked_file *foreign)
 {
 	bool known = row->semaphore >= 0;
 
@@ -97,54 +106,124 @@ static json_t *row_object(const struct inventory_row *row)
 			 "other_mount_namespace",
 			 row->our_mounts < 0 ? json_null() : json_boolean(!row->our_mounts),
 			 "build_id", elfnote_json_build_id(row->note), "probes",
-			 elfnote_json_probes(row->note), "skipped", elfnote_json_skipped(row->note),
-			 "watched", known ? json_boolean(row->semaphore) : json_null(),
-			 "watched_unknown", known ? json_null() : why_unknown(row->semaphore));
+			 foreign ? json_null() : elfnote_json_probes(row->note), "skipped",
+			 foreign ? json_null() : elfnote_json_skipped(row->note), "watched",
+			 known ? json_boolean(row->semaphore) : json_null(), "watched_unknown",
+			 known ? json_null() : why_unknown(row->semaphore));
 }
 
-static int write_row_objects(const struct inventory *inventory)
+/* A process that a recipe is for, as one of ours is. */
+static struct inventory_row row_of(const struct list_recipe_row *from)
+{
+	struct inventory_row row = { .pid = from->pid,
+				     .path = from->file->path,
+				     .our_mounts = namespaces_is_ours(from->pid, "mnt"),
+				     .semaphore = from->watched,
+				     .note = &from->file->note };
+	struct stat st;
+
+	row.deleted = !fstat(from->file->fd, &st) && !st.st_nlink;
+	discover_name(from->pid, row.name, sizeof(row.name));
+	if (discover_container_id(from->pid, row.container, sizeof(row.container)))
+		row.container[0] = '\0';
+	return row;
+}
+
+/* What is listed: processes with our probes, and those that recipes are for, unless that is NULL. */
+struct listed {
+	const struct inventory *inventory;
+	struct list_recipe *recipes;
+	struct table *table;
+};
+
+static int write_recipe_object(const struct list_recipe_row *from, void *context)
+{
+	const struct listed *l = context;
+	struct inventory_row row = row_of(from);
+	json_t *object = row_object(&row, from->file);
+
+	if (object && (json_object_set_new(object, "recipes",
+					   list_recipe_json_files(l->recipes, from->file)) ||
+		       json_object_set_new(object, "steps", list_recipe_json_steps(from->file)))) {
+		json_decref(object);
+		object = NULL;
+	}
+	return json_line(stdout, object);
+}
+
+static int write_row_objects(struct listed *l)
 {
 	size_t i;
 	int err = 0;
 
-	for (i = 0; !err && i < inventory->count; i++)
-		err = json_line(stdout, row_object(&inventory->rows[i]));
-	return err;
+	for (i = 0; !err && i < l->inventory->count; i++)
+		err = json_line(stdout, row_object(&l->inventory->rows[i], NULL));
+	return err || !l->recipes ? err : list_recipe_each(l->recipes, write_recipe_object, l);
 }
 
-static int add_row(struct table *table, const struct inventory_row *row)
+static int add_cells(struct table *table, const struct inventory_row *row, const char *probes,
+		     const char *skipped, const char *recipe)
 {
-	char pid[16], container[CONTAINER_DIGITS + 1], build_id[ELFNOTE_TEXT_SIZE];
-	char probes[ELFNOTE_TEXT_SIZE], skipped[ELFNOTE_TEXT_SIZE], file[WHY_SIZE];
+	char pid[16], container[CONTAINER_DIGITS + 1], build_id[ELFNOTE_TEXT_SIZE], file[WHY_SIZE];
 	const char *const cells[] = {
 		pid,       text_name(row->name),
 		container, row->semaphore < 0 ? "?" : row->semaphore ? "yes" : "no",
 		probes,    skipped,
-		build_id,  file
+		recipe,    build_id,
+		file
 	};
 
 	snprintf(pid, sizeof(pid), "%d", (int)row->pid);
 	snprintf(container, sizeof(container), "%.*s", CONTAINER_DIGITS,
 		 *row->container ? row->container : "-");
-	elfnote_text_probes(row->note, probes, sizeof(probes));
-	elfnote_text_skipped(row->note, skipped, sizeof(skipped));
 	elfnote_text_build_id(row->note, BUILD_ID_DIGITS, build_id, sizeof(build_id));
 	snprintf(file, sizeof(file), "%s%s%s", row->path, row->deleted ? " (deleted)" : "",
 		 row->our_mounts ? "" : " (in another mount namespace)");
 	return table_add(table, cells);
 }
 
-static int write_row_table(const struct inventory *inventory)
+static int add_row(struct table *table, const struct inventory_row *row)
 {
-	struct table *table = inventory->count ? table_new(process_columns, term_utf8()) : NULL;
-	int err = inventory->count && !table ? -ENOMEM : 0;
+	char probes[ELFNOTE_TEXT_SIZE], skipped[ELFNOTE_TEXT_SIZE];
+
+	elfnote_text_probes(row->note, probes, sizeof(probes));
+	elfnote_text_skipped(row->note, skipped, sizeof(skipped));
+	return add_cells(table, row, probes, skipped, "-");
+}
+
+static int add_recipe_row(const struct list_recipe_row *from, void *context)
+{
+	const struct listed *l = context;
+	struct inventory_row row = row_of(from);
+	char steps[WHY_SIZE], files[WHY_SIZE];
+
+	list_recipe_steps(from->file, steps, sizeof(steps));
+	list_recipe_files(l->recipes, from->file, files, sizeof(files));
+	return add_cells(l->table, &row, steps, "-", files);
+}
+
+static bool is_empty(const struct listed *l)
+{
+	return !l->inventory->count && !(l->recipes && list_recipe_has(l->recipes, 0));
+}
+
+static int write_row_table(struct listed *l)
+{
+	int err = 0;
 	size_t i;
 
-	for (i = 0; !err && i < inventory->count; i++)
-		err = add_row(table, &inventory->rows[i]);
-	if (table && !err)
-		err = table_write(table, "", stdout);
-	table_free(table);
+	if (is_empty(l))
+		return 0;
+	l->table = table_new(process_columns, term_utf8());
+	if (!l->table)
+		return -ENOMEM;
+	for (i = 0; !err && i < l->inventory->count; i++)
+		err = add_row(l->table, &l->inventory->rows[i]);
+	if (!err && l->recipes)
+		err = list_recipe_each(l->recipes, add_recipe_row, l);
+	if (!err)
+		err = table_write(l->table, "", stdout);
+	table_free(l->table);
 	return err;
 }
 
@@ -171,12 +250,18 @@ static void say_what_was_passed_over(const struct inventory *inventory)
 }
 
 /* An empty list is an answer, an incomplete one must not look complete. */
-static void say_what_is_missing(const struct inventory *inventory, const struct settings *s)
+static void say_what_is_missing(const struct listed *l, const struct settings *s)
 {
-	if (!inventory->count && !s->pids.count && inventory->matcher)
+	const struct inventory *inventory = l->inventory;
+	bool empty = is_empty(l) && !s->pids.count;
+
+	if (empty && inventory->matcher)
 		msg_info("no process with pushback probes is left by --match-name, --match-cgroup "
 			 "and --exclude: leave them out to see all");
-	else if (!inventory->count && !s->pids.count)
+	else if (empty && l->recipes)
+		msg_info("no process with pushback probes, and none that a recipe is for%s",
+			 inventory->denied ? ", that we may look into" : "");
+	else if (empty)
 		msg_info("no process with pushback probes%s: start a consumer that is built with "
 			 "include/pushback.h, or see pushback recipe for one that is not",
 			 inventory->denied ? " that we may look into" : "");
@@ -195,11 +280,15 @@ static bool is_first(const struct option_pids *pids, size_t index)
 }
 
 /* Of a process that has given no row. */
-static int explain_none(struct inventory *inventory, pid_t pid, char *why, size_t why_size)
+static int explain_none(const struct listed *l, pid_t pid, char *why, size_t why_size)
 {
 	bool is_there = !kill(pid, 0) || errno != ESRCH;
 
-	if (!is_there || matcher_admits(inventory->matcher, pid))
+	if (is_there && l->recipes && matcher_admits(l->inventory->matcher, pid)) {
+		recipe_target_explain_process(l->recipes->recipes, pid, why, why_size);
+		return -ENODATA;
+	}
+	if (!is_there || matcher_admits(l->inventory->matcher, pid))
 		return target_explain_process(pid, is_there ? -ENODATA : -ESRCH, why, why_size);
 	snprintf(why, why_size,
 		 "process %d is left out by --match-name, --match-cgroup or --exclude", (int)pid);
@@ -207,7 +296,8 @@ static int explain_none(struct inventory *inventory, pid_t pid, char *why, size_
 }
 
 /* What the worst of them comes to; those that can be looked into are. */
-static enum exit_status look_into(struct inventory *inventory, const struct option_pids *pids)
+static enum exit_status look_into(struct inventory *inventory, const struct listed *l,
+				  const struct option_pids *pids)
 {
 	enum exit_status status = EXIT_DONE;
 	char why[256];
@@ -220,10 +310,11 @@ static enum exit_status look_into(struct inventory *inventory, const struct opti
 		if (!is_first(pids, i))
 			continue;
 		err = inventory_add_process(inventory, pids->items[i]);
-		if (!err && inventory->count > before)
+		if (!err && (inventory->count > before ||
+			     (l->recipes && list_recipe_has(l->recipes, pids->items[i]))))
 			continue;
 		err = err ? target_explain_process(pids->items[i], err, why, sizeof(why))
-			  : explain_none(inventory, pids->items[i], why, sizeof(why));
+			  : explain_none(l, pids->items[i], why, sizeof(why));
 		complain(why);
 		if (status != EXIT_HOST)
 			status = err == -EPERM ? EXIT_HOST : EXIT_FAILED;
@@ -231,22 +322,26 @@ static enum exit_status look_into(struct inventory *inventory, const struct opti
 	return status;
 }
 
-static int list_those(struct inventory *inventory, const struct settings *s)
+static int list_those(struct inventory *inventory, struct list_recipe *recipes,
+		      const struct settings *s)
 {
+	struct listed l = { .inventory = inventory, .recipes = recipes };
 	enum exit_status status = EXIT_DONE;
 	int err = 0;
 
 	if (s->pids.count)
-		status = look_into(inventory, &s->pids);
+		status = look_into(inventory, &l, &s->pids);
 	else
 		err = inventory_add_all(inventory);
 	if (err) {
 		msg_error("cannot look through /proc: %s", strerror(-err));
 		return EXIT_FAILED;
 	}
-	err = s->json ? write_row_objects(inventory) : write_row_table(inventory);
+	err = s->json ? write_row_objects(&l) : write_row_table(&l);
 	if (!err)
-		say_what_is_missing(inventory, s);
+		say_what_is_missing(&l, s);
+	if (!err && recipes)
+		err = list_recipe_write(recipes, s->json);
 	return err ? err : (int)status;
 }
 
@@ -257,11 +352,16 @@ static int list_processes(const struct settings *s)
 					 .excludes = s->excludes.items };
 	struct matcher *matcher = matcher_new(&match);
 	struct inventory inventory = { .matcher = matcher };
-	int result;
+	struct list_recipe recipes = { .pids = &s->pids, .matcher = matcher };
+	int result = 0;
 
 	if (!matcher && errno)
 		return -ENOMEM;
-	result = list_those(&inventory, s);
+	if (s->recipes.count)
+		result = list_recipe_start(&recipes, s->recipes.items, NULL);
+	if (!result)
+		result = list_those(&inventory, s->recipes.count ? &recipes : NULL, s);
+	list_recipe_end(&recipes);
 	inventory_free(&inventory);
 	matcher_free(matcher);
 	return result;
@@ -335,19 +435,24 @@ static int write_file_text(const char *path, const struct elfnote *note)
 }
 
 /* As cmd_body. */
-static int list_file(const char *path, bool json)
+static int list_file(const char *path, bool json, bool by_recipe)
 {
 	struct elfnote note = { 0 };
 	char why[WHY_SIZE];
 	struct file_id id;
 	int fd = target_open(path, &id, why, sizeof(why)), err;
 
+	/* What a recipe is for is told of there. */
+	if (fd < 0 && by_recipe)
+		return EXIT_DONE;
 	if (fd < 0) {
 		complain(why);
 		return EXIT_FAILED;
 	}
 	err = elfnote_read(fd, &note);
 	close(fd);
+	if (by_recipe && (err || !note.sites_count))
+		return EXIT_DONE;
 	if (err || !note.sites_count) {
 		target_explain(path, err, &note, why, sizeof(why));
 		complain(why);
@@ -363,7 +468,7 @@ static int list_files(const struct settings *s)
 	size_t i;
 
 	for (i = 0; i < s->files.count; i++) {
-		int result = list_file(s->files.items[i], s->json);
+		int result = list_file(s->files.items[i], s->json, s->recipes.count > 0);
 
 		if (result < 0)
 			return result;
@@ -371,6 +476,19 @@ static int list_files(const struct settings *s)
 			status = EXIT_FAILED;
 	}
 	return status;
+}
+
+static int list_files_by_recipes(const struct settings *s)
+{
+	struct list_recipe recipes = { .recipes = NULL };
+	int result = list_recipe_start(&recipes, s->recipes.items, s->files.items), own;
+
+	if (!result) {
+		own = list_files(s);
+		result = own < 0 ? own : list_recipe_write(&recipes, s->json);
+	}
+	list_recipe_end(&recipes);
+	return result;
 }
 
 static int check(const void *settings, char *why, size_t why_size)
@@ -389,6 +507,8 @@ static int list(const void *settings)
 {
 	const struct settings *s = settings;
 
+	if (s->files.count && s->recipes.count)
+		return list_files_by_recipes(s);
 	return s->files.count ? list_files(s) : list_processes(s);
 }
 
@@ -409,13 +529,20 @@ const struct verb verb_list = {
 		"lead\n"
 		"nowhere are SKIPPED, by reason: dead (the linker left them behind), duplicate,\n"
 		"unknown (of a newer header), malformed, too_many.\n"
+		"With --recipe also who runs what it is for (PROBES are the steps; WATCHED by a\n"
+		"breakpoint at one of its sites), then each such file's sites: what the kernel\n"
+		"does with the instruction there, and between how many us a hit costs; recipe\n"
+		"check measures that. --json: an object per process, with recipes and steps if\n"
+		"it is by one, then one per file: file, build_id, recipes, pids, steps, problems\n"
+		"and sites (step, call, function, recipe, line, offset, site, kernel, hit_us).\n"
 		"A FILE in another mount namespace (a container's) is not at that path here: to\n"
 		"watch it take --pid, or --path /proc/PID/root and that path.\n"
 		"\n"
 		"  pushback list                     every process of this host\n"
 		"  pushback list --pid 4711 --json   one process, for a machine to read\n"
 		"  pushback list --match-name 'py*'  those of such a name\n"
-		"  pushback list /usr/bin/consumer   where the probes of a file are\n",
+		"  pushback list /usr/bin/consumer   where the probes of a file are\n"
+		"  pushback list --recipe a.ini      and what that recipe is for\n",
 	.operands = &operands,
 	.options = options,
 	.run = run,

@@ -14,6 +14,7 @@
 #include "msg.h"
 #include "recipe_sums.h"
 #include "recipe_todo.h"
+#include "recipe_words.h"
 #include "table.h"
 #include "term.h"
 
@@ -64,9 +65,7 @@ static const struct table_column columns[] = {
 };
 /* clang-format on */
 
-static const char *const calls[] = { "submit", "poll", "end" };
 static const char *const per_call[] = { "a submit", "a poll", "an end" };
-static const char *const places[RECIPE_HITS] = { "entry", "return", "uretprobe", "site" };
 static const char *const outcome_names[] = { "accepted", "rejected", "propagated", "invalid" };
 
 /* One line on stderr; what a file or process is called cannot drive the terminal. */
@@ -88,13 +87,6 @@ static void instruction_of(const struct checked_file *file, const struct recipe_
 	insn_text(bytes, n > 0 ? (size_t)n : 0, site->offset, out, size);
 }
 
-static const char *kernel_does(const struct recipe_site *site)
-{
-	if (site->hit == RECIPE_LEAVE_RETURN)
-		return "uretprobe";
-	return site->cost == INSN_EMULATED ? "emulated" : "stepped";
-}
-
 static json_t *site_object(const struct checked_file *file, size_t i, const struct hit_cost *cost)
 {
 	const struct recipe_site *site = &file->sites->sites[i];
@@ -104,12 +96,12 @@ static json_t *site_object(const struct checked_file *file, size_t i, const stru
 	instruction_of(file, site, text, sizeof(text));
 	return json_pack(
 		"{s:o,s:s,s:o,s:i,s:I,s:s,s:o,s:s,s:o,s:o}", "step",
-		json_text(rule->rule.name, sizeof(rule->rule.name)), "call", calls[rule->rule.kind],
-		"function", json_text(rule->function, strlen(rule->function)), "line",
-		rule->where->line, "offset", (json_int_t)site->offset, "site", places[site->hit],
-		"instruction", json_text(text, sizeof(text)), "kernel", kernel_does(site),
-		"cost_ns", cost ? json_integer((json_int_t)hit_cost_of(cost, site)) : json_null(),
-		"hits",
+		json_text(rule->rule.name, sizeof(rule->rule.name)), "call",
+		recipe_words_call(rule), "function",
+		json_text(rule->function, strlen(rule->function)), "line", rule->where->line,
+		"offset", (json_int_t)site->offset, "site", recipe_words_place(site), "instruction",
+		json_text(text, sizeof(text)), "kernel", recipe_words_kernel(site), "cost_ns",
+		cost ? json_integer((json_int_t)hit_cost_of(cost, site)) : json_null(), "hits",
 		file->tallies ? json_integer((json_int_t)file->tallies[i].hits) : json_null());
 }
 
@@ -125,11 +117,11 @@ static int add_row(struct table *table, const struct checked_file *file, size_t 
 	const struct recipe_rule *rule = &file->sites->rules[site->rule];
 	char offset[24], text[128], price[32] = "-", hits[32] = "-";
 	const char *const cells[] = { rule->rule.name,
-				      calls[rule->rule.kind],
+				      recipe_words_call(rule),
 				      offset,
-				      places[site->hit],
+				      recipe_words_place(site),
 				      text,
-				      kernel_does(site),
+				      recipe_words_kernel(site),
 				      price,
 				      hits,
 				      rule->function };
@@ -334,6 +326,14 @@ static void say_offsets(const struct recipes *recipes)
 	}
 }
 
+static void say_absent(const char *target)
+{
+	char why[WHY_SIZE];
+
+	snprintf(why, sizeof(why), "%s: start it, or give it with --path", target);
+	complain(why);
+}
+
 static int say(const struct recipe_check *check, const struct hit_cost *cost,
 	       const struct settings *s, bool *wrong)
 {
@@ -343,6 +343,8 @@ static int say(const struct recipe_check *check, const struct hit_cost *cost,
 		err = s->json ? write_object(&check->files[i], cost)
 			      : write_text(&check->files[i], cost, s->duration_ns);
 	fflush(stdout);
+	for (size_t i = 0; i < check->absent.count; i++)
+		say_absent(check->absent.items[i]);
 	for (size_t i = 0; i < check->problems.count; i++)
 		complain(check->problems.items[i]);
 	for (size_t i = 0; i < check->count; i++)
@@ -380,7 +382,7 @@ static int check_those(struct recipe_check *check, const struct recipes *recipes
 	err = say(check, cost.ns[PB_HIT_EMULATED] ? &cost : NULL, s, &wrong);
 	if (err)
 		return err;
-	return check->problems.count || wrong ? EXIT_FAILED : (int)status;
+	return check->problems.count || check->absent.count || wrong ? EXIT_FAILED : (int)status;
 }
 
 static void say_todo(const char *file, int line, const char *key, const char *text, void *context)

@@ -291,10 +291,9 @@ static void judge_other(struct finding *f, const struct doctor_file *file, int f
 			  "disk");
 }
 
-static void check_mapping(struct finding *f, const struct doctor_target *t,
-			  const struct doctor_file *file)
+void doctor_target_check_mapping(struct finding *f, pid_t pid, const struct doctor_file *file)
 {
-	int fd = mapped_open_now(t->pid, file->path);
+	int fd = mapped_open_now(pid, file->path);
 	uint64_t dev, inode;
 
 	if (fd == -EACCES || fd == -EPERM) {
@@ -358,7 +357,7 @@ static void examine_file(struct examination *e, const struct doctor_file *file)
 	tell(e, &f);
 	if (e->t->pid) {
 		f = (struct finding){ .check = "mapping" };
-		check_mapping(&f, e->t, file);
+		doctor_target_check_mapping(&f, e->t->pid, file);
 		tell(e, &f);
 	}
 	if (!file->note.sites_count)
@@ -393,7 +392,7 @@ static void tell_no_probes(const struct examination *e)
 	tell(e, &f);
 }
 
-void doctor_target_examine(const struct doctor_target *t, uint64_t for_ns, bool no_multi,
+void doctor_target_examine(const struct doctor_target *t, const struct doctor_options *options,
 			   finding_fn fn, void *context)
 {
 	struct examination e = { .t = t, .tell = fn, .context = context };
@@ -409,13 +408,14 @@ void doctor_target_examine(const struct doctor_target *t, uint64_t for_ns, bool 
 		tell(&e, &f);
 	}
 	for (i = 0; i < t->files_count; i++)
-		examine_file(&e, &t->files[i]);
-	if (!t->files_count)
+		if (!options->by_recipe || notes_of(&t->files[i].note))
+			examine_file(&e, &t->files[i]);
+	if (!t->files_count && !options->by_recipe)
 		tell_no_probes(&e);
 	if (!e.sites)
 		return;
-	if (for_ns) {
-		doctor_hits_check(&hits, t, for_ns, no_multi);
+	if (options->for_ns) {
+		doctor_hits_check(&hits, t, options->for_ns, options->no_multi);
 	} else {
 		finding_warn(&hits, "not attached: that could stop this host");
 		finding_advise(&hits, "see panic_on_warn");

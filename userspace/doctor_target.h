@@ -41,8 +41,18 @@ int doctor_target_process(struct doctor_target **out, pid_t pid, char *why, size
 int doctor_target_file(struct doctor_target **out, const char *path, char *why, size_t why_size);
 void doctor_target_free(struct doctor_target *t);
 
-/* All checks in order. Attaches for `for_ns` at most, less once there are hits; 0: does not attach. */
-void doctor_target_examine(const struct doctor_target *t, uint64_t for_ns, bool no_multi,
+/* Whether a file that this process maps is still the one on disk. */
+void doctor_target_check_mapping(struct finding *f, pid_t pid, const struct doctor_file *file);
+
+struct doctor_options {
+	uint64_t
+		for_ns; /* attach for so long at most, less once there are hits; 0: do not attach */
+	bool no_multi;
+	bool by_recipe; /* that it has no probes of ours is all right */
+};
+
+/* All checks in order. */
+void doctor_target_examine(const struct doctor_target *t, const struct doctor_options *options,
 			   finding_fn tell, void *context);
 
 #endif /* DOCTOR_TARGET_H */

@@ -23,18 +23,10 @@ struct gathering {
 	bool given; /* files were: of others nothing is wanted */
 };
 
-__attribute__((format(printf, 2, 3))) static void problem(struct recipe_check *check,
-							  const char *format, ...)
+static void add_line(struct recipe_check *check, struct checked_lines *lines, char *line)
 {
-	struct checked_lines *lines = &check->problems;
 	char **items = realloc(lines->items, (lines->count + 1) * sizeof(*items));
-	char *line = NULL;
-	va_list args;
 
-	va_start(args, format);
-	if (vasprintf(&line, format, args) < 0)
-		line = NULL;
-	va_end(args);
 	if (items)
 		lines->items = items;
 	if (items && line)
@@ -42,6 +34,19 @@ __attribute__((format(printf, 2, 3))) static void problem(struct recipe_check *c
 	else
 		free(line);
 	check->no_memory |= !items || !line;
+}
+
+__attribute__((format(printf, 2, 3))) static void problem(struct recipe_check *check,
+							  const char *format, ...)
+{
+	char *line = NULL;
+	va_list args;
+
+	va_start(args, format);
+	if (vasprintf(&line, format, args) < 0)
+		line = NULL;
+	va_end(args);
+	add_line(check, &check->problems, line);
 }
 
 static void take_problem(const char *why, void *context)
@@ -171,6 +176,16 @@ static struct recipe_file named(const struct checked_file *file)
 	return (struct recipe_file){ file->fd, file->path, file->pid };
 }
 
+static void add_absent(struct recipe_check *check, const struct recipe_target *target)
+{
+	char *line;
+
+	if (asprintf(&line, "%s:%d: no process maps a file '%s'", target->file, target->line,
+		     target->path) < 0)
+		line = NULL;
+	add_line(check, &check->absent, line);
+}
+
 /* Nobody runs it, but it is where the recipe says. */
 static void gather_target(struct gathering *g, const struct recipe_target *target)
 {
@@ -189,9 +204,7 @@ static void gather_target(struct gathering *g, const struct recipe_target *targe
 	if (fd >= 0)
 		add_file(g->check, &id, target->path, fd);
 	else
-		problem(g->check,
-			"%s:%d: no process maps a file '%s': start it, or give it with --path",
-			target->file, target->line, target->path);
+		add_absent(g->check, target);
 }
 
 /* ---- Their sites ---- */
@@ -203,15 +216,15 @@ static void find_sites(struct recipe_check *check, struct checked_file *file,
 	char why[LINE_SIZE];
 	int err = elfnote_read(file->fd, &file->note);
 
-	if (err) {
+	file->problems = check->problems.count;
+	if (err)
 		target_explain(file->path, err, &file->note, why, sizeof(why));
-		problem(check, "%s", why);
-		return;
-	}
-	err = recipe_sites_check(recipes, &as, &file->note, &file->sites, why, sizeof(why),
-				 take_problem, check);
+	else
+		err = recipe_sites_check(recipes, &as, &file->note, &file->sites, why, sizeof(why),
+					 take_problem, check);
 	if (err)
 		problem(check, "%s", why);
+	file->problems_count = check->problems.count - file->problems;
 }
 
 int recipe_check_gather(struct recipe_check *check, const struct recipes *recipes, const int *pids,
@@ -283,7 +296,8 @@ int recipe_check_watch(struct recipe_check *check, const int *pids, size_t pids_
 {
 	struct attach_options options = { .filter_processes = pids_count > 0,
 					  .recipes = true,
-					  .tally = true };
+					  .tally = true,
+					  .no_multi = check->no_multi };
 	struct attach *a = NULL;
 	bool any = false;
 	int err;
@@ -316,4 +330,7 @@ void recipe_check_free(struct recipe_check *check)
 	for (size_t i = 0; i < check->problems.count; i++)
 		free(check->problems.items[i]);
 	free(check->problems.items);
+	for (size_t i = 0; i < check->absent.count; i++)
+		free(check->absent.items[i]);
+	free(check->absent.items);
 }

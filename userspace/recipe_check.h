@@ -21,8 +21,9 @@ struct checked_file {
 	struct elfnote note;
 	pid_t *pids; /* that map it */
 	size_t pids_count;
-	struct recipe_sites *sites; /* those that are right; NULL: none */
-	struct pb_tally *tallies;   /* one for each; NULL: nobody ran it, or it was not attached */
+	struct recipe_sites *sites;      /* those that are right; NULL: none */
+	size_t problems, problems_count; /* its own, from the first of these on */
+	struct pb_tally *tallies; /* one for each; NULL: nobody ran it, or it was not attached */
 };
 
 /* One line for each thing that is wrong: then nothing of the file is attached. */
@@ -35,7 +36,9 @@ struct recipe_check {
 	struct checked_file *files;
 	size_t count;
 	struct checked_lines problems; /* exit status 1 */
+	struct checked_lines absent;   /* targets that no process maps, and that are not there */
 	bool no_memory;
+	bool no_multi; /* the caller's: attach one perf uprobe per site */
 };
 
 /*

@@ -4,6 +4,7 @@
 #define SYMBOL_NAME_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 /* As nm -C has it; a copy of `name` where it is not mangled. To be freed; NULL when out of memory. */
 char *symbol_plain(const char *name);

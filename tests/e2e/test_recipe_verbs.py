@@ -184,7 +184,7 @@ def test_files_that_are_not_there(tmp_path):
     assert found == [] and len(said) == 1
     assert "wrong.ini:1: no process maps a file '*/wrong-nobody': start it, or give it with --path" in said[0]
     found, said = check_json(1, file, "--path", program)
-    assert found == [] and len(said) == 1 and "no target of the recipe is" in said[0]
+    assert found == [] and len(said) == 1 and "is not what" in said[0]
     with start(program) as process:
         found, said = check_json(1, file, "--pid", process.pid)
     assert found == [] and len(said) == 1 and "maps no file that the recipe is for" in said[0]
