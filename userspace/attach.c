@@ -350,9 +350,14 @@ static int attach_each(struct attach *a, const char *path, const struct elfnote 
 	return 0;
 }
 
-static int not_attached(int err, char *why)
+static int not_attached(int err, bool recipe, char *why)
 {
-	if (err == -EPERM || err == -EACCES)
+	if (recipe && err == -ENOSPC)
+		snprintf(why, ATTACH_WHY_SIZE,
+			 "recipes name more than %d functions and probes in all files: not "
+			 "attached; leave some of them to another run",
+			 PB_MAX_RULES);
+	else if (err == -EPERM || err == -EACCES)
 		snprintf(why, ATTACH_WHY_SIZE,
 			 "not allowed to attach uprobes: run as root, or with CAP_BPF and "
 			 "CAP_PERFMON "
@@ -428,7 +433,7 @@ static int attach_at(struct attach *a, size_t number, int fd, const struct file_
 		file.again = attach_again_new(fd, note);
 	if (err) {
 		attach_detach(a, &file);
-		return not_attached(err, why);
+		return not_attached(err, recipe != NULL, why);
 	}
 	a->sites_count += file.sites - slot->sites;
 	attach_detach(a, slot);

@@ -89,7 +89,7 @@ static void pause_file(struct guard *g, int number, bool first)
 	if (first)
 		msg_warn("%s: its probes take %.0f%% of a core (%.0f hits a second), more than "
 			 "--budget %g%%: watched for about %.1f%% of the time from now on, as "
-			 "watched:partly",
+			 "watched:partly; a larger --budget watches it whole",
 			 name_of(g, number, name, sizeof(name)), load * 100, budget_rate(b),
 			 share * 100, load > 0 ? share / load * 100 : 0.0);
 }

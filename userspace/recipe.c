@@ -159,7 +159,7 @@ static int set_where(struct reading *r, unsigned int which, const char *value)
 	if (i == 5 || !*rest)
 		return fail(
 			r, r->line,
-			"%s: where is symbol NAME, glob PATTERN, function OFFSET, site OFFSET or "
+			"%s: a place is symbol NAME, glob PATTERN, function OFFSET, site OFFSET or "
 			"usdt PROVIDER:NAME",
 			value);
 	if (step->wheres_count == RECIPE_WHERES_MAX)

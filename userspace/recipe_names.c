@@ -52,6 +52,14 @@ static size_t word_at(const char *text)
 	return size;
 }
 
+static const char *const meant[RECIPE_OUTCOMES] = {
+	"has a name that is accepted already: each has one meaning",
+	"has a name that is rejected already: each has one meaning",
+	"has a name that is propagated already: each has one meaning",
+	"has a name that is invalid already: each has one meaning",
+	"has a name that is unknown already: each has one meaning",
+};
+
 static const char *add(struct recipe_names *n, uint32_t outcome, const char *name, size_t size)
 {
 	const char *old = n->lists[outcome];
@@ -60,7 +68,7 @@ static const char *add(struct recipe_names *n, uint32_t outcome, const char *nam
 
 	for (uint32_t i = 0; i < RECIPE_OUTCOMES; i++)
 		if (n->lists[i] && has(n->lists[i], name, size))
-			return "has a name that means something already";
+			return meant[i];
 	list = realloc(n->lists[outcome], used + size + 2);
 	if (!list)
 		return "does not fit into memory";

@@ -245,7 +245,8 @@ static const char *bind_operand(const char *text, const char *end, struct pb_sou
 	if (take(&text, "$")) {
 		out->kind = PB_SOURCE_CONSTANT;
 		if (!take_number(&text, &number) || text != end)
-			return "is a constant that cannot be read";
+			return "is a constant that cannot be read in the probe's note: name a "
+			       "%REGISTER that has it";
 		out->offset = (int64_t)number;
 		return NULL;
 	}
@@ -253,19 +254,24 @@ static const char *bind_operand(const char *text, const char *end, struct pb_sou
 	if (*text != '%') {
 		out->kind = PB_SOURCE_MEMORY;
 		if (*text != '(' && !take_number(&text, &number))
-			return "has a form that is not known";
+			return "has a form in the probe's note that is not known: name a %REGISTER "
+			       "that has it";
 		out->offset = (int64_t)number;
 		if (!take(&text, "("))
-			return "lies at an address that only the linker knows";
+			return "lies at an address that only the linker knows: name a %REGISTER "
+			       "that has it";
 		if (end[-1] != ')')
-			return "has a form that is not known";
+			return "has a form in the probe's note that is not known: name a %REGISTER "
+			       "that has it";
 		end--;
 	}
 	if (!take(&text, "%"))
-		return "has a form that is not known";
+		return "has a form in the probe's note that is not known: name a %REGISTER that "
+		       "has it";
 	reg = find_register(text, (size_t)(end - text));
 	if (!reg)
-		return "is in a register that is not a general one, or has an index";
+		return "is in a register that is not a general one, or has an index: name another "
+		       "usdt1 .. or a %REGISTER";
 	out->at = reg->at;
 	return NULL;
 }
@@ -279,20 +285,22 @@ static const char *bind_usdt(const struct recipe_value *value, const char *usdt,
 	size_t size;
 
 	if (!usdt)
-		return "is of a USDT probe, and this is none";
+		return "is of a USDT probe, and this is none: give arg1 .., return or a %REGISTER";
 	text = find_usdt(usdt, value->number, &size);
 	if (!text)
-		return "is more than the probe has";
+		return "is more than the probe has: readelf -n lists its arguments";
 	at = memchr(text, '@', size);
 	if (at) {
 		const char *number = text;
 
 		if (!take_number(&number, &width) || number != at)
-			return "has a size that is not known";
+			return "has a size in the probe's note that is not known: name a %REGISTER "
+			       "that has it";
 		note.is_signed = (int64_t)width < 0;
 		width = note.is_signed ? -width : width;
 		if (width != 1 && width != 2 && width != 4 && width != 8)
-			return "has a size that is not known";
+			return "has a size in the probe's note that is not known: name a %REGISTER "
+			       "that has it";
 		note.width = (uint8_t)width;
 		size -= (size_t)(at + 1 - text);
 		text = at + 1;
@@ -302,11 +310,12 @@ static const char *bind_usdt(const struct recipe_value *value, const char *usdt,
 		return wrong;
 	if (value->memory) {
 		if (note.kind != PB_SOURCE_REGISTER)
-			return "is in memory itself: what it points to cannot be read";
+			return "is in memory itself, and what it points to cannot be read: name a "
+			       "%REGISTER that points there";
 		note.kind = PB_SOURCE_MEMORY;
 		note.offset = value->offset;
 	} else if (value->typed && value->width > note.width) {
-		return "is narrower in the probe's note than its type says";
+		return "is narrower in the probe's note than its type says: leave the type out";
 	}
 	if (value->memory || value->typed) {
 		note.width = value->width;
@@ -327,7 +336,7 @@ const char *recipe_value_bind(const struct recipe_value *value, const char *usdt
 	if (value->place == RECIPE_USDT)
 		return bind_usdt(value, usdt, out);
 	if (usdt && value->place != RECIPE_REGISTER)
-		return "is of a function, and this is a USDT probe";
+		return "is of a function, and this is a USDT probe: give usdt1 .. or a %REGISTER";
 	*out = (struct pb_source){ .kind = value->memory ? PB_SOURCE_MEMORY : PB_SOURCE_REGISTER,
 				   .width = value->width,
 				   .is_signed = value->is_signed,
@@ -392,12 +401,12 @@ static const char *add_range(const char **at, uint32_t outcome, struct pb_rule *
 	bool is_signed = rule->result.is_signed;
 
 	if (!take_number(at, &range.low))
-		return "is not a number, nor \"" OTHER "\"";
+		return "is not a number, nor \"" OTHER "\": values are as 0, 3..5, -11, " OTHER;
 	range.high = range.low;
 	if (take(at, "..") && !take_number(at, &range.high))
-		return "has no number behind \"..\"";
+		return "has no number behind \"..\": a range is as 3..5";
 	if (is_signed ? (int64_t)range.low > (int64_t)range.high : range.low > range.high)
-		return "has a range whose end is before its beginning";
+		return "has a range whose end is before its beginning: turn it round";
 	if (!is_possible(&rule->result, range.low) || !is_possible(&rule->result, range.high))
 		return "is nothing that the result can be: say its type, as s32";
 	if (rule->ranges_count == PB_MAX_RANGES)
@@ -434,5 +443,6 @@ const char *recipe_value_ranges(const char *text, uint32_t outcome, struct pb_ru
 			return wrong;
 	} while (take(&text, ","));
 	skip_spaces(&text);
-	return *text ? "has something behind its values that is none" : NULL;
+	return *text ? "has something behind its values that is none: a comma is between two"
+		     : NULL;
 }

@@ -2,6 +2,7 @@
 """What is said where there is nothing to watch: one line, that names the recipe if there is one, and what helps."""
 
 import re
+import shutil
 
 import pytest
 
@@ -98,3 +99,19 @@ def test_values_with_two_meanings(tmp_path, wrong):
 def test_a_pinned_recipe(tmp_path, wrong):
     why = "--pin keeps our own probes only, for a recipe's cost each call .*: run a second agent for --recipe$"
     refused(2, why, "--path", wrong, "--pin", "--recipe", recipe(tmp_path, "symbol good_submit"))
+
+
+def test_more_functions_than_there_is_room_for(tmp_path):
+    """Of all files together."""
+    lines = [f"__attribute__((noinline, noipa)) int f{i}_submit(void *s) {{ return s != 0; }}" for i in range(250)]
+    source = tmp_path / "many.c"
+    source.write_text("\n".join([*lines, "int main(void) { return 0; }", ""]))
+    assert run("gcc", "-O2", source, "-o", tmp_path / "many-0").returncode == 0
+    files = [tmp_path / f"many-{i}" for i in range(5)]
+    for file in files[1:]:
+        shutil.copy(files[0], file)
+    names = recipe(tmp_path, "glob f*_submit", path="*/many-?")
+    paths = [word for file in files for word in ("--path", file)]
+    refused(1, "recipes name more than 1024 functions and probes in all files: not attached; leave some", *paths, "--recipe", names)
+    done = run(PUSHBACK, "run", "--once", "--interval", "100ms", "--socket", "none", *paths[:8], "--recipe", names)
+    assert done.returncode == 0 and "watching 4 files, 2000 sites" in done.stderr, done.stderr
