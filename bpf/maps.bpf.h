@@ -59,6 +59,11 @@ struct {
 PB_HASH(rules, __u32, struct pb_rule, PB_MAX_RULES);
 /* Of recipes. Made by the loader before it attaches, counted up by hits if `tally`, read by the loader. */
 PB_HASH(tallies, __u32, struct pb_tally, PB_MAX_TALLIES);
+/*
+ * Of recipes, by PB_COOKIE_TALLY: where a function that ends by a jump goes on. Written by the loader before it
+ * attaches, read at each of those hits. A constant counts from the jump itself.
+ */
+PB_HASH(jumps, __u32, struct pb_source, PB_MAX_TALLIES);
 /* Of recipes. Written and read by a thread's own hits; deleted at its end. */
 PB_HASH(threads, __u64, struct pb_thread, PB_MAX_THREADS);
 /* Of recipes. How many instances have been given a number. */

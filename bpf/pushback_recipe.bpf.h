@@ -345,17 +345,22 @@ static __always_inline struct pb_thread *thread_of(bool make)
 	return bpf_map_lookup_elem(&threads, &id);
 }
 
-static __always_inline void leave_frames(void)
+/* Whether a frame is of a call that goes on: above the stack pointer, or what begins there is its end. */
+static __always_inline bool goes_on(const struct pb_frame *frame, __u64 stack, __u64 begin)
 {
-	__u64 id = bpf_get_current_pid_tgid();
-
-	bpf_map_delete_elem(&threads, &id);
+	if (frame->stack != stack)
+		return frame->stack > stack;
+	return !begin || (frame->jumped == begin && !frame->followed);
 }
 
-/* Calls that have ended without a return: an exception, a longjmp. The stack is above them by now. */
-static __noinline int drop_ended(struct pb_thread *thread, __u64 stack)
+/*
+ * Calls that have ended without a return: an exception, a longjmp. The stack is above them by now; or a
+ * call that begins there, if `begin` is given, is in their place.
+ */
+static __noinline int drop_ended(struct pb_thread *thread, __u64 stack, __u64 begin)
 {
-	__u64 depth;
+	struct pb_frame *frame;
+	__u64 depth, lost = 0;
 	__u32 i;
 
 	if (!thread)
@@ -364,11 +369,35 @@ static __noinline int drop_ended(struct pb_thread *thread, __u64 stack)
 		depth = thread->depth;
 		if (!depth || depth > PB_MAX_FRAMES)
 			break;
-		if (thread->frames[(depth - 1) & (PB_MAX_FRAMES - 1)].stack >= stack)
+		frame = &thread->frames[(depth - 1) & (PB_MAX_FRAMES - 1)];
+		if (goes_on(frame, stack, begin))
 			break;
+		/* It went on in what is not probed, and so did who had gone on in it: with what is not known. */
+		if (frame->jumped && (!frame->followed || frame->stack == lost)) {
+			lose(PB_LOSS_RETURN_UNMATCHED, 1);
+			lost = frame->stack;
+		}
 		thread->depth = depth - 1;
 	}
 	return 0;
+}
+
+static __always_inline void leave_frames(void)
+{
+	__u64 id = bpf_get_current_pid_tgid();
+
+	drop_ended(bpf_map_lookup_elem(&threads, &id), ~0ull, 0);
+	bpf_map_delete_elem(&threads, &id);
+}
+
+/* The innermost call that its thread is in. */
+static __always_inline struct pb_frame *top_frame(struct pb_thread *thread)
+{
+	__u64 depth = thread->depth;
+
+	if (!depth || depth > PB_MAX_FRAMES)
+		return NULL;
+	return &thread->frames[(depth - 1) & (PB_MAX_FRAMES - 1)];
 }
 
 SEC("uprobe")
@@ -392,8 +421,10 @@ int pushback_enter(struct pt_regs *ctx)
 		lose(PB_LOSS_FRAMES_FULL, 1);
 		return 0;
 	}
-	/* One that stands exactly there has ended, too: this call is in its place. */
-	drop_ended(thread, stack + 1);
+	drop_ended(thread, stack, PT_REGS_IP(ctx) - rule->entry);
+	frame = top_frame(thread);
+	if (frame && frame->stack == stack)
+		frame->followed = 1;
 	depth = thread->depth;
 	if (depth >= PB_MAX_FRAMES) {
 		lose(PB_LOSS_FRAMES_FULL, 1);
@@ -404,6 +435,8 @@ int pushback_enter(struct pt_regs *ctx)
 	frame->place = PB_PLACE(rule->step, instance);
 	frame->rule = PB_COOKIE_RULE(cookie);
 	frame->refused = 0;
+	frame->jumped = 0;
+	frame->followed = 0;
 	if (rule->result.at_entry)
 		unread |= read_register(ctx, &rule->result, &frame->argument);
 	if (rule->message.kind && !unread)
@@ -460,56 +493,131 @@ static __always_inline int result_of(struct pt_regs *ctx, const struct pb_rule *
 	return 0;
 }
 
-/* The innermost call that its thread is in. */
-static __always_inline struct pb_frame *top_frame(struct pb_thread *thread)
+/* A call has returned: it is on the stack no more. */
+static __noinline int close_frame(struct pt_regs *ctx, struct pb_thread *thread,
+				  const struct pb_frame *frame, __u64 cookie)
 {
-	__u64 depth = thread->depth;
-
-	if (!depth || depth > PB_MAX_FRAMES)
-		return NULL;
-	return &thread->frames[(depth - 1) & (PB_MAX_FRAMES - 1)];
-}
-
-SEC("uprobe")
-int pushback_leave(struct pt_regs *ctx)
-{
-	__u64 cookie = bpf_get_attach_cookie(ctx), depth;
-	__u64 stack = stack_at_entry(ctx, cookie);
-	struct pb_thread *thread;
-	struct pb_frame *top, frame;
 	struct pb_rule *rule;
-	__u32 outcome;
+	__u32 outcome = 0;
 
-	rule = hit_rule(cookie);
-	if (!rule)
+	if (!thread || !frame)
 		return 0;
-	thread = thread_of(false);
-	drop_ended(thread, stack);
-	/* One that was under way when we came, or that has left its thread's stack, as fibers do. */
-	top = thread ? top_frame(thread) : NULL;
-	if (!top || top->stack != stack ||
-	    (top->rule != PB_COOKIE_RULE(cookie) && top->rule != PB_MAX_RULES)) {
-		lose(PB_LOSS_RETURN_UNMATCHED, 1);
+	rule = rule_of(frame->rule);
+	if (!rule || (rule->kind == PB_RULE_POLL && !rule->result.kind))
 		return 0;
-	}
-	frame = *top;
-	depth = thread->depth;
-	thread->depth = depth - 1;
-	if (frame.rule == PB_MAX_RULES || (rule->kind == PB_RULE_POLL && !rule->result.kind))
-		return 0;
-	if (result_of(ctx, rule, &frame, &outcome)) {
+	if (result_of(ctx, rule, frame, &outcome)) {
 		lose_source(cookie);
 		return 0;
 	}
 	tally_outcome(cookie, outcome);
 	if (rule->kind == PB_RULE_POLL)
-		return tell_ready(frame.place, rule, outcome == PUSHBACK_ACCEPTED);
+		return tell_ready(frame->place, rule, outcome == PUSHBACK_ACCEPTED);
 	if (outcome >= PB_OUTCOME_UNKNOWN) {
 		lose(PB_LOSS_RESULT_UNKNOWN, 1);
 		return 0;
 	}
-	tell_outcome(frame.place, rule, PUSHBACK_SEND, outcome);
-	return tell_caller(thread, frame.place, outcome);
+	tell_outcome(frame->place, rule, PUSHBACK_SEND, outcome);
+	return tell_caller(thread, frame->place, outcome);
+}
+
+static __always_inline bool is_of(const struct pb_frame *frame, __u64 cookie)
+{
+	return frame->rule == PB_COOKIE_RULE(cookie) || frame->rule == PB_MAX_RULES;
+}
+
+/* What one return ends. */
+struct leaving {
+	struct pt_regs *ctx;
+	struct pb_thread *thread;
+	__u64 stack;
+	__u64 cookie; /* of how the call ended that is the innermost now */
+};
+
+/* It, and those that went on in it: what it returns is theirs. Non-zero: that was the last. */
+static long close_next(__u32 i, void *context)
+{
+	struct leaving *ending = context;
+	struct pb_thread *thread = ending->thread;
+	struct pb_frame *frame = thread ? top_frame(thread) : NULL;
+
+	if (!frame || frame->stack != ending->stack || (i && !frame->followed))
+		return 1;
+	if (i)
+		ending->cookie = frame->cookie;
+	thread->depth--;
+	close_frame(ending->ctx, thread, frame, ending->cookie);
+	return 0;
+}
+
+SEC("uprobe")
+int pushback_leave(struct pt_regs *ctx)
+{
+	struct leaving ending = { .ctx = ctx };
+	__u64 cookie = bpf_get_attach_cookie(ctx);
+	__u64 stack = stack_at_entry(ctx, cookie);
+	struct pb_thread *thread;
+	struct pb_frame *frame;
+
+	if (!hit_rule(cookie))
+		return 0;
+	thread = thread_of(false);
+	drop_ended(thread, stack, 0);
+	/* One that was under way when we came, or that has left its thread's stack, as fibers do. */
+	frame = thread ? top_frame(thread) : NULL;
+	if (!frame || frame->stack != stack || !is_of(frame, cookie)) {
+		lose(PB_LOSS_RETURN_UNMATCHED, 1);
+		return 0;
+	}
+	ending.thread = thread;
+	ending.stack = stack;
+	ending.cookie = cookie;
+	/* Of a bounded loop the verifier would look at each turn anew. */
+	bpf_loop(PB_MAX_FRAMES, close_next, &ending, 0);
+	return 0;
+}
+
+/* In memory, or in a register; or at a distance from here. */
+static __always_inline int read_target(struct pt_regs *ctx, __u64 cookie, __u64 *target)
+{
+	__u32 number = PB_COOKIE_TALLY(cookie);
+	struct pb_source *source = bpf_map_lookup_elem(&jumps, &number);
+
+	if (!source || read_source(ctx, source, target))
+		return 1;
+	if (source->kind == PB_SOURCE_CONSTANT)
+		*target += PT_REGS_IP(ctx);
+	return 0;
+}
+
+/* It ends by going on in another function. What that returns is its own result. */
+SEC("uprobe")
+int pushback_jump(struct pt_regs *ctx)
+{
+	__u64 cookie = bpf_get_attach_cookie(ctx), target = 0;
+	__u64 stack = stack_at_entry(ctx, cookie);
+	struct pb_thread *thread;
+	struct pb_frame *frame;
+
+	if (!hit_rule(cookie))
+		return 0;
+	thread = thread_of(false);
+	drop_ended(thread, stack, 0);
+	frame = thread ? top_frame(thread) : NULL;
+	if (!frame || !is_of(frame, cookie)) {
+		lose(PB_LOSS_RETURN_UNMATCHED, 1);
+		return 0;
+	}
+	/* Within the function, by a table: its end is still to come. */
+	if (frame->stack != stack)
+		return 0;
+	if (read_target(ctx, cookie, &target)) {
+		lose_source(cookie);
+		thread->depth--;
+		return 0;
+	}
+	frame->jumped = target;
+	frame->cookie = cookie;
+	return 0;
 }
 
 /* All that there is to know is there at once. */

@@ -297,7 +297,7 @@ struct pb_rule {
 	uint32_t flags;
 	uint32_t ranges_count;
 	uint32_t object; /* number of the file that it is attached in */
-	uint32_t unused;
+	uint32_t entry;  /* of a function, how far behind its beginning its first site is */
 	struct pb_source instance;
 	struct pb_source result;
 	struct pb_source message; /* refused where these three words stand in what is returned */
@@ -315,6 +315,11 @@ struct pb_frame {
 	uint64_t argument; /* what the result's register was */
 	uint32_t rule;
 	uint32_t refused; /* the last that it handed on was */
+	/* It has ended by a jump there, which returns in its name, from the same place on the stack. */
+	uint64_t jumped;   /* 0: it has not */
+	uint64_t cookie;   /* of that jump */
+	uint32_t followed; /* what is there has been entered */
+	uint32_t reserved;
 };
 struct pb_thread {
 	uint64_t depth;

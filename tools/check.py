@@ -45,8 +45,8 @@ ONLY = {
     r"pushback\.skel\.h": {"attach"},
     r"bpf/\w+\.h": {"attach", "attach_pause", "attach_recipe", "drain", "drain_delete", "drain_durations", "drain_hists", "drain_keep", "drain_map", "drain_retire",
                        "doctor_host", "execs", "msg", "multi_link", "pinned"},
-    r"dwarf\.h|elfutils/\w+\.h": {"dwarf_arguments", "dwarf_enum", "dwarf_file", "dwarf_internal", "elf_symbols"},
-    r"(lib)?elf\.h|gelf\.h": {"elfnote", "elf_image", "elf_stapsdt", "elf_symbols"},
+    r"dwarf\.h|elfutils/\w+\.h": {"dwarf_arguments", "dwarf_enum", "dwarf_file", "dwarf_internal", "elf_symbols", "elf_unwind"},
+    r"(lib)?elf\.h|gelf\.h": {"elfnote", "elf_image", "elf_stapsdt", "elf_symbols", "elf_unwind"},
 }
 # Pure files: no libbpf, no I/O, no clock.
 PURE = r"model(_\w+)?|hist|metrics|verdict|ended|text|top_(rows|merge|order|keys)|"

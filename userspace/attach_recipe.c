@@ -36,6 +36,7 @@ static const struct {
 } hits[RECIPE_HITS] = {
 	[RECIPE_ENTER] = { "pushback_enter", false },
 	[RECIPE_LEAVE] = { "pushback_leave", false },
+	[RECIPE_JUMP] = { "pushback_jump", false },
 	[RECIPE_LEAVE_RETURN] = { "pushback_leave", true },
 	[RECIPE_ALL] = { "pushback_site", false },
 };
@@ -133,6 +134,35 @@ static int make_tallies(const struct attach *a, const struct attached_recipe *r)
 			return -errno;
 	}
 	return 0;
+}
+
+/* ---- Jumps ---- */
+
+static int jumps_fd(const struct attach *a)
+{
+	return bpf_object__find_map_fd_by_name(a->object, "jumps");
+}
+
+static int write_jumps(const struct attach *a, const struct attached_recipe *r)
+{
+	for (size_t i = 0; i < r->sites_count; i++) {
+		uint32_t key = PB_COOKIE_TALLY(cookie_of(r, i));
+
+		if (r->sites[i].hit == RECIPE_JUMP &&
+		    bpf_map_update_elem(jumps_fd(a), &key, &r->sites[i].to, BPF_ANY))
+			return -errno;
+	}
+	return 0;
+}
+
+static void delete_jumps(const struct attach *a, const struct attached_recipe *r)
+{
+	for (size_t i = 0; i < r->sites_count; i++) {
+		uint32_t key = PB_COOKIE_TALLY(cookie_of(r, i));
+
+		if (r->sites[i].hit == RECIPE_JUMP)
+			bpf_map_delete_elem(jumps_fd(a), &key);
+	}
 }
 
 int attach_tallies(const struct attach *a, int number, struct pb_tally *out, size_t count)
@@ -294,6 +324,8 @@ int attach_recipe(struct attach *a, int fd, const struct recipe_sites *sites, si
 	if (!err)
 		err = make_tallies(a, r);
 	if (!err)
+		err = write_jumps(a, r);
+	if (!err)
 		err = attach_recipe_resume(a, fd, r, false);
 	if (err)
 		attach_recipe_free(a, r);
@@ -307,6 +339,7 @@ void attach_recipe_free(struct attach *a, struct attached_recipe *r)
 	if (!r)
 		return;
 	attach_recipe_pause(r);
+	delete_jumps(a, r);
 	for (uint32_t i = 0; i < r->rules_count; i++) {
 		uint32_t number = r->first_rule + i;
 

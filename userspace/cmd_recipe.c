@@ -68,8 +68,9 @@ const struct verb verb_recipe = {
 		"  refusals = own               or auto: one just after the next step's is handed\n"
 		"                               on\n"
 		"  optional = no                or yes: not every file has it\n"
-		"  returns = ret                or uretprobe, where a function's end is not "
-		"found\n",
+		"  returns = ret                or uretprobe, for functions that end in another;\n"
+		"                               or uretprobe, nothing-throws: an exception or a\n"
+		"                               panic through one would end the process\n",
 	.options = options,
 	.verbs = within,
 	.run = run,

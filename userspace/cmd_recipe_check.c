@@ -307,6 +307,15 @@ static bool say_doubts(const struct checked_file *file)
 	return wrong;
 }
 
+/* Whether it was attached or will be. */
+static void say_risk(const struct checked_file *file)
+{
+	char line[WHY_SIZE], safe[WHY_SIZE];
+
+	if (file->sites && recipe_sites_warn(file->sites, file->path, line, sizeof(line)))
+		msg_warn("%s", msg_safe(safe, sizeof(safe), line));
+}
+
 /* Names are looked for anew in each build, offsets are not. */
 static void say_offsets(const struct recipes *recipes)
 {
@@ -377,6 +386,8 @@ static int check_those(struct recipe_check *check, const struct recipes *recipes
 
 	if (err)
 		return err;
+	for (size_t i = 0; i < check->count; i++)
+		say_risk(&check->files[i]);
 	status = check->count ? ask_kernel(check, &cost, s) : EXIT_DONE;
 	say_offsets(recipes);
 	err = say(check, cost.ns[PB_HIT_EMULATED] ? &cost : NULL, s, &wrong);

@@ -182,7 +182,7 @@ static void check_returns(struct finding *f, const struct checked_file *file)
 
 	for (size_t i = 0; i < file->sites->sites_count; i++)
 		count[file->sites->sites[i].hit]++;
-	returns = count[RECIPE_LEAVE] + count[RECIPE_LEAVE_RETURN];
+	returns = count[RECIPE_LEAVE] + count[RECIPE_JUMP] + count[RECIPE_LEAVE_RETURN];
 	if (count[RECIPE_LEAVE_RETURN]) {
 		finding_warn(f,
 			     "%zu of %zu by a uretprobe: an exception or a panic that passes "

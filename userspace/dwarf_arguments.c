@@ -38,7 +38,12 @@ static enum place place_of(Dwarf_Die *parameter, uint64_t entry, unsigned int *a
 			*argument = i + 1;
 			return ARGUMENT;
 		}
-	return ELSEWHERE;
+	/* A value that the compiler knows, or has from elsewhere, is in no place. */
+	return operations[count - 1].atom == DW_OP_stack_value ||
+			       operations[0].atom == DW_OP_implicit_pointer ||
+			       operations[0].atom == DW_OP_GNU_implicit_pointer
+		       ? NOWHERE
+		       : ELSEWHERE;
 }
 
 /* What is known of a function's parameters. */

@@ -9,6 +9,7 @@
 /* What a compiler makes is far below: bounds on memory and work. */
 #define DEBUG_BYTES_MAX (1ull << 30)
 #define NESTING_MAX     64 /* of namespaces and classes */
+#define PARTS_MAX       64 /* of one function */
 
 /* ---- The file ---- */
 
@@ -145,6 +146,35 @@ static bool has_members(int tag)
 	       tag == DW_TAG_enumeration_type || tag == DW_TAG_compile_unit;
 }
 
+static bool add_function(struct dwarf_enums *d, Dwarf_Addr address, Dwarf_Die *die)
+{
+	struct dwarf_function function = { .address = address, .die = dwarf_dieoffset(die) };
+
+	return dwarf_internal_add((void **)&d->functions, &d->functions_count, &d->functions_room,
+				  &function, sizeof(function));
+}
+
+/*
+ * Of one in parts, as with a cold one, it is not said which is the first: clang's is the cold one, gcc's
+ * is not. Who asks knows where it is entered.
+ */
+static bool add_parts(struct dwarf_enums *d, Dwarf_Die *function)
+{
+	Dwarf_Addr base, begin, end, entry;
+	ptrdiff_t at = 0;
+
+	if (!dwarf_entrypc(function, &entry))
+		return add_function(d, entry, function);
+	for (int i = 0; i < PARTS_MAX; i++) {
+		at = dwarf_ranges(function, at, &base, &begin, &end);
+		if (at <= 0)
+			break;
+		if (begin != end && !add_function(d, begin, function))
+			return false;
+	}
+	return true;
+}
+
 static bool add_functions(struct dwarf_enums *d, Dwarf_Die *parent, unsigned int depth)
 {
 	Dwarf_Die die;
@@ -152,12 +182,9 @@ static bool add_functions(struct dwarf_enums *d, Dwarf_Die *parent, unsigned int
 	if (depth > NESTING_MAX || dwarf_child(parent, &die))
 		return true;
 	do {
-		struct dwarf_function function = { .die = dwarf_dieoffset(&die) };
 		int tag = dwarf_tag(&die);
 
-		if (tag == DW_TAG_subprogram && !dwarf_entrypc(&die, &function.address) &&
-		    !dwarf_internal_add((void **)&d->functions, &d->functions_count,
-					&d->functions_room, &function, sizeof(function)))
+		if (tag == DW_TAG_subprogram && !add_parts(d, &die))
 			return false;
 		if (has_members(tag) && !add_functions(d, &die, depth + 1))
 			return false;

@@ -21,11 +21,13 @@ struct elf_ranges {
 	bool no_memory;
 };
 
-static bool is_function(const Elf64_Sym *symbol)
+/* clang does not say of the cold part of a function what it is. */
+static bool is_function(const Elf64_Sym *symbol, const char *name)
 {
 	unsigned int type = ELF64_ST_TYPE(symbol->st_info);
+	bool code = type == STT_FUNC || (type == STT_NOTYPE && strstr(name, ".cold"));
 
-	return type == STT_FUNC && symbol->st_shndx != SHN_UNDEF && symbol->st_size &&
+	return code && symbol->st_shndx != SHN_UNDEF && symbol->st_size &&
 	       symbol->st_size <= FUNCTION_MAX;
 }
 
@@ -66,14 +68,12 @@ static int each_of_table(struct elf_image *image, const GElf_Shdr *table,
 		Elf64_Sym symbol;
 
 		memcpy(&symbol, image->memory + table->sh_offset + at, sizeof(symbol));
-		if (!is_function(&symbol))
-			continue;
 		function = (struct elf_function){
 			.name = name_at(image, &names, symbol.st_name),
 			.address = symbol.st_value,
 			.size = symbol.st_size,
 		};
-		if (function.name && !fn(&function, context))
+		if (function.name && is_function(&symbol, function.name) && !fn(&function, context))
 			return 1;
 	}
 	return err;

@@ -275,14 +275,12 @@ static int set_values(struct reading *r, unsigned int which, const char *value)
 	return 1;
 }
 
-enum choice_key { REFUSALS, RETURNS, OPTIONAL };
+enum choice_key { REFUSALS, OPTIONAL };
 
 static int set_choice(struct reading *r, unsigned int which, const char *value)
 {
-	static const char *const choices[][2] = { { "auto", "own" },
-						  { "ret", "uretprobe" },
-						  { "no", "yes" } };
-	bool *flags[] = { &r->step->own_refusals, &r->step->uretprobe, &r->step->optional };
+	static const char *const choices[][2] = { { "auto", "own" }, { "no", "yes" } };
+	bool *flags[] = { &r->step->own_refusals, &r->step->optional };
 	unsigned int i;
 
 	for (i = 0; i < 2 && strcmp(value, choices[which][i]); i++)
@@ -292,6 +290,27 @@ static int set_choice(struct reading *r, unsigned int which, const char *value)
 			    choices[which][1]);
 	*flags[which] = i;
 	return 1;
+}
+
+/* "ret", "uretprobe", or "uretprobe, nothing-throws". */
+static int set_returns(struct reading *r, unsigned int which, const char *value)
+{
+	static const char uretprobe[] = "uretprobe";
+	const char *rest = value + strlen(uretprobe);
+
+	(void)which;
+	if (!strcmp(value, "ret"))
+		return 1;
+	r->step->uretprobe = !strncmp(value, uretprobe, strlen(uretprobe));
+	if (r->step->uretprobe && *rest) {
+		rest += strspn(rest, " \t");
+		r->step->nothing_throws =
+			*rest == ',' &&
+			!strcmp(rest + 1 + strspn(rest + 1, " \t"), "nothing-throws");
+	}
+	if (r->step->uretprobe && (!*rest || r->step->nothing_throws))
+		return 1;
+	return fail(r, r->line, "%s: it is ret, uretprobe, or uretprobe, nothing-throws", value);
 }
 
 /* ---- Keys and sections ---- */
@@ -316,7 +335,7 @@ static const struct {
 	{ { "invalid", set_values, true }, PUSHBACK_INVALID },
 	{ { "unknown", set_values, true }, PB_OUTCOME_UNKNOWN },
 	{ { "refusals", set_choice, false }, REFUSALS },
-	{ { "returns", set_choice, false }, RETURNS },
+	{ { "returns", set_returns, false }, 0 },
 	{ { "optional", set_choice, false }, OPTIONAL },
 };
 

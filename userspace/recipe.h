@@ -29,8 +29,15 @@
  *					; Rust Err; `result` is then where that begins (arg1)
  *	ready = u8 return		; optional: what a poll returns is not 0 when it is
  *	refusals = own			; or auto: a refusal just after the next step's is handed on
- *	returns = ret			; or uretprobe, where a function's end cannot be found otherwise
+ *	returns = ret			; or uretprobe, for those of its functions that end in another one
+ *					; which is not probed:
+ *					; an exception or a panic that passes through such a call ends
+ *					; the process. Where that may be, it has to be said that it
+ *					; never is: uretprobe, nothing-throws
  *	optional = no			; or yes: where a file has no such function, that is all right
+ *
+ * A function is probed where it is entered and at each of its returns. One that ends by a jump to another
+ * function has the result of that one, which has to be probed as well.
  *
  * `result = dwarf`: what the function returns is an enum, as a Rust Result, whose variants the file's debug
  * information tells apart. `accepted`, `rejected` and `invalid` then name variants, at any depth; those of
@@ -90,7 +97,8 @@ struct recipe_step {
 	uint32_t numbered; /* outcomes that have values, as bits */
 	bool other;        /* it is said what all other values mean */
 	bool own_refusals;
-	bool uretprobe;
+	bool uretprobe; /* where there is no other way */
+	bool nothing_throws;
 	bool optional;
 	uint32_t given; /* which keys were */
 	int line;

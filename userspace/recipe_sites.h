@@ -20,6 +20,7 @@
 enum recipe_hit {
 	RECIPE_ENTER,
 	RECIPE_LEAVE,        /* at a `ret` */
+	RECIPE_JUMP,         /* where it ends by a jump to another function */
 	RECIPE_LEAVE_RETURN, /* by a uretprobe at the entry */
 	RECIPE_ALL,          /* all is there at once */
 	RECIPE_HITS,
@@ -27,10 +28,11 @@ enum recipe_hit {
 
 struct recipe_site {
 	enum recipe_hit hit;
-	uint32_t rule;      /* of `rules` */
-	uint64_t offset;    /* in the file */
-	uint64_t semaphore; /* likewise; 0: none */
-	int32_t below;      /* of the cookie */
+	uint32_t rule;       /* of `rules` */
+	uint64_t offset;     /* in the file */
+	uint64_t semaphore;  /* likewise; 0: none */
+	int32_t below;       /* of the cookie */
+	struct pb_source to; /* where a jump leads; a constant counts from the jump */
 	enum insn_cost cost;
 };
 
@@ -73,6 +75,12 @@ typedef void recipe_problem_fn(const char *why, void *context);
 int recipe_sites_check(const struct recipes *recipes, const struct recipe_file *file,
 		       const struct elfnote *note, struct recipe_sites **out, char *why,
 		       size_t why_size, recipe_problem_fn *problem, void *context);
+/*
+ * One line that names what returns by a uretprobe, as an exception or a panic that passes through it ends
+ * the process; false: nothing does.
+ */
+bool recipe_sites_warn(const struct recipe_sites *sites, const char *path, char *line,
+		       size_t line_size);
 void recipe_sites_free(struct recipe_sites *sites);
 
 #endif /* RECIPE_SITES_H */

@@ -210,7 +210,8 @@ static void write_arroyo(struct draft *d)
 			"then. Where there is debug\n# information result = dwarf tells these "
 			"apart, without message.\n"
 			"instance = arg2\nresult = arg1\nmessage = arg3\n"
-			"# returns = uretprobe, where it ends in another function and never "
+			"# returns = uretprobe, nothing-throws ; where it ends in another function "
+			"and never "
 			"panics\n");
 }
 

@@ -20,7 +20,8 @@ static struct checked_step *step_of(const struct pb_rule *rule, struct checked_s
 static void add_tally(struct checked_step *step, const struct recipe_site *site,
 		      enum pb_rule_kind kind, const struct pb_tally *tally)
 {
-	bool leaves = site->hit == RECIPE_LEAVE || site->hit == RECIPE_LEAVE_RETURN;
+	bool leaves = site->hit == RECIPE_LEAVE || site->hit == RECIPE_JUMP ||
+		      site->hit == RECIPE_LEAVE_RETURN;
 
 	step->hits += tally->hits;
 	step->unread += tally->unread;

@@ -10,7 +10,8 @@ const char *recipe_words_call(const struct recipe_rule *rule)
 
 const char *recipe_words_place(const struct recipe_site *site)
 {
-	static const char *const places[RECIPE_HITS] = { "entry", "return", "uretprobe", "site" };
+	static const char *const places[RECIPE_HITS] = { "entry", "return", "jump", "uretprobe",
+							 "site" };
 
 	return places[site->hit];
 }

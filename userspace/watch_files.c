@@ -214,6 +214,15 @@ static bool let_go_if_changed(struct watch *w, struct known *known, int fd,
 	return true;
 }
 
+/* What may end a process. */
+static void say_risk(const struct recipe_sites *recipe, const char *path)
+{
+	char line[ATTACH_WHY_SIZE], safe[ATTACH_WHY_SIZE];
+
+	if (recipe && recipe_sites_warn(recipe, path, line, sizeof(line)))
+		msg_warn("%s", msg_safe(safe, sizeof(safe), line));
+}
+
 static int attach_new_file(struct watch *w, struct known *known, int fd, const char *path,
 			   const struct elfnote *note, const struct recipe_sites *recipe, char *why)
 {
@@ -224,6 +233,7 @@ static int attach_new_file(struct watch *w, struct known *known, int fd, const c
 	known->held = hold(w, fd, &known->id, path, note);
 	if (known->held) {
 		known->held->foreign = recipe != NULL;
+		say_risk(recipe, path);
 		return 1;
 	}
 	attach_drop(w->attach, attach_number(w->attach, &known->id));

@@ -106,13 +106,13 @@ def test_another_build(tmp_path, wrong):
 
 
 def test_functions_that_cannot_be_probed(tmp_path, wrong):
-    file = recipe(tmp_path, "symbol nope_submit", "symbol good_submit", "symbol tail_submit", path=wrong)
+    file = recipe(tmp_path, "symbol nope_submit", "symbol main", "symbol tail_submit", path=wrong)
     with start(wrong) as process:
         f = found("--recipe", file)
         bad = [g for g in f.all if g["check"] == "functions"]
         assert [(g["level"], re.search(r":(\d+): ", g["fact"])[1]) for g in bad] == [("failure", "4"), ("failure", "6")]
         assert "no function is nope_submit" in bad[0]["fact"] and "inlined" in bad[0]["advice"]
-        assert "ends by a jump to another function" in bad[1]["fact"] and "name that function" in bad[1]["advice"]
+        assert "ends by a jump to another function" in bad[1]["fact"] and "name that one too" in bad[1]["advice"]
         # Of one that does not fit nothing is attached.
         assert "hits" not in f.of_target and differences(process, wrong) == []
 

@@ -187,6 +187,15 @@ def test_counts_by_the_numbers_of_the_shipped_recipe(tmp_path, kind):
     counted(build("release"), recipe(tmp_path), kind)
 
 
+@as_later_compilers_do
+def test_a_submit_that_is_a_jump():
+    """As it is what is counted above."""
+    shown = run("objdump", "-d", "--no-show-raw-insn", build("release")).stdout
+    bodies = re.findall(r"^\S+ <\S*healthcheck\.\.HealthCheck\S*6submit17h\S*>:\n(.*?)\n\n", shown, re.M | re.S)
+    assert len(bodies) > 3, shown[:1000]
+    assert all(re.search(r"\tjmp +\*%", body) and "\tret" not in body for body in bodies), bodies
+
+
 def symbols_of(program):
     """Of each strategy and method, the mangled names."""
     found = {}

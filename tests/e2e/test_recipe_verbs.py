@@ -155,10 +155,11 @@ def test_all_that_is_wrong_is_told(tmp_path):
     """One line for each place, the others are shown; nothing is attached."""
     program = wrong_program(tmp_path)
     with start(program) as process:
-        file = recipe(tmp_path, "symbol nope", "symbol good_submit", "symbol tail_submit", "site 0", build_id=build_id(program))
+        file = recipe(tmp_path, "symbol nope", "symbol main", "symbol tail_submit", "site 0", build_id=build_id(program))
         (found,), said = check_json(1, file, "--pid", process.pid, "--duration", "200ms")
-    assert [re.search(r"wrong\.ini:(\d+): ", line)[1] for line in said] == ["5", "7", "8"], said
-    assert {site["function"] for site in found["sites"]} == {"good_submit"}
+    # Where a jump leads to is looked at once all others are known.
+    assert [re.search(r"wrong\.ini:(\d+): ", line)[1] for line in said] == ["5", "8", "7"], said
+    assert {site["function"] for site in found["sites"]} == {"main", "tail_submit"}
     assert {site["hits"] for site in found["sites"]} == {None}
 
 
@@ -199,8 +200,7 @@ def test_files_that_are_not_there(tmp_path):
 def test_offsets_want_a_build_id(tmp_path):
     program = wrong_program(tmp_path)
     offset = f"function {offset_of(program, 'good_submit'):#x}"
-    _, said = check_json(0, recipe(tmp_path, "symbol tail_submit", offset, values="returns = uretprobe\n" + VALUES),
-                         "--path", program)
+    _, said = check_json(0, recipe(tmp_path, "symbol main", offset), "--path", program)
     assert len(said) == 1 and "wrong.ini:5: an offset is of one build only" in said[0], said
     _, said = check_json(0, recipe(tmp_path, offset, build_id=build_id(program)), "--path", program)
     assert said == []
@@ -265,12 +265,13 @@ def test_a_draft_for_arroyo(tmp_path, mangling):
     assert re.findall(r"^\[step (\w+)\]", draft, re.M) == ["RunTask"] and "= TODO" not in draft, draft
     assert "instance = arg2\nresult = arg1\nmessage = arg3\n" in draft
     # What it drops is freed by a jump.
-    file = write(tmp_path, draft.replace("# returns = uretprobe, where", "returns = uretprobe ;"), "draft.ini")
+    file = write(tmp_path, draft.replace("# returns = uretprobe, nothing-throws", "returns = uretprobe, nothing-throws"), "draft.ini")
     with start(program):
         (found,), said = check_json(0, file, "--duration", "1s")
     seen = found["steps"][0]["seen"]
     # Of each four one is kept, and what comes until the next poll is refused.
-    assert said == [] and seen["accepted"] > 10 and seen["rejected"] > 10, seen
+    assert all("RunTask" in line and "returns by a uretprobe" in line for line in said), said
+    assert seen["accepted"] > 10 and seen["rejected"] > 10, seen
     assert seen["invalid"] == seen["unreadable"] == 0 and seen["polls"] > 10
     with Agent("--path", program, "--recipe", file, interval="100ms") as agent:
         accepted, rejected = map(int, run(program, 3001).stdout.splitlines()[-1].split())

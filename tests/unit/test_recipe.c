@@ -95,7 +95,7 @@ static void a_recipe(void **state)
 	assert_int_equal(s->values.ranges_count, 2);
 	assert_int_equal(s->values.otherwise, PUSHBACK_INVALID);
 	assert_true(s->own_refusals);
-	assert_true(s->uretprobe);
+	assert_true(s->uretprobe && !s->nothing_throws);
 	assert_int_equal(s->ready.place, RECIPE_RETURN);
 	assert_null(s[1].name);
 	assert_int_equal(s[1].instance.place, RECIPE_NOWHERE);
@@ -104,6 +104,24 @@ static void a_recipe(void **state)
 	assert_int_equal(s[1].wheres[0].offset, 4096);
 	assert_int_equal(s[1].values.otherwise, PUSHBACK_INVALID);
 	recipes_free(r);
+}
+
+static void a_word_for_uretprobes(void **state)
+{
+	static const char *const spellings[] = { "uretprobe, nothing-throws",
+						 "uretprobe ,nothing-throws",
+						 "uretprobe,nothing-throws ; really" };
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		char text[512];
+		struct recipes *r;
+
+		snprintf(text, sizeof(text), WHOLE "returns = %s\n", spellings[i]);
+		r = good(text);
+		assert_true(r->steps[0].uretprobe && r->steps[0].nothing_throws);
+		recipes_free(r);
+	}
 }
 
 /* Windows and editors; indented, without a newline at the end. */
@@ -148,14 +166,32 @@ static void names_are_whole(void **state)
 	recipes_free(r);
 }
 
+struct mistake {
+	const char *text;
+	int line;
+	const char *why;
+};
+
+static void are_refused(const struct mistake *table, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct recipes *r = recipes_new();
+		char why[512], begin[64];
+		int err = read_text(r, table[i].text, why);
+
+		snprintf(begin, sizeof(begin), "%s:%d: ", path, table[i].line);
+		if (err != -EINVAL || strncmp(why, begin, strlen(begin)) != 0 ||
+		    !strstr(why, table[i].why) || strchr(why, '\n'))
+			fail_msg("%d, \"%s\" instead of \"%s...%s\" for\n%s", err, why, begin,
+				 table[i].why, table[i].text);
+		recipes_free(r);
+	}
+}
+
 /* Each replaces or follows what is right otherwise. */
 static void wrong(void **state)
 {
-	static const struct {
-		const char *text;
-		int line;
-		const char *why;
-	} table[] = {
+	static const struct mistake table[] = {
 		{ "", 1, "there is no [target]" },
 		{ "# nothing\n\n", 2, "there is no [target]" },
 		{ TARGET, 1, "the target has no [step]" },
@@ -232,22 +268,25 @@ static void wrong(void **state)
 		{ WHOLE "invalid = 0x100000000\n", 9, "nothing that the result can be" },
 		{ WHOLE "invalid = 1,2,3,4,5,6,7\n", 9, "one value too many" },
 		{ WHOLE "refusals = mine\n", 9, "mine: it is auto or own" },
-		{ WHOLE "returns = own\n", 9, "own: it is ret or uretprobe" },
 	};
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++) {
-		struct recipes *r = recipes_new();
-		char why[512], begin[64];
-		int err = read_text(r, table[i].text, why);
+	are_refused(table, sizeof(table) / sizeof(*table));
+}
 
-		snprintf(begin, sizeof(begin), "%s:%d: ", path, table[i].line);
-		if (err != -EINVAL || strncmp(why, begin, strlen(begin)) != 0 ||
-		    !strstr(why, table[i].why) || strchr(why, '\n'))
-			fail_msg("%d, \"%s\" instead of \"%s...%s\" for\n%s", err, why, begin,
-				 table[i].why, table[i].text);
-		recipes_free(r);
-	}
+static void wrong_returns(void **state)
+{
+	static const struct mistake table[] = {
+		{ WHOLE "returns = own\n", 9,
+		  "own: it is ret, uretprobe, or uretprobe, nothing-throws" },
+		{ WHOLE "returns = uretprobe nothing-throws\n", 9, "it is ret, uretprobe" },
+		{ WHOLE "returns = uretprobe, nothing\n", 9, "it is ret, uretprobe" },
+		{ WHOLE "returns = uretprobe,\n", 9, "it is ret, uretprobe" },
+		{ WHOLE "returns = ret, nothing-throws\n", 9, "it is ret, uretprobe" },
+	};
+
+	(void)state;
+	are_refused(table, sizeof(table) / sizeof(*table));
 }
 
 static void long_lines(void **state)
@@ -397,11 +436,12 @@ static void targets(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_recipe),        cmocka_unit_test(spellings),
-		cmocka_unit_test(names_are_whole), cmocka_unit_test(wrong),
-		cmocka_unit_test(long_lines),      cmocka_unit_test(bounds),
-		cmocka_unit_test(two_files),       cmocka_unit_test(no_file),
-		cmocka_unit_test(binary),          cmocka_unit_test(targets),
+		cmocka_unit_test(a_recipe),   cmocka_unit_test(a_word_for_uretprobes),
+		cmocka_unit_test(spellings),  cmocka_unit_test(names_are_whole),
+		cmocka_unit_test(wrong),      cmocka_unit_test(wrong_returns),
+		cmocka_unit_test(long_lines), cmocka_unit_test(bounds),
+		cmocka_unit_test(two_files),  cmocka_unit_test(no_file),
+		cmocka_unit_test(binary),     cmocka_unit_test(targets),
 	};
 
 	return cmocka_run_group_tests(tests, make_file, remove_file);

@@ -9,7 +9,7 @@ use sentry_arroyo::processing::strategies::{
     run_task_in_threads::RunTaskInThreads, *,
 };
 use sentry_arroyo::small::{Answer, Bare, Error, Small, Verdict, Wide};
-use sentry_arroyo::truth::{print, Truth};
+use sentry_arroyo::truth::{print, Outcome, Truth};
 use sentry_arroyo::types::*;
 use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -108,8 +108,13 @@ fn drive<T: Payload>(seed: u64, messages: u64) -> Vec<Truth> {
         }
         let offered = carried.take().unwrap_or_else(|| message(number));
         match catch_unwind(AssertUnwindSafe(|| steps.submit(offered))) {
-            Ok(Err(SubmitError::MessageRejected(rejected))) => carried = Some(rejected.message),
-            Ok(_) => {}
+            Ok(result) => {
+                truths[0].forwarded(outcome_of(&result, Outcome::Propagated));
+                truths[0].submitted(outcome_of(&result, Outcome::Propagated));
+                if let Err(SubmitError::MessageRejected(rejected)) = result {
+                    carried = Some(rejected.message);
+                }
+            }
             Err(_) => {
                 CAUGHT.fetch_add(1, Relaxed);
             }

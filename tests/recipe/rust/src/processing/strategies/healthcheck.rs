@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-//! All goes through, refusals too.
+//! All goes through, refusals too; so it ends by a jump, and who drives it counts what it did.
 
 use super::*;
 
@@ -19,10 +19,7 @@ where
 
     #[inline(never)]
     fn submit(&mut self, message: Message<TPayload>) -> Result<(), SubmitError<TPayload>> {
-        let result = self.next_step.submit(message);
-        self.truth.forwarded(outcome_of(&result, Outcome::Propagated));
-        self.truth.submitted(outcome_of(&result, Outcome::Propagated));
-        result
+        self.next_step.submit(message)
     }
 
     fn terminate(&mut self) {
