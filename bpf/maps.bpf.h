@@ -83,6 +83,23 @@ struct {
 	__uint(max_entries, PB_EXECS_SIZE);
 } execs SEC(".maps");
 
+/*
+ * Of traces. Written by events, read by the loader, which is woken when a quarter is full; what it leaves
+ * there for too long has no room, and is counted in `closes_untold`.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, PB_CLOSES_SIZE);
+} closes SEC(".maps");
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} closes_untold SEC(".maps");
+/* Of traces. Written and read by a step's events; deleted with its last one, or by the loader. */
+PB_HASH(traces, struct pb_step_key, struct pb_trace, PB_MAX_STEPS);
+
 /* Written here, read by the loader, which adds up the CPUs. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -114,5 +131,6 @@ PB_ZERO(zero_step, struct pb_step);
 PB_ZERO(zero_hist, struct pb_hist);
 PB_ZERO(zero_process, struct pb_process);
 PB_ZERO(zero_thread, struct pb_thread);
+PB_ZERO(zero_trace, struct pb_trace);
 
 #endif /* MAPS_BPF_H */

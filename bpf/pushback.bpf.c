@@ -173,6 +173,8 @@ static __noinline int sample(struct pb_step *e, const struct pb_step_key *key, _
 	return 0;
 }
 
+#include "pushback_trace.bpf.h"
+
 /* ---- The end of a step ---- */
 
 /* The step lives no more; `now` is when. Its entry stays until the loader has read it. */
@@ -202,6 +204,7 @@ static __always_inline void replace(struct pb_step_key *key, struct pb_process *
 	lose(PB_LOSS_REPLACED, 1);
 	write_begin(e);
 	pushback_abandon(&e->now, now);
+	trace_step(e, key, now, TRACE_LAST | TRACE_UNREAD);
 	bury(e, process, PB_STEP_REPLACED, now);
 	write_end(e);
 }
@@ -506,6 +509,7 @@ int pushback_event(struct pt_regs *ctx)
 	if (!e->events)
 		introduce(e, &key, ctx);
 	learn_order(e, &key, ctx);
+	trace_step(e, &key, e->now.fired, e->now.state & PUSHBACK_ENDED ? TRACE_LAST : 0);
 	sample(e, &key, PUSHBACK_SEND);
 	sample(e, &key, PUSHBACK_RECEIVE);
 	/* The consumer has just looked at the clock, which takes as long as the rest of this. */

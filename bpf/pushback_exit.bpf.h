@@ -18,6 +18,7 @@ __noinline int leave(struct pb_process_key *process_key, __u32 slot, __u64 now)
 	struct pushback_step *s;
 	struct pb_step *e;
 	__u32 zero = 0;
+	bool whole = true;
 	__u64 place;
 
 	if (!process_key || slot >= PB_MAX_EXIT_STEPS)
@@ -46,9 +47,11 @@ __noinline int leave(struct pb_process_key *process_key, __u32 slot, __u64 now)
 		e->flags |= PB_STEP_READ;
 	} else {
 		lose(PB_LOSS_EXIT_UNREAD, 1);
+		whole = false;
 	}
 	pushback_abandon(&e->now, now);
 	e->now.state |= PUSHBACK_ENDED;
+	trace_step(e, &key, now, TRACE_LAST | (whole ? 0 : TRACE_UNREAD));
 	sample(e, &key, PUSHBACK_SEND);
 	sample(e, &key, PUSHBACK_RECEIVE);
 	bury(e, process, PB_STEP_EXITED, now);

@@ -345,6 +345,56 @@ struct pb_exec {
 /* Bytes, a power of two of at least a page; an entry takes 16, so this is for 256 of them. */
 #define PB_EXECS_SIZE 4096
 
+/*
+ * ---- Traces: an end of an episode as it happens, for who asks ----
+ */
+enum pb_close_kind {
+	PB_CLOSE_CLOSED = 0,
+	PB_CLOSE_PARTIAL = 1, /* its beginning was not seen: it took at least so long */
+	PB_CLOSE_ABANDONED = 2,
+};
+#define PB_CLOSE_COUNTED  0x1u /* `rejections` and `self_ns` are known */
+#define PB_CLOSE_LATE     0x2u /* it had ended some time before: at `end_ns` that was told */
+#define PB_CLOSE_AT_LEAST 0x4u /* its beginning was not seen, whatever its kind */
+
+/* Ring buffer `closes`: one episode that is told by itself. Any bytes: it is from a consumer's memory. */
+struct pb_close {
+	struct pb_step_key key;
+	uint64_t cgroup_id;
+	uint64_t end_ns;
+	uint64_t ns; /* from its beginning on */
+	uint64_t rejections;
+	uint64_t self_ns; /* of refusing: not blocked meanwhile */
+	/* Closed since the one before it of this step and direction: those folded, and those untold. */
+	uint64_t folded;
+	uint64_t folded_ns;
+	uint64_t untold;
+	uint32_t direction;
+	uint32_t kind;
+	uint32_t flags;
+	uint32_t reserved;
+	char comm[16];
+	char name[PUSHBACK_NAME_SIZE];
+};
+/* Bytes, a power of two of pages: some 15,000 of them. Who reads is woken when a quarter is full. */
+#define PB_CLOSES_SIZE (4u << 20)
+
+/* Map `traces`: a step as of its last event, and what of it was not told yet. Only while somebody traces. */
+struct pb_trace {
+	uint64_t watch; /* counters begin anew with each */
+	struct {
+		uint64_t since; /* of what is open, */
+		uint64_t attempts,
+			self_ns; /* ... and what the step had when that began, if `counted` */
+		uint32_t counted;
+		uint32_t partial;
+		uint64_t closed, partials, abandoned;
+		uint64_t folded, folded_ns;
+		/* Since the last one in the ring. */
+		uint64_t fold, fold_ns, untold;
+	} direction[2];
+};
+
 /* Map `losses`, by reason, per CPU. Names for users: drain_loss_name(). */
 enum pb_loss {
 	PB_LOSS_READ = 0,         /* a step struct could not be read */

@@ -15,6 +15,7 @@
 #include "agent_keep.h"
 #include "agent_stats.h"
 #include "attach.h"
+#include "closes.h"
 #include "drain.h"
 #include "finder.h"
 #include "guard.h"
@@ -50,6 +51,7 @@ struct agent {
 	struct matcher *matcher; /* NULL: all are meant */
 	struct finder *finder;
 	struct drain *drain;
+	struct closes *closes; /* NULL: nobody traces */
 	struct model *model;
 	struct labels *labels;
 	struct sampler *sampler;
@@ -155,6 +157,7 @@ static enum exit_status build(struct agent *a, char *why)
 	struct attach_options options = { .filter_processes = o->pids_count > 0,
 					  .tell_execs = !o->pids_count,
 					  .no_multi = o->no_multi,
+					  .trace = o->trace,
 					  .pin_dir = o->pin_dir };
 	struct attach_maps maps;
 	enum exit_status status;
@@ -177,6 +180,8 @@ static enum exit_status build(struct agent *a, char *why)
 	a->drain = drain_new(&maps);
 	if (a->drain)
 		drain_set_terse(a->drain);
+	if (o->trace)
+		a->closes = closes_new(&maps);
 	a->model = model_new();
 	if (a->model && o->unseen)
 		model_set_unseen(a->model);
@@ -184,7 +189,7 @@ static enum exit_status build(struct agent *a, char *why)
 	if (o->find_silent)
 		a->silent = silent_new();
 	if (!new_finder(a) || (o->find_silent && !a->silent) || !a->drain || !a->model ||
-	    !a->sampler) {
+	    !a->sampler || (o->trace && !a->closes)) {
 		snprintf(why, ATTACH_WHY_SIZE, "out of memory");
 		return EXIT_FAILED;
 	}
@@ -227,6 +232,7 @@ void agent_free(struct agent *a)
 	agent_keep_free(a->keep);
 	guard_free(a->guard);
 	drain_free(a->drain);
+	closes_free(a->closes);
 	finder_free(a->finder);
 	matcher_free(a->matcher);
 	attach_free(a->attach);
@@ -275,6 +281,8 @@ static int take(const struct record *record, void *context)
 		if (a->sinks[i]->ops->ended)
 			a->sinks[i]->ops->ended(a->sinks[i], record);
 	}
+	if (record->dead)
+		closes_forget(a->closes, &record->key);
 	silent_hear(a->silent, (pid_t)record->key.process.tgid);
 	/* Out of memory: it is not sampled until the next drain. */
 	sampler_add(a->sampler, record);
@@ -389,6 +397,41 @@ static bool are_done(struct sink *const *sinks, size_t count)
 static uint64_t earlier(uint64_t a, uint64_t b)
 {
 	return a < b ? a : b;
+}
+
+/* ---- Episodes, one by one ---- */
+
+struct taking {
+	struct agent *agent;
+	int (*fn)(const struct pb_close *close, void *context);
+	void *context;
+};
+
+static int take_close(const struct pb_close *close, void *context)
+{
+	const struct taking *t = context;
+	struct record record = { .key = close->key, .cgroup_id = close->cgroup_id };
+
+	memcpy(record.process, close->comm, sizeof(record.process) - 1);
+	return matcher_wants(t->agent->matcher, &record) ? t->fn(close, t->context) : 0;
+}
+
+void agent_take_closes(struct agent *a, int (*fn)(const struct pb_close *close, void *context),
+		       void *context)
+{
+	struct taking taking = { .agent = a, .fn = fn, .context = context };
+
+	closes_take(a->closes, take_close, &taking);
+}
+
+int agent_closes_fd(const struct agent *a)
+{
+	return closes_fd(a->closes);
+}
+
+uint64_t agent_closes_untold(const struct agent *a)
+{
+	return closes_untold(a->closes);
 }
 
 /* ---- Being asked ---- */

@@ -32,6 +32,7 @@ struct agent_options {
 	bool once;   /* one interval, then the end */
 	bool unseen; /* no sink asks for steps or consumers: see model.h */
 	bool no_multi;
+	bool trace;          /* for agent_take_closes(); not with pin_dir */
 	const char *pin_dir; /* the state stays there for the next agent; NULL: it goes with us */
 	bool find_silent;    /* for agent_stats.silent, which is empty otherwise; */
 	bool say_silent;     /* ... for months: looked for now and then, and said once of each */
@@ -58,6 +59,15 @@ enum exit_status agent_run(struct agent *a, struct sink *const *sinks, size_t co
  * where it is blocked, is answered through msg_info() in any case.
  */
 void agent_answer(struct agent *a, struct status_socket *socket);
+/*
+ * Episodes that have ended, of processes that are meant, until `fn` returns non-zero, which takes that one
+ * and leaves the rest. With options.trace only. What is left for too long gives way, see closes_untold().
+ */
+void agent_take_closes(struct agent *a, int (*fn)(const struct pb_close *close, void *context),
+		       void *context);
+/* Readable where there are many of them; there may be some in any case. */
+int agent_closes_fd(const struct agent *a);
+uint64_t agent_closes_untold(const struct agent *a);
 /* Whether it was a signal that ended the run. */
 bool agent_was_stopped(const struct agent *a);
 

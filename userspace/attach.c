@@ -71,6 +71,15 @@ static int refuse_pin(const struct attach_options *options, char *why)
 	return -ENOTSUP;
 }
 
+static void configure_trace(struct pushback_bpf *s, bool wanted)
+{
+	s->rodata->tracing = wanted;
+	bpf_map__set_autocreate(s->maps.closes, wanted);
+	bpf_map__set_autocreate(s->maps.closes_untold, wanted);
+	bpf_map__set_autocreate(s->maps.traces, wanted);
+	bpf_map__set_autocreate(s->maps.zero_trace, wanted);
+}
+
 /* Settings before load: which programs this kernel can have. */
 static int configure(struct attach *a, const struct attach_options *options, char *why)
 {
@@ -107,6 +116,7 @@ static int configure(struct attach *a, const struct attach_options *options, cha
 	s->rodata->count_hits = options->pauses;
 	s->rodata->tally = a->tally = options->tally;
 	bpf_map__set_autocreate(s->maps.tallies, options->tally);
+	configure_trace(s, options->trace);
 	a->multi = !options->no_multi && multi_link_exists();
 	if (options->pin_dir && !a->multi)
 		return refuse_pin(options, why);
@@ -501,6 +511,12 @@ bool attach_is_multi(const struct attach *a)
 	return a->multi;
 }
 
+/* -1: it is not made. */
+static int fd_of(const struct bpf_map *map)
+{
+	return bpf_map__autocreate(map) ? bpf_map__fd(map) : -1;
+}
+
 void attach_get_maps(const struct attach *a, struct attach_maps *maps)
 {
 	maps->steps = bpf_map__fd(a->skeleton->maps.steps);
@@ -510,7 +526,8 @@ void attach_get_maps(const struct attach *a, struct attach_maps *maps)
 	maps->places = bpf_map__fd(a->skeleton->maps.places);
 	maps->losses = bpf_map__fd(a->skeleton->maps.losses);
 	maps->changes = bpf_map__fd(a->skeleton->maps.changes);
-	maps->execs = bpf_map__autocreate(a->skeleton->maps.execs)
-			      ? bpf_map__fd(a->skeleton->maps.execs)
-			      : -1;
+	maps->execs = fd_of(a->skeleton->maps.execs);
+	maps->closes = fd_of(a->skeleton->maps.closes);
+	maps->closes_untold = fd_of(a->skeleton->maps.closes_untold);
+	maps->traces = fd_of(a->skeleton->maps.traces);
 }

@@ -29,6 +29,7 @@ struct attach_options {
 	bool no_multi;         /* one perf uprobe a site, as on kernels before 6.6 */
 	bool recipes;          /* attach_file() may be given sites of recipes */
 	bool tally;            /* ... and what each is hit with is counted, see attach_tallies() */
+	bool trace;            /* episodes are told one by one, into attach_maps.closes */
 	bool pauses;           /* attach_pause() and attach_hits() are used; not with pin_dir */
 	const char
 		*pin_dir; /* maps and links stay there, and are taken from there; NULL: they go */
@@ -44,6 +45,8 @@ struct attach_maps {
 	int losses;
 	int changes;
 	int execs; /* a ring buffer of struct pb_exec; -1 without tell_execs */
+	/* Likewise of struct pb_close, with what belongs to it; -1 without trace. */
+	int closes, closes_untold, traces;
 };
 
 /*
