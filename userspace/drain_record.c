@@ -15,9 +15,14 @@ static uint64_t since_base(uint64_t now, uint64_t base)
  * Up to when what is open is known to be. An event may show a direction open whose end it does not
  * promise to tell (PUSHBACK_SHOWN): that is known up to the event only.
  */
+static bool is_sure(const struct pb_step *e, int direction, bool fresh)
+{
+	return fresh || e->now.state & PUSHBACK_SHOWN << direction;
+}
+
 static uint64_t known_until(const struct pb_step *e, int direction, uint64_t now, bool fresh)
 {
-	return fresh || e->now.state & PUSHBACK_SHOWN << direction ? now : e->event_ns;
+	return is_sure(e, direction, fresh) ? now : e->event_ns;
 }
 
 static void count_direction(struct record *r, const struct pb_step *e, int direction, uint64_t now,
@@ -41,6 +46,7 @@ static void count_direction(struct record *r, const struct pb_step *e, int direc
 	counter[receive ? COUNTER_RECEIVE_FOLDED : COUNTER_SEND_FOLDED] =
 		since_base(d->folded, e->base.direction[direction].folded);
 	r->since[direction] = d->since;
+	r->open_sure[direction] = is_sure(e, direction, fresh);
 	r->open_partial[direction] = e->now.state & PUSHBACK_PARTIAL << direction;
 	r->rest_ns[direction] = 0;
 	if ((int64_t)rest > 0)

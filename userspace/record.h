@@ -26,6 +26,7 @@ struct record {
 	uint64_t counter[COUNTERS];
 	uint64_t since[2];    /* true beginning of what is open now, 0 none */
 	bool open_partial[2]; /* its beginning was not seen */
+	bool open_sure[2];    /* its end would be known by now: it is open, or was a moment ago */
 	uint64_t watched;     /* when the watch of it began that its state is of */
 	uint64_t self_since;  /* since when it refuses and is not blocked, 0 it does not */
 	bool dead;            /* this is the last record of this step */
