@@ -81,7 +81,7 @@ void trace_columns_begin(struct trace_columns *c, size_t width, bool utf8)
 {
 	bool wide = width >= WIDE;
 
-	*c = (struct trace_columns){ .pid = 7, .utf8 = utf8 };
+	*c = (struct trace_columns){ .pid = 5, .utf8 = utf8 };
 	c->process = wide ? 12 : 4;
 	c->step = wide ? 16 : 4;
 }

@@ -111,7 +111,7 @@ def test_no_verb_shows_help():
 def test_help_and_version():
     assert "pushback run - " in run("run", "--help").stdout
     assert run("--help").returncode == DONE
-    for verb in ("list", "top", "graph", "run", "status", "unpin", "doctor"):
+    for verb in ("list", "top", "graph", "trace", "run", "status", "unpin", "doctor"):
         assert run("help", verb).stdout == run(verb, "--help").stdout
     for word in ("--help", "-h", "help"):
         assert run("help", word).stdout == run("--help").stdout
