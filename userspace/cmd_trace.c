@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* cmd_trace.c - `pushback trace`: episodes, one by one, as they end */
+#include <errno.h>
 #include <fnmatch.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -14,9 +15,11 @@
 #include "ended.h"
 #include "json_out.h"
 #include "msg.h"
+#include "new_file.h"
 #include "term.h"
 #include "top_out.h"
 #include "top_words.h"
+#include "trace_chrome.h"
 #include "trace_line.h"
 #include "trace_open.h"
 #include "trace_steps.h"
@@ -27,6 +30,7 @@ struct settings {
 	uint64_t min_ns;
 	uint64_t duration_ns; /* 0: until it is ended */
 	bool json;
+	const char *chrome;
 };
 
 #define SECOND_NS 1000000000u
@@ -50,6 +54,9 @@ static const struct option options[] = {
 	{ .name = "duration", .value = "TIME", .kind = OPTION_DURATION, .offset = AT(duration_ns),
 	  .least = 1, .help = "for so long; without, until Ctrl-C" },
 	{ .name = "json", .kind = OPTION_FLAG, .offset = AT(json), .help = "one object per line" },
+	{ .name = "chrome", .value = "FILE", .kind = OPTION_TEXT, .offset = AT(chrome), .filled = true,
+	  .help = "write a Trace Event file, for Perfetto or chrome://tracing:\n"
+		  "a track per step and state, a slice per episode" },
 	AGENT_OPTIONS_REST,
 	{ .name = NULL },
 };
@@ -67,6 +74,8 @@ struct trace {
 	struct trace_open *open;
 	struct trace_steps *steps;
 	struct ended *gone;
+	struct new_file *file; /* NULL: none is written, as the next */
+	struct trace_chrome *chrome;
 	FILE *to;           /* the present batch's */
 	size_t batch;       /* what it has been given */
 	int64_t offset;     /* from CLOCK_MONOTONIC to the time since 1970 */
@@ -76,6 +85,7 @@ struct trace {
 	uint64_t too_short; /* and those that are left out */
 	uint64_t other;
 	bool titled, seen, warned, done;
+	bool file_failed;
 	bool incomplete; /* memory ran out */
 	struct silent_view silent;
 	char lost[LOST_SIZE];
@@ -104,6 +114,9 @@ static bool is_wanted(const struct trace *t, const char *name)
 
 static void put(struct trace *t, const struct trace_episode *e)
 {
+	/* What is open is a slice when it ends, or when the trace does. */
+	if (t->chrome && (e->end != TRACE_OPEN || t->end != UINT64_MAX))
+		trace_chrome_slice(t->chrome, e);
 	if (t->settings->json) {
 		t->incomplete |= json_line(t->to, trace_object(e)) != 0;
 		return;
@@ -276,10 +289,8 @@ static void flush(struct sink *sink, const struct model *m, const struct agent_s
 	see_consumers(t, m);
 	add_series(t, m);
 	t->silent = stats->silent;
-	/* No other flush follows the one that ends the run. */
-	t->done |= now >= t->until;
 	warn_untold(t);
-	if (last || t->done) {
+	if (last) {
 		put_last(t, m, stats, now);
 		top_words_lost(stats, t->lost, sizeof(t->lost));
 		return;
@@ -297,7 +308,8 @@ static void poll_sink(struct sink *sink, uint64_t now)
 	struct trace *t = (struct trace *)sink;
 
 	put_closes(t);
-	t->done |= now >= t->until;
+	/* Here, since a flush follows: the last one. */
+	t->done |= now >= t->until || (t->file && new_file_flush(t->file));
 }
 
 static void ended(struct sink *sink, const struct record *record)
@@ -384,6 +396,41 @@ static void say_rest(struct trace *t, const uint64_t *began)
 	agent_settings_say_ended(&t->settings->agent, began);
 }
 
+static bool said_failure(const struct trace *t, int err)
+{
+	char safe[LOST_SIZE];
+
+	if (err)
+		msg_error("cannot write %s: %s", msg_safe(safe, sizeof(safe), t->settings->chrome),
+			  err == -EEXIST ? "it is no regular file" : strerror(-err));
+	return err;
+}
+
+static bool open_file(struct trace *t)
+{
+	if (!t->settings->chrome)
+		return true;
+	if (said_failure(t, new_file_open(&t->file, t->settings->chrome)))
+		return false;
+	t->chrome = trace_chrome_new(new_file_stream(t->file));
+	return t->chrome || !said_failure(t, -ENOMEM);
+}
+
+/* It takes its place only now that it is whole. */
+static bool keep_file(struct trace *t, uint64_t untold)
+{
+	struct new_file *file = t->file;
+
+	if (!file)
+		return true;
+	t->file = NULL;
+	trace_chrome_end(t->chrome, untold);
+	if (trace_chrome_left_out(t->chrome))
+		msg_warn("%" PRIu64 " slices are left out of the file: of more than %d steps",
+			 trace_chrome_left_out(t->chrome), TRACE_CHROME_TRACKS);
+	return !said_failure(t, new_file_keep(file));
+}
+
 /* As of top: the rest is waited for with nothing attached, but not after a signal. */
 static int write_rest(struct top_out *out, bool stopped)
 {
@@ -403,6 +450,7 @@ static enum exit_status watch(struct trace *t, const struct agent_options *agent
 {
 	struct sink *sink = &t->sink;
 	enum exit_status status = agent_new(&t->agent, agent_options, why);
+	uint64_t untold;
 	char what[128];
 
 	if (status)
@@ -413,10 +461,13 @@ static enum exit_status watch(struct trace *t, const struct agent_options *agent
 	agent_describe(t->agent, what, sizeof(what));
 	msg_info("tracing %s", what);
 	status = agent_run(t->agent, &sink, 1, why);
+	untold = agent_closes_untold(t->agent);
 	if (!status)
-		say_losses(t, agent_closes_untold(t->agent));
+		say_losses(t, untold);
 	*stopped = agent_was_stopped(t->agent);
 	agent_free(t->agent);
+	if (!status && !keep_file(t, untold))
+		t->file_failed = true;
 	return status;
 }
 
@@ -445,6 +496,8 @@ static int start(const void *settings)
 	agent_options.tag_from = tag_from;
 	agent_options.find_silent = true;
 	agent_options.trace = true;
+	if (!open_file(&trace))
+		return EXIT_FAILED;
 	agent_settings_prepare(true);
 	trace_columns_begin(&trace.columns, term_width(), term_utf8());
 	if (s->json)
@@ -457,11 +510,15 @@ static int start(const void *settings)
 		err = write_rest(trace.out, stopped);
 		say_rest(&trace, began);
 	}
+	new_file_drop(trace.file);
+	trace_chrome_free(trace.chrome);
 	ended_free(trace.gone);
 	trace_steps_free(trace.steps);
 	trace_open_free(trace.open);
 	top_out_free(trace.out);
 	free(began);
+	if (trace.file_failed)
+		status = EXIT_FAILED;
 	return status ? (int)status : err;
 }
 
@@ -492,6 +549,7 @@ const struct verb verb_trace = {
 		"\n"
 		"  pushback trace --step sink --min 10ms     what one would notice\n"
 		"  pushback trace --pid 4711 --duration 30s  one process, for half a minute\n"
+		"  pushback trace --chrome FILE              and open it in ui.perfetto.dev\n"
 		"  pushback trace --json | jq 'select(.end == \"abandoned\")'\n"
 		"\n" TRACE_JSON_HELP,
 	.options = options,

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * new_file.h - a file that is there once it is whole
+ *
+ * It is written beside its place, and gets its name at the end. What fails leaves what was there before, and
+ * nothing else. Not thread-safe.
+ */
+#ifndef NEW_FILE_H
+#define NEW_FILE_H
+
+#include <stdio.h>
+
+struct new_file;
+
+/*
+ * 0 or -errno; -EEXIST: there is something that is no file (a device, a directory), which it would replace.
+ * A file that is there keeps its mode, and a link to it stays one.
+ */
+int new_file_open(struct new_file **out, const char *path);
+/* To be written to. */
+FILE *new_file_stream(const struct new_file *f);
+/* What has been written so far is on its way. 0 or -errno, of the first failure from then on. */
+int new_file_flush(struct new_file *f);
+/* It is whole. 0 or -errno; frees in any case. */
+int new_file_keep(struct new_file *f);
+/* It is given up. NULL is fine. */
+void new_file_drop(struct new_file *f);
+
+#endif /* NEW_FILE_H */
