@@ -4,6 +4,7 @@
 import collections
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -14,7 +15,7 @@ import pytest
 import truth
 from driver import ACCEPTED, REJECTED, Driver
 from load import CLOCK, NS, Consumer, run_json
-from program import DEMO, PUSHBACK, Program, run, wait_until
+from program import DEMO, PUSHBACK, ROOT, Program, run, wait_until
 from scene import PAUSE, between, pause, refuse
 
 STATES = {"send": "refusing", "receive": "blocked"}
@@ -161,6 +162,7 @@ def assert_took(line, begin, end):
 def test_what_a_line_says(tmp_path):
     with Driver(tmp_path) as d, Trace(tmp_path, "--path", tmp_path / "driver") as trace:
         d.init(0, "step")
+        refuse(d)
         begin = d.submit(0, REJECTED)
         pause()
         blocked = d.forward(0, REJECTED)
@@ -168,7 +170,7 @@ def test_what_a_line_says(tmp_path):
         freed = d.forward(0, ACCEPTED)
         end = d.submit(0, ACCEPTED)
         found = trace.end()["episode"]
-    receive, send = found
+    _, receive, send = found
     common = {"pid": d.pid, "process": "driver", "step": "step", "end": "closed", "at_least": False,
               "late": False, "folded": 0, "untold": 0, "rejections": 101}
     assert common.items() <= send.items() and common.items() <= receive.items()
@@ -223,6 +225,41 @@ def test_abandoned(tmp_path, how):
         (line,) = trace.end()["episode"]
     assert (line["end"], line["rejections"]) == ("abandoned", 5)
     assert_took(line, begin, end)
+
+
+def test_what_is_written_over_may_have_done_more(tmp_path):
+    with Driver(tmp_path) as d, Trace(tmp_path, "--path", tmp_path / "driver") as trace:
+        d.init(0, "step")
+        begin = d.submit(0, REJECTED)
+        pause()
+        d.init(0, "other")
+        end = d.forward(0, REJECTED)
+        d.forward(0, ACCEPTED)
+        found = trace.end()
+    line, other = found["episode"]
+    assert (line["step"], line["end"], line["rejections"]) == ("step", "abandoned", None)
+    assert_took(line, begin, end)
+    assert (other["step"], other["end"], other["rejections"]) == ("other", "closed", 1)
+    assert found["end"][0]["lost"] == {"replaced": 1}
+
+
+def test_a_consumer_with_a_recipe(tmp_path):
+    """Each episode is told: as many, and with as many refusals, as the program says."""
+    program = tmp_path / "plain"
+    source = ROOT / "tests" / "recipe"
+    assert run("gcc", "-O2", source / "plain.c", "-o", program, "-pthread").returncode == 0
+    with Trace(tmp_path, "--path", program, "--recipe", source / "plain.ini", "--budget", "400%") as trace:
+        right = {step["step"]: step for step in run_json([program, 1, 3000, 2])}
+        found = trace.end()
+    assert right["write"]["send_backpressure_episodes"] > 10
+    for name, step in right.items():
+        for direction, state in STATES.items():
+            lines = of(found["episode"], name, state)
+            ends = collections.Counter(line["end"] for line in lines)
+            assert ends["closed"] == step[f"{direction}_backpressure_episodes"]
+            assert ends["abandoned"] == step[f"{direction}_backpressure_abandoned"]
+            assert sum(line["rejections"] for line in lines) == step[f"{direction}_backpressure"]
+            assert not any(line["folded"] or line["untold"] for line in lines)
 
 
 def test_what_stays_open_is_shown_once_and_at_the_end(tmp_path):
@@ -345,6 +382,118 @@ def test_a_full_disk_is_said(demo):
 @pytest.mark.parametrize("wrong", [["--min", "soon"], ["--duration", "0"], ["--step", ""], ["step"]])
 def test_wrong_usage(wrong):
     assert run(PUSHBACK, "trace", *wrong).returncode == 2
+
+
+# ---- A file for Perfetto ----
+
+
+def tracks_of(path):
+    """(process, track name) -> its slices, in order; what the format asks of a file is checked."""
+    found = json.loads(path.read_text())
+    names, slices = {}, collections.defaultdict(list)
+    for event in found["traceEvents"]:
+        if event["ph"] == "M":
+            names[event["name"], event["pid"], event["tid"]] = event["args"]
+        else:
+            assert event["ph"] == "X" and event["dur"] >= 0
+            slices[event["pid"], event["tid"]].append(event)
+    for of_one in slices.values():
+        of_one.sort(key=lambda event: event["ts"])
+        ends = [event["ts"] + event["dur"] for event in of_one]
+        # One begins when the one before has ended: slices of a track may not overlap.
+        assert all(end <= event["ts"] + 0.001 for end, event in zip(ends, of_one[1:]))
+    return found["otherData"], {
+        (names["process_name", pid, tid]["name"], names["thread_name", pid, tid]["name"]): of_one
+        for (pid, tid), of_one in slices.items()
+    }
+
+
+def test_a_file_of_a_track_per_step_and_a_slice_per_episode(tmp_path, demo):
+    file = tmp_path / "trace.json"
+    with Trace(tmp_path, "--path", demo, "--chrome", file) as trace:
+        with Consumer(tmp_path / "log", "--slow", "sink:refuse:100ms", program=demo) as consumer:
+            time.sleep(1.5)
+            consumer.end()
+        assert not file.exists()
+        found = trace.end()
+    other, tracks = tracks_of(file)
+    assert other["untold"] == 0
+    lines = collections.Counter((e["step"], e["state"]) for e in found["episode"])
+    assert {tuple(name.split()): len(s) for (_, name), s in tracks.items()} == lines
+    assert {process for process, _ in tracks} == {"demo"}
+    for line, piece in zip(of(found["episode"], "sink", "refusing"), tracks["demo", "sink refusing"]):
+        assert piece["dur"] == pytest.approx(line["duration"] * 1e3, abs=0.001)
+        assert piece["args"]["rejections"] == line["rejections"]
+    assert sorted(os.listdir(tmp_path)) == ["demo", "log", "trace.json", "trace.out"]
+    assert file.stat().st_mode & 0o777 == 0o644
+
+
+def test_a_file_has_what_is_open_once(tmp_path):
+    file = tmp_path / "trace.json"
+    options = ("--path", tmp_path / "driver", "--chrome", file)
+    with Driver(tmp_path) as d, Trace(tmp_path, *options) as trace:
+        d.init(0, 'st"uck\\\x01\xff'.encode("latin-1"))
+        d.submit(0, REJECTED)
+        wait_until(lambda: trace.episodes(end="open"), "never shown")
+        trace.end()
+    _, tracks = tracks_of(file)
+    ((name, slices),) = tracks.items()
+    assert name == ("driver", 'st"uck\\\x01\ufffd refusing')
+    assert [s["args"]["end"] for s in slices] == ["open"] and slices[0]["dur"] > 1e6
+
+
+def test_a_file_that_is_there_stays_until_the_end(tmp_path):
+    file, link = tmp_path / "trace.json", tmp_path / "link"
+    file.write_text("before")
+    file.chmod(0o600)
+    link.symlink_to(file)
+    with Driver(tmp_path), Trace(tmp_path, "--path", tmp_path / "driver", "--chrome", link) as trace:
+        assert file.read_text() == "before"
+        trace.end()
+    assert tracks_of(file) == ({"clock": "CLOCK_MONOTONIC", "untold": 0, "left_out": 0}, {})
+    assert link.is_symlink() and file.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("where", ["missing/trace.json", ".", "fifo"])
+def test_a_file_that_cannot_be_written(tmp_path, demo, where):
+    os.mkfifo(tmp_path / "fifo")
+    done = run(PUSHBACK, "trace", "--path", demo, "--chrome", tmp_path / where)
+    assert done.returncode == 1
+    assert re.fullmatch(r"pushback: cannot write .*: (No such file .*|it is no regular file)\n", done.stderr)
+    assert sorted(os.listdir(tmp_path)) == ["demo", "fifo"]
+
+
+def test_a_disk_that_is_full(tmp_path, demo):
+    """It is said, at once, and nothing of it is left."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    assert run("mount", "-t", "tmpfs", "-o", "size=64k", "none", disk).returncode == 0
+    try:
+        options = ("--path", demo, "--chrome", disk / "trace.json")
+        with Trace(tmp_path, *options) as trace:
+            with Consumer(tmp_path / "log", "--slow", "sink:refuse:1ms", program=demo) as consumer:
+                assert trace.wait() == 1
+                consumer.end()
+        assert [line for line in trace.lines if "trace.json" in line] == [
+            f"pushback: cannot write {disk}/trace.json: No space left on device"
+        ]
+        assert not os.listdir(disk)
+        # What was seen is there all the same.
+        assert trace.objects()["end"]
+    finally:
+        assert run("umount", disk).returncode == 0
+
+
+def test_a_signal_while_it_writes_leaves_a_whole_file(tmp_path, demo):
+    file = tmp_path / "trace.json"
+    with Trace(tmp_path, "--path", demo, "--chrome", file) as trace:
+        with Consumer(tmp_path / "log", "--slow", "sink:refuse:1ms", program=demo) as consumer:
+            wait_until(lambda: len(trace.episodes()) > 100, "no lines")
+            trace.signal(signal.SIGTERM)
+            assert trace.wait() == 0
+            consumer.end()
+    _, tracks = tracks_of(file)
+    assert sum(map(len, tracks.values())) == len(trace.episodes())
 
 
 # ---- Much of it ----

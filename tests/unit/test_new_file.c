@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: MIT */
+/* A file that is there once it is whole, and nothing beside it */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "new_file.h"
+
+static int enter(void **state)
+{
+	char *directory = strdup("/tmp/new-file-XXXXXX");
+
+	*state = directory;
+	return !directory || !mkdtemp(directory) || chdir(directory);
+}
+
+static int leave(void **state)
+{
+	DIR *here = opendir(".");
+	struct dirent *entry;
+
+	while (here && (entry = readdir(here)))
+		unlink(entry->d_name);
+	closedir(here);
+	rmdir(*state);
+	free(*state);
+	return 0;
+}
+
+static size_t files(void)
+{
+	DIR *here = opendir(".");
+	struct dirent *entry;
+	size_t count = 0;
+
+	while ((entry = readdir(here)))
+		count += *entry->d_name != '.';
+	closedir(here);
+	return count;
+}
+
+static void has(const char *path, const char *text)
+{
+	char read_[64] = "";
+	int fd = open(path, O_RDONLY);
+
+	assert_true(fd >= 0);
+	assert_int_equal(read(fd, read_, sizeof(read_) - 1), (int)strlen(text));
+	assert_string_equal(read_, text);
+	close(fd);
+}
+
+static void put(const char *path, const char *text, mode_t mode)
+{
+	int fd = open(path, O_WRONLY | O_CREAT, mode);
+
+	assert_true(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text));
+	close(fd);
+}
+
+static void it_is_there_at_the_end(void **state)
+{
+	struct new_file *f;
+	struct stat stat_;
+
+	(void)state;
+	umask(027);
+	assert_int_equal(new_file_open(&f, "new"), 0);
+	fputs("text", new_file_stream(f));
+	assert_int_equal(access("new", F_OK), -1);
+	assert_int_equal(new_file_flush(f), 0);
+	assert_int_equal(new_file_keep(f), 0);
+	has("new", "text");
+	assert_int_equal(stat("new", &stat_), 0);
+	assert_int_equal(stat_.st_mode & 07777, 0640);
+	assert_int_equal(files(), 1);
+}
+
+static void what_is_given_up_leaves_what_was_there(void **state)
+{
+	struct new_file *f;
+
+	(void)state;
+	put("old", "before", 0644);
+	assert_int_equal(new_file_open(&f, "old"), 0);
+	fputs("text", new_file_stream(f));
+	new_file_drop(f);
+	new_file_drop(NULL);
+	has("old", "before");
+	assert_int_equal(files(), 1);
+}
+
+static void a_link_stays_one(void **state)
+{
+	struct new_file *f;
+	struct stat stat_;
+
+	(void)state;
+	put("old", "before", 0600);
+	assert_int_equal(symlink("old", "link"), 0);
+	assert_int_equal(new_file_open(&f, "link"), 0);
+	fputs("text", new_file_stream(f));
+	assert_int_equal(new_file_keep(f), 0);
+	assert_true(!lstat("link", &stat_) && S_ISLNK(stat_.st_mode));
+	assert_true(!stat("link", &stat_) && (stat_.st_mode & 07777) == 0600);
+	has("old", "text");
+	assert_int_equal(files(), 2);
+}
+
+static void what_is_no_file_is_left_alone(void **state)
+{
+	struct new_file *f = NULL;
+
+	(void)state;
+	assert_int_equal(new_file_open(&f, "/dev/null"), -EEXIST);
+	assert_int_equal(new_file_open(&f, "."), -EEXIST);
+	assert_int_equal(new_file_open(&f, "missing/new"), -ENOENT);
+	assert_null(f);
+	assert_int_equal(files(), 0);
+}
+
+/* The first failure is the one that is told, to the end. */
+static void a_failure_leaves_nothing(void **state)
+{
+	struct new_file *f;
+	int full = open("/dev/full", O_WRONLY);
+
+	(void)state;
+	assert_int_equal(new_file_open(&f, "new"), 0);
+	assert_true(full >= 0 && dup2(full, fileno(new_file_stream(f))) >= 0);
+	close(full);
+	fputs("text", new_file_stream(f));
+	assert_int_equal(new_file_flush(f), -ENOSPC);
+	assert_int_equal(new_file_flush(f), -ENOSPC);
+	assert_int_equal(new_file_keep(f), -ENOSPC);
+	assert_int_equal(files(), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(it_is_there_at_the_end, enter, leave),
+		cmocka_unit_test_setup_teardown(what_is_given_up_leaves_what_was_there, enter,
+						leave),
+		cmocka_unit_test_setup_teardown(a_link_stays_one, enter, leave),
+		cmocka_unit_test_setup_teardown(what_is_no_file_is_left_alone, enter, leave),
+		cmocka_unit_test_setup_teardown(a_failure_leaves_nothing, enter, leave),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
