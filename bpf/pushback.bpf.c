@@ -509,7 +509,7 @@ int pushback_event(struct pt_regs *ctx)
 	if (!e->events)
 		introduce(e, &key, ctx);
 	learn_order(e, &key, ctx);
-	trace_step(e, &key, e->now.fired, e->now.state & PUSHBACK_ENDED ? TRACE_LAST : 0);
+	trace_step(e, &key, e->now.fired, 0);
 	sample(e, &key, PUSHBACK_SEND);
 	sample(e, &key, PUSHBACK_RECEIVE);
 	/* The consumer has just looked at the clock, which takes as long as the rest of this. */

@@ -51,7 +51,7 @@ __noinline int leave(struct pb_process_key *process_key, __u32 slot, __u64 now)
 	}
 	pushback_abandon(&e->now, now);
 	e->now.state |= PUSHBACK_ENDED;
-	trace_step(e, &key, now, TRACE_LAST | (whole ? 0 : TRACE_UNREAD));
+	trace_step(e, &key, now, whole ? 0 : TRACE_UNREAD);
 	sample(e, &key, PUSHBACK_SEND);
 	sample(e, &key, PUSHBACK_RECEIVE);
 	bury(e, process, PB_STEP_EXITED, now);

@@ -236,7 +236,7 @@ static __always_inline void told(struct pb_step *e, const struct pb_step_key *ke
 	e->event_ns = now;
 	e->now.fired = now;
 	e->events++;
-	trace_step(e, key, now, e->now.state & PUSHBACK_ENDED ? TRACE_LAST : 0);
+	trace_step(e, key, now, 0);
 	sample(e, key, PUSHBACK_SEND);
 	sample(e, key, PUSHBACK_RECEIVE);
 }

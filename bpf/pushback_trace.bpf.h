@@ -12,8 +12,8 @@
 
 const volatile bool tracing = false;
 
-#define TRACE_LAST   0x1u /* the step has ended */
-#define TRACE_UNREAD 0x2u /* ... and what it did since its last event is not known */
+#define TRACE_LAST   0x1u /* the step has ended without saying so, */
+#define TRACE_UNREAD 0x2u /* and what it did since its last event is not known */
 
 #define WAKE_AT (PB_CLOSES_SIZE / 4)
 
@@ -218,7 +218,7 @@ static __noinline int trace_event(const struct pb_step *e, const struct pb_step_
 	trace_ends(e, key, t, end, PUSHBACK_RECEIVE | how << 1);
 	trace_keep(e, t, PUSHBACK_SEND);
 	trace_keep(e, t, PUSHBACK_RECEIVE);
-	if (how & TRACE_LAST)
+	if (e->now.state & PUSHBACK_ENDED || how & TRACE_LAST)
 		bpf_map_delete_elem(&traces, key);
 	return 0;
 }

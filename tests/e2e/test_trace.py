@@ -369,6 +369,35 @@ def test_a_reader_that_goes_ends_it(tmp_path, demo):
         consumer.end()
 
 
+def test_a_reader_that_does_not_read_holds_up_nothing(tmp_path):
+    """Its lines stay in the ring: what then has no room is counted, and a signal ends it all the same."""
+    argv = [PUSHBACK, "trace", "--json", "--path", tmp_path / "driver"]
+    reading, writing = os.pipe()
+    with Driver(tmp_path) as d, Program(argv, stdout=writing) as trace:
+        os.close(writing)
+        trace.wait_line("^pushback: tracing ")
+        before = peak(trace.pid)
+        for place in range(1000):
+            d.init(place, f"step {place}")
+            d.calls([("submit", place, REJECTED), ("submit", place, ACCEPTED)], 40)
+        trace.wait_line("more episodes end than are read")
+        assert peak(trace.pid) - before < 32 << 20
+        trace.signal(signal.SIGINT)
+        assert trace.wait(20) == 0
+        assert any("the output is stuck" in line for line in trace.lines)
+    os.close(reading)
+
+
+def test_it_ends_with_its_process(tmp_path, demo):
+    with Consumer(tmp_path / "log", "--slow", "sink:refuse:100ms", program=demo) as consumer:
+        with Trace(tmp_path, "--pid", consumer.pid) as trace:
+            time.sleep(0.5)
+            consumer.end()
+            assert trace.wait() == 0
+    assert f"pushback: process {consumer.pid} has ended" in trace.lines
+    assert trace.objects()["end"][0]["lines"] > 10
+
+
 def test_a_full_disk_is_said(demo):
     with open("/dev/full", "w") as full:
         done = subprocess.run(
@@ -517,9 +546,11 @@ def test_what_has_no_room_is_counted(tmp_path):
 
 
 def test_a_hundred_thousand(tmp_path):
-    """Of thousands of new steps: memory does not grow with the lines."""
+    """Of thousands of new steps: memory does not grow with the lines, and the file can be read."""
     turn = [("submit", REJECTED), ("submit", ACCEPTED)] * 40 + [("end", 0)]
-    with Driver(tmp_path) as d, Trace(tmp_path, "--path", tmp_path / "driver") as trace:
+    file = tmp_path / "trace.json"
+    options = ("--path", tmp_path / "driver", "--chrome", file)
+    with Driver(tmp_path) as d, Trace(tmp_path, *options) as trace:
         grown = []
         lines = Lines(trace.path)
         for made in range(4000):
@@ -536,7 +567,9 @@ def test_a_hundred_thousand(tmp_path):
     assert end["lines"] == len(found["episode"]) >= 100_000
     folded = sum(h["folded"] for h in found["histogram"])
     assert end["lines"] + folded == sum(h["episodes"] for h in found["histogram"]) == 160_000
-    # The steps' names and durations, and no more.
+    events = collections.Counter(e["ph"] for e in json.loads(file.read_text())["traceEvents"])
+    assert events == {"X": end["lines"], "M": 4000 * 3}
+    # The steps' names, durations and tracks, and no more.
     assert grown[-1] < 64 << 20 and grown[-1] - grown[0] < 16 << 20, grown
 
 
