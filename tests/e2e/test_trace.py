@@ -14,7 +14,7 @@ import pytest
 
 import truth
 from driver import ACCEPTED, REJECTED, Driver
-from load import CLOCK, NS, Consumer, run_json
+from load import BUCKET, CLOCK, NS, Consumer, run_json
 from program import DEMO, PUSHBACK, ROOT, Program, run, wait_until
 from scene import PAUSE, between, pause, refuse
 
@@ -97,7 +97,11 @@ def one_by_one(name, direction, lines, closed, true):
     slack = CLOCK + true["slack_ns"] / NS
     have = sorted(line["duration"] / 1e3 for line in closed)
     pairs = zip(have, sorted(d / NS for d in true["durations_ns"]), strict=True)
-    errors = [f"{name} {direction}: {a:.6f} s, in truth {b:.6f} s" for a, b in pairs if abs(a - b) > slack]
+    errors = [
+        f"{name} {direction}: {a:.6f} s, in truth {b:.6f} s"
+        for a, b in pairs
+        if abs(a - b) > max(slack, BUCKET * b)
+    ]
     attempts = sum(line["rejections"] for line in lines)
     if attempts != true["attempts"]:
         errors.append(f"{name} {direction}: {attempts} rejections, in truth {true['attempts']}")
@@ -178,7 +182,8 @@ def test_what_a_line_says(tmp_path):
     assert_took(send, begin, end)
     assert_took(receive, blocked, freed)
     assert PAUSE * 1e3 <= send["self"] == pytest.approx(send["duration"] - receive["duration"])
-    assert abs(send["time"] - time.time() + (time.monotonic_ns() - end.before) / 1e9) < 0.01
+    since_1970 = time.time_ns() - time.monotonic_ns()
+    assert end.before - NS // 10 <= send["time"] * NS - since_1970 <= end.after + NS // 10
 
 
 def test_a_beginning_that_was_not_seen(tmp_path):
@@ -430,7 +435,7 @@ def tracks_of(path):
         of_one.sort(key=lambda event: event["ts"])
         ends = [event["ts"] + event["dur"] for event in of_one]
         # One begins when the one before has ended: slices of a track may not overlap.
-        assert all(end <= event["ts"] + 0.001 for end, event in zip(ends, of_one[1:]))
+        assert all(end <= event["ts"] + 0.01 for end, event in zip(ends, of_one[1:]))
     return found["otherData"], {
         (names["process_name", pid, tid]["name"], names["thread_name", pid, tid]["name"]): of_one
         for (pid, tid), of_one in slices.items()
