@@ -390,6 +390,7 @@ def test_a_reader_that_does_not_read_holds_up_nothing(tmp_path):
         trace.signal(signal.SIGINT)
         assert trace.wait(20) == 0
         assert any("the output is stuck" in line for line in trace.lines)
+        assert not any("memory ran out" in line for line in trace.lines)
     os.close(reading)
 
 
