@@ -396,6 +396,7 @@ static void say_rest(struct trace *t, const uint64_t *began)
 	agent_settings_say_ended(&t->settings->agent, began);
 }
 
+/* Whether there was one. */
 static bool said_failure(const struct trace *t, int err)
 {
 	char safe[LOST_SIZE];
@@ -413,7 +414,11 @@ static bool open_file(struct trace *t)
 	if (said_failure(t, new_file_open(&t->file, t->settings->chrome)))
 		return false;
 	t->chrome = trace_chrome_new(new_file_stream(t->file));
-	return t->chrome || !said_failure(t, -ENOMEM);
+	if (t->chrome)
+		return true;
+	new_file_drop(t->file);
+	said_failure(t, -ENOMEM);
+	return false;
 }
 
 /* It takes its place only now that it is whole. */
@@ -485,10 +490,10 @@ static int start(const void *settings)
 	const struct settings *s = settings;
 	struct agent_options agent_options = agent_settings_options(&s->agent);
 	struct trace trace = { .sink.ops = &ops, .settings = s };
-	uint64_t *began = agent_settings_began(&s->agent);
 	char why[ATTACH_WHY_SIZE] = "out of memory";
 	enum exit_status status = EXIT_FAILED;
 	bool stopped = false;
+	uint64_t *began;
 	int err = 0;
 
 	msg_set_verbose(s->agent.verbose);
@@ -496,9 +501,11 @@ static int start(const void *settings)
 	agent_options.tag_from = tag_from;
 	agent_options.find_silent = true;
 	agent_options.trace = true;
+	/* Signals wait from here on: none ends us with half a file. */
+	agent_settings_prepare(true);
 	if (!open_file(&trace))
 		return EXIT_FAILED;
-	agent_settings_prepare(true);
+	began = agent_settings_began(&s->agent);
 	trace_columns_begin(&trace.columns, term_width(), term_utf8());
 	if (s->json)
 		term_write_utf8();
