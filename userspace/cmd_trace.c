@@ -88,6 +88,7 @@ struct trace {
 	bool file_failed;
 	bool incomplete; /* memory ran out */
 	struct silent_view silent;
+	uint64_t partly; /* files that --budget has had watched for a part of the time */
 	char lost[LOST_SIZE];
 };
 
@@ -227,11 +228,11 @@ static void put_end(struct trace *t, const struct agent_stats *stats)
 		trace_steps_write(t->steps, term_width(), t->columns.utf8, t->to);
 		return;
 	}
-	end = json_pack("{s:s,s:I,s:I,s:I,s:I,s:I,s:o}", "kind", "end", "lines",
+	end = json_pack("{s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:o}", "kind", "end", "lines",
 			(json_int_t)t->lines, "short", (json_int_t)t->too_short, "other",
 			(json_int_t)t->other, "untold", (json_int_t)agent_closes_untold(t->agent),
-			"unlisted", (json_int_t)trace_steps_unlisted(t->steps), "lost",
-			lost_object(stats));
+			"unlisted", (json_int_t)trace_steps_unlisted(t->steps), "partly",
+			(json_int_t)t->partly, "lost", lost_object(stats));
 	t->incomplete |= trace_steps_write_json(t->steps, t->to) || json_line(t->to, end);
 }
 
@@ -289,6 +290,7 @@ static void flush(struct sink *sink, const struct model *m, const struct agent_s
 	see_consumers(t, m);
 	add_series(t, m);
 	t->silent = stats->silent;
+	t->partly = stats->files_partly > t->partly ? stats->files_partly : t->partly;
 	warn_untold(t);
 	if (last) {
 		put_last(t, m, stats, now);
@@ -384,6 +386,10 @@ static void say_rest(struct trace *t, const uint64_t *began)
 	if (t->too_short)
 		msg_info("%" PRIu64 " episodes were shorter than --min: they have no line",
 			 t->too_short);
+	if (t->partly)
+		msg_info("by --budget %" PRIu64 " file%s watched for a part of the time only: "
+			 "episodes that it cuts have no line",
+			 t->partly, t->partly == 1 ? " was" : "s were");
 	if (!t->seen)
 		msg_info("no step returned in that time: not running, idle, or inside a call all "
 			 "the time? see pushback list, pushback doctor --pid");

@@ -82,6 +82,7 @@ void trace_line(struct trace_columns *c, const struct trace_episode *e, FILE *ou
 	"  other              left out: --step\n" \
 	"  untold             ends that there was no room to tell of\n" \
 	"  unlisted           steps that are in no histogram, since there were too many\n" \
+	"  partly             files that --budget had watched for a part of the time\n" \
 	"  lost               {reason: count}: as in top --json\n"
 /* clang-format on */
 

@@ -267,6 +267,17 @@ def test_a_consumer_with_a_recipe(tmp_path):
             assert not any(line["folded"] or line["untold"] for line in lines)
 
 
+def test_a_consumer_that_is_watched_partly(tmp_path):
+    program = tmp_path / "plain"
+    source = ROOT / "tests" / "recipe"
+    assert run("gcc", "-O2", source / "plain.c", "-o", program, "-pthread").returncode == 0
+    with Trace(tmp_path, "--path", program, "--recipe", source / "plain.ini", "--budget", "0.1%") as trace:
+        run_json([program, 1, 6000, 2])
+        found = trace.end()
+    assert found["end"][0]["partly"] == 1
+    assert any("1 file was watched for a part of the time" in line for line in trace.lines)
+
+
 def test_what_stays_open_is_shown_once_and_at_the_end(tmp_path):
     with Driver(tmp_path) as d, Trace(tmp_path, "--path", tmp_path / "driver") as trace:
         d.init(0, "stuck")
