@@ -229,7 +229,12 @@ static __noinline struct pb_step *foreign_step(struct pb_step_key *key, __u64 pl
 	return e;
 }
 
-/* ---- What a hit tells ---- */
+/*
+ * ---- What a hit tells ----
+ *
+ * Not static, so that the verifier looks at each once, and not again at every call with all that it knows
+ * there: a trace's part in them is too much for that.
+ */
 
 static __always_inline void told(struct pb_step *e, const struct pb_step_key *key, __u64 now)
 {
@@ -251,8 +256,7 @@ static __always_inline void turn(struct pb_step *e, __u32 direction, __u32 edge,
 	pushback_turn(&e->now, direction, edge == PUSHBACK_OPENS, now);
 }
 
-static __noinline int tell_outcome(__u64 place, const struct pb_rule *rule, __u32 direction,
-				   __u32 outcome)
+__noinline int tell_outcome(__u64 place, const struct pb_rule *rule, __u32 direction, __u32 outcome)
 {
 	__u64 now = bpf_ktime_get_ns();
 	struct pb_step_key key = {};
@@ -270,7 +274,7 @@ static __noinline int tell_outcome(__u64 place, const struct pb_rule *rule, __u3
 	return 0;
 }
 
-static __noinline int tell_ready(__u64 place, const struct pb_rule *rule, __u32 ready)
+__noinline int tell_ready(__u64 place, const struct pb_rule *rule, __u32 ready)
 {
 	__u64 now = bpf_ktime_get_ns();
 	struct pb_step_key key = {};
@@ -288,7 +292,7 @@ static __noinline int tell_ready(__u64 place, const struct pb_rule *rule, __u32 
 	return 0;
 }
 
-static __noinline int tell_next(__u64 place, const struct pb_rule *rule, __u64 next, __u32 refused)
+__noinline int tell_next(__u64 place, const struct pb_rule *rule, __u64 next, __u32 refused)
 {
 	struct pb_step_key key = {};
 	struct pb_step *e;
@@ -454,7 +458,7 @@ int pushback_enter(struct pt_regs *ctx)
 }
 
 /* Whoever called this one, if we saw that: to it this is the next step. */
-static __noinline int tell_caller(struct pb_thread *thread, __u64 place, __u32 outcome)
+static __always_inline int tell_caller(struct pb_thread *thread, __u64 place, __u32 outcome)
 {
 	struct pb_frame *caller;
 	struct pb_rule *rule;
@@ -495,8 +499,8 @@ static __always_inline int result_of(struct pt_regs *ctx, const struct pb_rule *
 }
 
 /* A call has returned: it is on the stack no more. */
-static __noinline int close_frame(struct pt_regs *ctx, struct pb_thread *thread,
-				  const struct pb_frame *frame, __u64 cookie)
+static __always_inline int close_frame(struct pt_regs *ctx, struct pb_thread *thread,
+				       const struct pb_frame *frame, __u64 cookie)
 {
 	struct pb_rule *rule;
 	__u32 outcome = 0;
