@@ -54,7 +54,12 @@ def test_pushback_run(line, consumer):
     assert done.returncode in (0, 124), done.stderr
     # Another test's agent may have the usual socket.
     said = re.sub(r"^pushback: .* pushback status --socket .*\n", "", done.stderr)
-    assert said.startswith("pushback: watching ") and said.count("\n") == 1, done.stderr
+    # With --log it has more to say, of this consumer.
+    said, more = said.split("\n", 1)
+    assert said.startswith("pushback: watching "), done.stderr
+    lines = more.splitlines() if "--log" in line else []
+    assert lines or "--log" not in line, done.stderr
+    assert more == "".join(f"{x}\n" for x in lines if x.startswith("pushback: pushback-demo ")), done.stderr
     assert consumer.process.poll() is None
 
 
@@ -65,7 +70,10 @@ def test_pushback_looks(line, consumer):
     done = shell(f"exec timeout -s TERM -k 20 {limit} {line}", PID=str(consumer.pid))
     assert done.returncode == (124 if line == "pushback top" else 0), done.stdout + done.stderr
     # What root may not look into on the machine of the test is no fault of the command's.
-    assert re.sub(r"^pushback: warning: this may not be all: .*\n", "", done.stderr) == ""
+    said = re.sub(r"^pushback: warning: this may not be all: .*\n", "", done.stderr)
+    if " trace " in line:
+        said = re.sub(r"^pushback: tracing 1 file, .*\n", "", said)
+    assert said == ""
     assert "pushback-demo" in done.stdout, done.stdout
 
 
@@ -130,7 +138,7 @@ def test_metric_names():
 
 def test_options():
     """Every option that the README names exists."""
-    verbs = ("run", "list", "top", "graph", "trace", "status", "unpin", "doctor", "recipe check", "recipe suggest")
+    verbs = ("run", "list", "top", "graph", "trace", "check", "status", "unpin", "doctor", "recipe check", "recipe suggest")
     commands_of_ours = [f"pushback {verb}" for verb in verbs] + ["usdt-inject"]
     shown = "".join(shell(f"{command} --help").stdout for command in commands_of_ours)
     for option in set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", README)) - {"--consumer-group"}:
