@@ -12,6 +12,7 @@
 #include "pin_dir.h"
 #include "sink_log.h"
 #include "sink_openmetrics.h"
+#include "sink_record.h"
 #include "sink_statsd.h"
 #include "status_socket.h"
 
@@ -34,11 +35,14 @@ struct settings {
 	int format;
 	int histogram;
 	int origin;
+	int record;
 };
 
 static const char *const formats[] = { "dogstatsd", "statsd", "summary", NULL };
 enum origin { ORIGIN_NONE, ORIGIN_CONTAINER };
 static const char *const origins[] = { "none", "container", NULL };
+enum recording { RECORDING_ON, RECORDING_OFF };
+static const char *const records[] = { "on", "off", NULL };
 static const char *const histograms[] = { "d", "h", "ms", NULL };
 
 #define AT(field) offsetof(struct settings, field)
@@ -86,6 +90,10 @@ static const struct option options[] = {
 	  .filled = true,
 	  .help = "where pushback status asks this agent, none: nowhere\n"
 		  "(" STATUS_SOCKET ")" },
+	{ .name = "record", .value = "WHETHER", .kind = OPTION_CHOICE, .offset = AT(record),
+	  .choices = records,
+	  .help = "keep the last hour of each step for pushback report, in\n"
+		  "at most 24 MiB: on (default) or off" },
 	{ .name = "pin", .kind = OPTION_FLAG, .offset = AT(pin),
 	  .help = "keep probes and counts when this ends, for the next run\n"
 		  "with --pin: a restart loses nothing, after a SIGKILL at\n"
@@ -153,10 +161,19 @@ static int check(const void *settings, char *why, size_t why_size)
 
 /* Where it all goes. */
 struct outlets {
-	struct sink *sinks[3];
+	struct sink *sinks[SINKS_MAX];
+	struct sink *record; /* one of them, or NULL */
 	size_t count;
 	char text[512]; /* "to ..., at ..." */
 };
+
+/* Who cannot be asked need not remember. */
+static bool is_recording(const struct settings *s)
+{
+	bool is_asked = !s->socket || strcmp(s->socket, "none");
+
+	return s->record == RECORDING_ON && is_asked && !s->agent.once;
+}
 
 static uint64_t stuck_ns(const struct settings *s)
 {
@@ -232,6 +249,19 @@ static enum exit_status add_log(struct outlets *out, const struct settings *s, c
 	return EXIT_DONE;
 }
 
+static enum exit_status add_record(struct outlets *out, const struct settings *s, char *why)
+{
+	if (!is_recording(s))
+		return EXIT_DONE;
+	out->record = sink_record_new(s->agent.interval_ns);
+	if (!out->record) {
+		snprintf(why, ATTACH_WHY_SIZE, "out of memory");
+		return EXIT_FAILED;
+	}
+	out->sinks[out->count++] = out->record;
+	return EXIT_DONE;
+}
+
 /* NULL: nobody can ask; the run goes on without. Who runs for an interval is not asked. */
 static struct status_socket *listen_for_status(const struct settings *s)
 {
@@ -246,6 +276,14 @@ static struct status_socket *listen_for_status(const struct settings *s)
 	return socket;
 }
 
+static void listen_for_reports(struct sink *record, const struct status_socket *socket)
+{
+	int err = record && socket ? sink_record_listen(record, status_socket_path(socket)) : 0;
+
+	if (err)
+		msg_info("pushback report cannot ask this agent: %s", strerror(-err));
+}
+
 static enum exit_status watch_and_send(struct agent *agent, const struct outlets *out,
 				       const struct settings *s, char *why)
 {
@@ -253,6 +291,7 @@ static enum exit_status watch_and_send(struct agent *agent, const struct outlets
 	enum exit_status status;
 	char what[192];
 
+	listen_for_reports(out->record, socket);
 	agent_answer(agent, socket);
 	agent_describe(agent, what, sizeof(what));
 	msg_info("watching %s%s", what, out->text);
@@ -276,7 +315,7 @@ static int start(const void *settings)
 	options.tag_from = s->tag_from.items;
 	options.origin = s->origin == ORIGIN_CONTAINER;
 	options.find_silent = options.say_silent = true;
-	options.unseen = true;
+	options.unseen = !is_recording(s);
 	options.pin_dir = s->pin_dir ? s->pin_dir : s->pin ? PIN_DIR_DEFAULT : NULL;
 	agent_settings_prepare(false);
 	status = add_statsd(&out, s, why);
@@ -284,6 +323,8 @@ static int start(const void *settings)
 		status = add_openmetrics(&out, s, why);
 	if (!status)
 		status = add_log(&out, s, why);
+	if (!status)
+		status = add_record(&out, s, why);
 	if (!status)
 		status = agent_new(&agent, &options, why);
 	if (!status)

@@ -173,14 +173,14 @@ static int bind_own(struct status_socket *s, const char *path, const char *folde
 	return 0;
 }
 
-/* Those of agents that were killed: each had one of its own number, which nobody else would replace. */
+/* Those of agents that were killed: each had some of its own number, which nobody else would replace. */
 static void sweep_dead(const char *folder)
 {
 	char pattern[2 * STATUS_PATH_SIZE];
 	glob_t found;
 	int pid;
 
-	snprintf(pattern, sizeof(pattern), "%s/agent-[0-9]*.sock", folder);
+	snprintf(pattern, sizeof(pattern), "%s/agent-[0-9]*.sock*", folder);
 	if (glob(pattern, GLOB_NOSORT, NULL, &found))
 		return;
 	for (size_t i = 0; i < found.gl_pathc; i++) {
@@ -289,10 +289,11 @@ static void hand_over(int fd, const char *text)
 	}
 }
 
-void status_socket_poll(struct status_socket *s, uint64_t now, status_answer_fn *answer,
-			void *context)
+/* Answers who has asked. */
+typedef void give_fn(int fd, void *context);
+
+static void serve(struct status_socket *s, uint64_t now, give_fn *give, void *context)
 {
-	char *text = NULL;
 	int fd = 0;
 
 	if (!s || is_tired(s, now))
@@ -305,17 +306,88 @@ void status_socket_poll(struct status_socket *s, uint64_t now, status_answer_fn 
 		fd = accept4(s->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 		if (fd < 0)
 			break;
-		if (is_allowed(fd)) {
-			text = text ? text : answer(context);
-			if (text)
-				hand_over(fd, text);
-		}
+		if (is_allowed(fd))
+			give(fd, context);
 		close(fd);
 	}
 	/* Out of descriptors it would wake us again and again. */
 	if (fd < 0 && errno != EAGAIN && errno != ECONNABORTED)
 		s->answers = ANSWERS_MOST;
-	free(text);
+}
+
+/* Made for the first that asks, and the same for those that ask together with it. */
+struct text_answer {
+	status_answer_fn *make;
+	void *context;
+	char *text;
+};
+
+static void give_text(int fd, void *context)
+{
+	struct text_answer *a = context;
+
+	if (!a->text)
+		a->text = a->make(a->context);
+	if (a->text)
+		hand_over(fd, a->text);
+}
+
+void status_socket_poll(struct status_socket *s, uint64_t now, status_answer_fn *answer,
+			void *context)
+{
+	struct text_answer a = { answer, context, NULL };
+
+	serve(s, now, give_text, &a);
+	free(a.text);
+}
+
+struct file_answer {
+	status_file_fn *make;
+	void *context;
+	int file;
+};
+
+union file_control {
+	struct cmsghdr header;
+	char space[CMSG_SPACE(sizeof(int))];
+};
+
+static void give_file(int fd, void *context)
+{
+	struct file_answer *a = context;
+	union file_control control = { 0 };
+	char byte = 'f';
+	struct iovec data = { &byte, 1 };
+	struct msghdr message = { .msg_iov = &data,
+				  .msg_iovlen = 1,
+				  .msg_control = &control,
+				  .msg_controllen = sizeof(control) };
+
+	if (a->file < 0)
+		a->file = a->make(a->context);
+	if (a->file < 0)
+		return;
+	control.header.cmsg_level = SOL_SOCKET;
+	control.header.cmsg_type = SCM_RIGHTS;
+	control.header.cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(&control.header), &a->file, sizeof(int));
+	/* One that has gone again has no use for it. */
+	(void)!sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+void status_socket_poll_file(struct status_socket *s, uint64_t now, status_file_fn *answer,
+			     void *context)
+{
+	struct file_answer a = { answer, context, -1 };
+
+	serve(s, now, give_file, &a);
+	if (a.file >= 0)
+		close(a.file);
+}
+
+const char *status_socket_path(const struct status_socket *s)
+{
+	return s->path;
 }
 
 /* ---- Asking ---- */
@@ -372,4 +444,43 @@ int status_ask(const char *path, int ms, char **answer, int *pid)
 		*answer = NULL;
 	}
 	return err;
+}
+
+static int read_file(int fd, int ms)
+{
+	struct pollfd there = { .fd = fd, .events = POLLIN };
+	union file_control control = { 0 };
+	char byte;
+	struct iovec data = { &byte, 1 };
+	struct msghdr message = { .msg_iov = &data,
+				  .msg_iovlen = 1,
+				  .msg_control = &control,
+				  .msg_controllen = sizeof(control) };
+	int file = -1;
+	ssize_t n;
+
+	if (poll(&there, 1, ms) <= 0)
+		return -ETIMEDOUT;
+	n = recvmsg(fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	if (n <= 0)
+		return n ? -errno : -EACCES; /* it has looked at who we are */
+	if (message.msg_controllen < CMSG_LEN(sizeof(int)) ||
+	    control.header.cmsg_type != SCM_RIGHTS)
+		return -EBADMSG;
+	memcpy(&file, CMSG_DATA(&control.header), sizeof(file));
+	return file;
+}
+
+int status_ask_file(const char *path, int ms, int *file, int *pid)
+{
+	int fd = connect_to(path, ms);
+
+	*file = -1;
+	*pid = 0;
+	if (fd < 0)
+		return fd == -EAGAIN ? -ETIMEDOUT : fd;
+	*pid = peer_of(fd);
+	*file = read_file(fd, ms);
+	close(fd);
+	return *file < 0 ? *file : 0;
 }

@@ -41,10 +41,22 @@ void status_socket_poll(struct status_socket *s, uint64_t now, status_answer_fn 
 			void *context);
 
 /*
+ * The same for an answer that is a file: whoever asks gets a descriptor of it, to be read from its
+ * beginning. An fd, closed here, or -1: there is none.
+ */
+typedef int status_file_fn(void *context);
+void status_socket_poll_file(struct status_socket *s, uint64_t now, status_file_fn *answer,
+			     void *context);
+/* Where it listens. */
+const char *status_socket_path(const struct status_socket *s);
+
+/*
  * The other side: what the agent at `path` answers, a malloc'ed text. -ENOENT, -ECONNREFUSED: there is
  * none; -EACCES; -ETIMEDOUT: it has not answered within `ms`; -EFBIG; or another -errno. `pid`: whose
  * socket it is, 0 if not known.
  */
 int status_ask(const char *path, int ms, char **answer, int *pid);
+/* Likewise a file: its descriptor, the caller's, in *fd. */
+int status_ask_file(const char *path, int ms, int *fd, int *pid);
 
 #endif /* STATUS_SOCKET_H */

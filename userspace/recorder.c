@@ -1,0 +1,457 @@
+/* SPDX-License-Identifier: MIT */
+#include "recorder.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define uthash_fatal(msg) abort()
+#include "recorder_internal.h"
+
+#define MS 1000000u
+/* What counts since longer than this before it was first seen was counted for somebody else. */
+#define LATE_NS (3 * RECORDER_SECOND)
+/* A drain that comes so much before the end of a second is the one of that second. */
+#define EARLY_NS (RECORDER_SECOND / 4)
+
+struct recorder *recorder_new(uint64_t now)
+{
+	struct recorder *r = calloc(1, sizeof(*r));
+
+	if (!r)
+		return NULL;
+	r->order = calloc(RECORDER_STEPS, sizeof(*r->order));
+	if (!r->order) {
+		free(r);
+		return NULL;
+	}
+	r->began = r->last = now;
+	return r;
+}
+
+void recorder_begin(struct recorder *r, uint64_t now)
+{
+	r->began = r->last = now;
+}
+
+/* ---- Strips and series ---- */
+
+static void drop_series(struct recorder *r, struct series_entry *entry)
+{
+	for (size_t i = 0; i < RECORDER_MINUTES; i++)
+		recorder_drop_durations(r, &entry->series.minutes[i]);
+	HASH_DEL(r->series, entry);
+	r->bytes -= sizeof(*entry);
+	free(entry);
+}
+
+struct recorder_series *recorder_get_series(struct recorder *r, uint64_t id)
+{
+	struct series_entry *entry;
+
+	HASH_FIND(hh, r->series, &id, sizeof(id), entry);
+	if (entry)
+		return &entry->series;
+	entry = calloc(1, sizeof(*entry));
+	if (entry) {
+		entry->series.id = id;
+		HASH_ADD(hh, r->series, series.id, sizeof(id), entry);
+	}
+	if (!entry || !entry->hh.tbl) {
+		free(entry);
+		r->lost.memory++;
+		return NULL;
+	}
+	r->bytes += sizeof(*entry);
+	return &entry->series;
+}
+
+static void drop_strip(struct recorder *r, struct strip_entry *entry)
+{
+	struct recorder_series *series = entry->strip.series;
+
+	for (size_t i = 0; i < RECORDER_MINUTES; i++)
+		recorder_drop_minute(r, &entry->strip.minutes[i]);
+	if (series && !--series->users)
+		drop_series(r, (struct series_entry *)series);
+	HASH_DEL(r->strips, entry);
+	r->bytes -= sizeof(*entry) + strlen(entry->strip.tags) + 1;
+	free(entry->strip.tags);
+	free(entry);
+}
+
+void recorder_free(struct recorder *r)
+{
+	struct strip_entry *s, *next;
+	struct series_entry *d, *next_d;
+
+	if (!r)
+		return;
+	HASH_ITER (hh, r->strips, s, next)
+		drop_strip(r, s);
+	HASH_ITER (hh, r->series, d, next_d)
+		drop_series(r, d);
+	free(r->order);
+	free(r);
+}
+
+struct recorder_strip *recorder_add_strip(struct recorder *r, const struct pb_step_key *key,
+					  const char *tags)
+{
+	struct strip_entry *entry = calloc(1, sizeof(*entry));
+	char *copy = entry ? strdup(tags) : NULL;
+
+	if (copy) {
+		entry->strip.key = *key;
+		entry->strip.tags = copy;
+		HASH_ADD(hh, r->strips, strip.key, sizeof(*key), entry);
+	}
+	if (!copy || !entry->hh.tbl) {
+		free(copy);
+		free(entry);
+		r->lost.memory++;
+		return NULL;
+	}
+	r->bytes += sizeof(*entry) + strlen(tags) + 1;
+	return &entry->strip;
+}
+
+/* The strip of the step that ended first goes. */
+static bool make_room(struct recorder *r)
+{
+	struct strip_entry *s, *next, *first = NULL;
+
+	if (HASH_COUNT(r->strips) < RECORDER_STEPS)
+		return true;
+	if (r->ending)
+		HASH_ITER (hh, r->strips, s, next)
+			if (s->strip.ended && (!first || s->strip.ended < first->strip.ended))
+				first = s;
+	r->ending = first;
+	if (!first)
+		return false;
+	drop_strip(r, first);
+	r->lost.dropped++;
+	return true;
+}
+
+static struct recorder_strip *find(const struct recorder *r, const struct pb_step_key *key)
+{
+	struct strip_entry *entry;
+
+	HASH_FIND(hh, r->strips, key, sizeof(*key), entry);
+	return entry ? &entry->strip : NULL;
+}
+
+/* NULL: it has no strip. */
+static struct recorder_strip *strip_of(struct recorder *r, const struct record *record,
+				       const char *tags, uint64_t now)
+{
+	struct recorder_strip *strip = find(r, &record->key);
+
+	if (strip)
+		return strip;
+	if (!make_room(r))
+		return NULL;
+	strip = recorder_add_strip(r, &record->key, tags);
+	if (!strip)
+		return NULL;
+	memcpy(strip->name, record->name, sizeof(strip->name));
+	memcpy(strip->process, record->process, sizeof(strip->process));
+	strip->consumer = record->key.instance;
+	strip->began = now;
+	/* A state that an agent before this one left, or that others have watched. */
+	if (record->begun && record->begun + LATE_NS < r->last)
+		memcpy(strip->counter, record->counter, sizeof(strip->counter));
+	return strip;
+}
+
+/* ---- What has happened ---- */
+
+/* By how much a counter has grown; it is up to date then. */
+static uint64_t grown(struct recorder_strip *strip, const struct record *record, enum counter which)
+{
+	uint64_t before = strip->counter[which], now = record->counter[which];
+
+	strip->counter[which] = now;
+	return now > before ? now - before : 0;
+}
+
+/* In whole ms such that all of them add up. */
+static uint64_t grown_ms(struct recorder_strip *strip, const struct record *record,
+			 enum counter which)
+{
+	uint64_t before = strip->counter[which] / MS, now = record->counter[which] / MS;
+
+	strip->counter[which] = record->counter[which];
+	return now > before ? now - before : 0;
+}
+
+/* What has come since the last time. */
+struct grown {
+	uint64_t refusing, blocked, self, busy; /* ms */
+	uint64_t accepted, rejected, forwarded, refused, episodes[2];
+	uint32_t depth;
+};
+
+static struct grown take_grown(struct recorder_strip *s, const struct record *r)
+{
+	return (struct grown){
+		.refusing = grown_ms(s, r, COUNTER_SEND_TIME),
+		.blocked = grown_ms(s, r, COUNTER_RECEIVE_TIME),
+		.self = grown_ms(s, r, COUNTER_SEND_SELF_TIME),
+		.busy = grown_ms(s, r, COUNTER_BUSY_TIME),
+		.accepted = grown(s, r, COUNTER_ACCEPTED),
+		.rejected = grown(s, r, COUNTER_SEND),
+		.forwarded = grown(s, r, COUNTER_FORWARDED),
+		.refused = grown(s, r, COUNTER_RECEIVE),
+		.episodes = { grown(s, r, COUNTER_SEND_EPISODES),
+			      grown(s, r, COUNTER_RECEIVE_EPISODES) },
+		.depth = r->depth,
+	};
+}
+
+static bool is_nothing(const struct grown *g)
+{
+	return !(g->refusing | g->blocked | g->self | g->busy | g->accepted | g->rejected |
+		 g->forwarded | g->refused | g->episodes[0] | g->episodes[1] | g->depth);
+}
+
+/* The part of it that falls to the `i`th of `n` seconds; all of them add up. */
+static uint64_t part(uint64_t all, uint64_t i, uint64_t n)
+{
+	return all / n + (i < all % n);
+}
+
+static void put16(uint16_t *to, uint64_t more)
+{
+	uint64_t sum = *to + more;
+
+	*to = sum < UINT16_MAX ? (uint16_t)sum : UINT16_MAX;
+}
+
+static void put32(uint32_t *to, uint64_t more)
+{
+	uint64_t sum = *to + more;
+
+	*to = sum < UINT32_MAX ? (uint32_t)sum : UINT32_MAX;
+}
+
+static void put_cell(struct recorder_cell *cell, const struct grown *g, uint64_t i, uint64_t n)
+{
+	put16(&cell->refusing, part(g->refusing, i, n));
+	put16(&cell->blocked, part(g->blocked, i, n));
+	put16(&cell->self, part(g->self, i, n));
+	put16(&cell->busy, part(g->busy, i, n));
+	put32(&cell->accepted, part(g->accepted, i, n));
+	put32(&cell->rejected, part(g->rejected, i, n));
+	put32(&cell->forwarded, part(g->forwarded, i, n));
+	put32(&cell->refused, part(g->refused, i, n));
+	put32(&cell->episodes[0], part(g->episodes[0], i, n));
+	put32(&cell->episodes[1], part(g->episodes[1], i, n));
+	if (g->depth > cell->depth)
+		cell->depth = g->depth;
+}
+
+/* Of several seconds, as after a late drain, each has an equal part. */
+static void put(struct recorder *r, struct recorder_strip *strip, const struct record *record,
+		uint64_t first, uint64_t n)
+{
+	struct grown g = take_grown(strip, record);
+
+	if (is_nothing(&g))
+		return;
+	for (uint64_t i = 0; i < n; i++) {
+		struct recorder_cell *cell = recorder_cell_at(r, strip, first + i);
+
+		if (cell)
+			put_cell(cell, &g, i, n);
+	}
+}
+
+/* ---- A drain ---- */
+
+/* `edge` goes along with the steps: edges are in their order. */
+static void take_edges(struct recorder_strip *strip, const struct step_view *step,
+		       const struct edge_view **edge, const struct edge_view *end)
+{
+	size_t n = 0;
+
+	for (; *edge < end && (*edge)->from == step; (*edge)++)
+		if (strip && n < PB_MAX_NEXT)
+			strip->next[n++] = (struct recorder_next){
+				(*edge)->to->record->key.instance,
+				(*edge)->refused,
+				(*edge)->estimated,
+			};
+	if (strip && n < PB_MAX_NEXT)
+		strip->next[n].instance = 0;
+}
+
+static struct recorder_strip *take_step(struct recorder *r, const struct step_view *view,
+					uint64_t now)
+{
+	struct recorder_strip *strip = strip_of(r, view->record, view->series->tags, now);
+
+	if (!strip)
+		return NULL;
+	if (!strip->series) {
+		strip->series = recorder_get_series(r, view->series->id);
+		if (strip->series)
+			strip->series->users++;
+	}
+	strip->level = view->level;
+	strip->marks = view->marks;
+	strip->has_depth = view->has_depth;
+	strip->capacity = view->capacity;
+	strip->partly = view->record->partly;
+	strip->seen = r->takes;
+	return strip;
+}
+
+static uint64_t oldest(const struct consumer_view *c)
+{
+	uint64_t instance = c->steps[0]->record->key.instance;
+
+	for (size_t i = 1; i < c->step_count; i++)
+		if (c->steps[i]->record->key.instance < instance)
+			instance = c->steps[i]->record->key.instance;
+	return instance;
+}
+
+/* `n` seconds are over, `first` on; 0: who is there is only looked at. */
+static void take_consumer(struct recorder *r, const struct consumer_view *c, uint64_t now,
+			  uint64_t first, uint64_t n)
+{
+	const struct edge_view *edge = c->edges, *end = c->edges + c->edge_count;
+	uint64_t instance = oldest(c);
+
+	for (size_t i = 0; i < c->step_count; i++) {
+		struct recorder_strip *strip = take_step(r, c->steps[i], now);
+
+		take_edges(strip, c->steps[i], &edge, end);
+		if (!strip) {
+			r->lost.steps++;
+			continue;
+		}
+		strip->consumer = instance;
+		if (n)
+			put(r, strip, c->steps[i]->record, first, n);
+	}
+}
+
+/* Of what ended an hour ago nothing is left. */
+static void forget_ended(struct recorder *r)
+{
+	struct strip_entry *s, *next;
+
+	HASH_ITER (hh, r->strips, s, next)
+		if (s->strip.ended &&
+		    r->last - s->strip.ended > RECORDER_MINUTES * RECORDER_MINUTE * RECORDER_SECOND)
+			drop_strip(r, s);
+}
+
+void recorder_take(struct recorder *r, const struct model *m, uint64_t now, bool last)
+{
+	uint64_t seconds = (now - r->began + EARLY_NS) / RECORDER_SECOND;
+	uint64_t n;
+	size_t count;
+	const struct consumer_view *consumers = model_consumers(m, &count);
+
+	if (last && seconds <= r->seconds)
+		seconds = r->seconds + 1;
+	n = seconds > r->seconds ? seconds - r->seconds : 0;
+	/* After so long a sleep of the whole host. */
+	if (n > RECORDER_MINUTES * RECORDER_MINUTE)
+		n = RECORDER_MINUTE;
+	r->takes++;
+	r->lost.steps = 0;
+	if (n) {
+		r->seconds = seconds;
+		r->pending = false;
+	}
+	for (size_t i = 0; i < count; i++)
+		take_consumer(r, &consumers[i], now, seconds - n, n);
+	r->last = now;
+	if (!n || seconds / RECORDER_MINUTE == (seconds - n) / RECORDER_MINUTE)
+		return;
+	forget_ended(r);
+	recorder_age(r);
+}
+
+void recorder_take_durations(struct recorder *r, const struct model *m, uint64_t now)
+{
+	uint64_t second = (now - r->began) / RECORDER_SECOND;
+	size_t count;
+	const struct series *const *series = model_series(m, &count);
+
+	for (size_t i = 0; i < count; i++) {
+		const struct hist *of = series[i]->durations;
+		struct recorder_durations *d;
+		struct series_entry *entry;
+
+		if (!of[0].count && !of[1].count)
+			continue;
+		HASH_FIND(hh, r->series, &series[i]->id, sizeof(series[i]->id), entry);
+		d = entry ? recorder_durations_at(r, &entry->series,
+						  (second ? second - 1 : 0) / RECORDER_MINUTE)
+			  : NULL;
+		if (!d)
+			continue;
+		r->bytes -= recorder_durations_size(d);
+		for (int k = 0; k < 2; k++) {
+			if (hist_add_all(&d->of[k], &of[k]))
+				r->lost.memory++;
+			hist_reduce(&d->of[k], RECORDER_VALUES);
+		}
+		r->bytes += recorder_durations_size(d);
+	}
+}
+
+void recorder_end(struct recorder *r, const struct record *record, uint64_t now)
+{
+	struct recorder_strip *strip = strip_of(r, record, "", now);
+
+	if (!strip)
+		return;
+	/* In the second that is not over yet. */
+	put(r, strip, record, r->seconds, 1);
+	strip->ended = now;
+	r->ending = r->pending = true;
+}
+
+/* ---- Reading ---- */
+
+const struct recorder_strip *const *recorder_strips(const struct recorder *r, size_t *count)
+{
+	struct strip_entry *s, *next;
+
+	*count = 0;
+	HASH_ITER (hh, r->strips, s, next)
+		r->order[(*count)++] = &s->strip;
+	return r->order;
+}
+
+struct recorder_lost recorder_lost(const struct recorder *r)
+{
+	return r->lost;
+}
+
+uint64_t recorder_began(const struct recorder *r)
+{
+	return r->began;
+}
+
+uint64_t recorder_last(const struct recorder *r)
+{
+	return r->last;
+}
+
+uint64_t recorder_seconds(const struct recorder *r)
+{
+	return r->seconds + r->pending;
+}
+
+size_t recorder_bytes(const struct recorder *r)
+{
+	return r->bytes;
+}
