@@ -149,6 +149,9 @@ $(B)/pushback.skel.h: $(B)/pushback.bpf.o
 
 $(B)/userspace/attach.o: $(B)/pushback.skel.h
 
+# The page that it embeds.
+$(B)/userspace/report_page.o: userspace/report.html
+
 $(B)/%.o: %.c | $(B)/need
 	@mkdir -p $(@D)
 	$(call say,CC,$@)

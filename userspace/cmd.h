@@ -13,6 +13,7 @@ extern const struct verb verb_top;
 extern const struct verb verb_graph;
 extern const struct verb verb_check;
 extern const struct verb verb_trace;
+extern const struct verb verb_report;
 extern const struct verb verb_status;
 extern const struct verb verb_doctor;
 extern const struct verb verb_recipe;

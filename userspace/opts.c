@@ -223,6 +223,35 @@ static int not_understood(const struct verb *verb, const char *argument, char *w
 		     argument, verb->name, such, verb->name);
 }
 
+static const struct option *find_letter(const struct verb *verb, char letter)
+{
+	const struct option *o = verb->options;
+
+	while (o->name && (!o->letter || o->letter != letter))
+		o++;
+	return o->name ? o : NULL;
+}
+
+static bool is_letter(const struct verb *verb, const char *argument)
+{
+	return *argument == '-' && find_letter(verb, argument[1]);
+}
+
+/* The option at *at, which moves behind its value; "-o FILE" or "-oFILE". */
+static int parse_letter(const struct verb *verb, char ***at, void *settings, char *why,
+			size_t why_size)
+{
+	const char *argument = *(*at)++;
+	const struct option *o = find_letter(verb, argument[1]);
+	const char *value = argument[2] ? argument + 2 : **at;
+
+	if (!value)
+		return wrong(why, why_size, "-%c needs a value: -%c %s", o->letter, o->letter,
+			     o->value);
+	*at += !argument[2];
+	return set(o, value, settings, why, why_size);
+}
+
 /* The option at *at, which moves behind its value. */
 static int parse_option(const struct verb *verb, char ***at, void *settings, char *why,
 			size_t why_size)
@@ -263,6 +292,8 @@ int opts_parse(const struct verb *verb, int argc, char **argv, void *settings, c
 			at++;
 		} else if (!only_operands && !strncmp(*at, "--", 2)) {
 			err = parse_option(verb, &at, settings, why, why_size);
+		} else if (!only_operands && is_letter(verb, *at)) {
+			err = parse_letter(verb, &at, settings, why, why_size);
 		} else if (verb->operands && (only_operands || **at != '-')) {
 			err = set(verb->operands, *at++, settings, why, why_size);
 		} else if (only_operands || **at != '-') {
@@ -298,10 +329,12 @@ void opts_free(const struct verb *verb, void *settings)
 static void help_option(const struct option *o, FILE *out)
 {
 	const char *text = o->help, *end;
-	char left[64];
+	char left[64], letter[8] = "";
 
-	snprintf(left, sizeof(left), "%s%s%s%s", o->name ? "--" : "", o->name ? o->name : "",
-		 o->name && o->value ? " " : "", o->value ? o->value : "");
+	if (o->letter)
+		snprintf(letter, sizeof(letter), "-%c, ", o->letter);
+	snprintf(left, sizeof(left), "%s%s%s%s%s", letter, o->name ? "--" : "",
+		 o->name ? o->name : "", o->name && o->value ? " " : "", o->value ? o->value : "");
 	for (;;) {
 		end = text + strcspn(text, "\n");
 		fprintf(out, "  %-24s %.*s\n", left, (int)(end - text), text);

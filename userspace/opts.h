@@ -41,6 +41,7 @@ struct option {
 	size_t offset;
 	const char *const *choices; /* NULL-terminated, for OPTION_CHOICE */
 	uint64_t least;             /* for OPTION_DURATION */
+	char letter;                /* a short name, as in -o; 0: none */
 	bool filled;                /* an empty text is a variable that was not set, and refused */
 	bool hidden;
 };

@@ -357,9 +357,14 @@ void recorder_take(struct recorder *r, const struct model *m, uint64_t now, bool
 	size_t count;
 	const struct consumer_view *consumers = model_consumers(m, &count);
 
-	if (last && seconds <= r->seconds)
-		seconds = r->seconds + 1;
 	n = seconds > r->seconds ? seconds - r->seconds : 0;
+	/* A rest of less than half a second goes with the second before. */
+	if (last && !n) {
+		n = 1;
+		if (!r->seconds ||
+		    now > r->began + r->seconds * RECORDER_SECOND + RECORDER_SECOND / 2)
+			seconds = r->seconds + 1;
+	}
 	/* After so long a sleep of the whole host. */
 	if (n > RECORDER_MINUTES * RECORDER_MINUTE)
 		n = RECORDER_MINUTE;

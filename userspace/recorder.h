@@ -53,7 +53,7 @@ struct recorder_next {
 
 struct recorder_strip {
 	struct pb_step_key key;
-	uint64_t consumer; /* instance of its oldest step */
+	uint64_t consumer;     /* instance of its oldest step */
 	uint64_t began, ended; /* on the recorder's clock; ended 0: it lives */
 	uint64_t seen;
 	uint64_t level;

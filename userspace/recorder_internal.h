@@ -14,11 +14,11 @@
 #define HASH_NONFATAL_OOM 1 /* an element that could not be added has hh.tbl == NULL */
 #include <uthash.h>
 
-#define RECORDER_SECOND      1000000000ull
-#define RECORDER_MINUTE      60u /* seconds */
-#define RECORDER_VALUES      HIST_VALUES_MAX
-#define RECORDER_VALUES_FEW  8
-#define RECORDER_FORMAT      1 /* of what is saved */
+#define RECORDER_SECOND     1000000000ull
+#define RECORDER_MINUTE     60u /* seconds */
+#define RECORDER_VALUES     HIST_VALUES_MAX
+#define RECORDER_VALUES_FEW 8
+#define RECORDER_FORMAT     1 /* of what is saved */
 
 /* First members: strips and series are these. */
 struct strip_entry {
@@ -36,9 +36,9 @@ struct recorder {
 	struct series_entry *series;
 	const struct recorder_strip **order; /* room for all */
 	uint64_t began, last;
-	uint64_t seconds;      /* that are over */
-	uint64_t fine_from;    /* minutes before this one are coarse */
-	uint64_t takes;        /* drains that were taken */
+	uint64_t seconds;   /* that are over */
+	uint64_t fine_from; /* minutes before this one are coarse */
+	uint64_t takes;     /* drains that were taken */
 	size_t bytes;
 	bool ending;  /* some strip has ended */
 	bool pending; /* something lies in the second that is not over */

@@ -140,8 +140,13 @@ static void drains_come_faster_or_late(void **state)
 	drain_at(s, s->now + 100 * MS);
 	assert_int_equal(sums(s, 0, 0, 6).accepted, 70);
 	recorder_take(s->r, s->m, s->now, true);
+	assert_int_equal(recorder_seconds(s->r), 5);
+	assert_int_equal(sums(s, 0, 0, 5).accepted, 71);
+	r->counter[COUNTER_ACCEPTED] += 1;
+	drain_at(s, s->now + 600 * MS);
+	recorder_take(s->r, s->m, s->now, true);
 	assert_int_equal(recorder_seconds(s->r), 6);
-	assert_int_equal(sums(s, 0, 0, 6).accepted, 71);
+	assert_int_equal(sums(s, 0, 0, 6).accepted, 72);
 }
 
 static void what_was_counted_before_is_not_of_this_hour(void **state)
