@@ -142,12 +142,12 @@ static int say_unasked(const char *path, int err, int pid)
 	if (err == -EACCES || err == -EPERM)
 		msg_error("%s: not allowed: run as root", safe);
 	else if ((err == -ENOENT || err == -ECONNREFUSED) && is_there(path))
-		msg_error("%s: this agent does not record: start it with pushback run --record, or "
-			  "watch now: pushback report --duration 60s",
+		msg_error("%s: this agent does not record: start it without --record off, or watch "
+			  "now: pushback report --duration 60s",
 			  safe);
 	else if (err == -ENOENT || err == -ECONNREFUSED || err == -ENOTDIR)
-		msg_error("%s: no agent listens there: start pushback run --record before the next "
-			  "time, or watch now: pushback report --duration 60s",
+		msg_error("%s: no agent listens there: start pushback run before the next time, or "
+			  "watch now: pushback report --duration 60s",
 			  safe);
 	else if (err == -ENAMETOOLONG)
 		msg_error("%s: a socket's path has at most 107 bytes, with " SINK_RECORD_SUFFIX
@@ -257,8 +257,9 @@ const struct verb verb_report = {
 	.summary = "a page about the last half hour, or about a minute from now on",
 	.text = "Writes one HTML page, for an incident: the verdict in words, the pipeline, what\n"
 		"each step did second by second, how long episodes lasted, and the numbers. It\n"
-		"loads nothing from anywhere. After the incident the agent is asked for what it\n"
-		"has recorded (pushback run --record); without one --duration watches now.\n"
+		"loads nothing from anywhere. After the incident it asks the agent (pushback "
+		"run),\n"
+		"which keeps the last hour; without one --duration watches now.\n"
 		"\n"
 		"  pushback report --last 30m -o incident.html\n"
 		"  pushback report --duration 60s --pid 4711 -o now.html\n",

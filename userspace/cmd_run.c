@@ -315,7 +315,7 @@ static int start(const void *settings)
 	options.tag_from = s->tag_from.items;
 	options.origin = s->origin == ORIGIN_CONTAINER;
 	options.find_silent = options.say_silent = true;
-	options.unseen = !is_recording(s);
+	options.unseen = true;
 	options.pin_dir = s->pin_dir ? s->pin_dir : s->pin ? PIN_DIR_DEFAULT : NULL;
 	agent_settings_prepare(false);
 	status = add_statsd(&out, s, why);

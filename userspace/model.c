@@ -476,3 +476,32 @@ const struct consumer_view *model_consumers(const struct model *m, size_t *count
 	*count = m->view_count ? m->consumer_count : 0;
 	return m->consumer_views;
 }
+
+static struct step_moved moved_of(const struct step *step)
+{
+	struct step_moved moved = {
+		.record = &step->record,
+		.series = &step->entry->series,
+		.consumer = step->root->record.key.instance,
+		.level = step->level,
+		.marks = step->marks,
+		.has_depth = step->has_depth,
+	};
+
+	for (size_t i = 0; i < PB_MAX_NEXT; i++) {
+		if (!step->to[i])
+			continue;
+		moved.next[moved.next_count].instance = step->to[i]->record.key.instance;
+		moved.next[moved.next_count++].refusals = step->record.next[i].refusals;
+	}
+	return moved;
+}
+
+void model_tell_moved(const struct model *m, model_moved_fn *tell, void *context)
+{
+	for (size_t i = 0; i < m->awake_count; i++) {
+		struct step_moved moved = moved_of(m->awake[i]);
+
+		tell(&moved, context);
+	}
+}

@@ -152,6 +152,23 @@ const struct step_view *model_steps(const struct model *m, size_t *count);
 /* All consumers with a living step, in order of (tgid, oldest instance). As the steps. */
 const struct consumer_view *model_consumers(const struct model *m, size_t *count);
 
+/* Of a step, for who keeps a record of it; there is this also of a model that is unseen. */
+struct step_moved {
+	const struct record *record; /* its last one; samples are empty */
+	const struct series *series;
+	uint64_t consumer; /* instance of its oldest step */
+	size_t level;
+	bool marks, has_depth;
+	size_t next_count; /* of those known that it hands on to */
+	struct {
+		uint64_t instance;
+		uint64_t refusals; /* as a record has them: a weight */
+	} next[PB_MAX_NEXT];
+};
+typedef void model_moved_fn(const struct step_moved *step, void *context);
+/* After a drain: tells of all living steps but those to which nothing has happened. */
+void model_tell_moved(const struct model *m, model_moved_fn *tell, void *context);
+
 /*
  * A sample of what the steps' memory says at one moment. `inside` is struct pushback_step.inside: the
  * thread and a mark in the low bits, or 0. Of several steps that one thread is inside of the one

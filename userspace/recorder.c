@@ -270,73 +270,44 @@ static void put(struct recorder *r, struct recorder_strip *strip, const struct r
 
 /* ---- A drain ---- */
 
-/* `edge` goes along with the steps: edges are in their order. */
-static void take_edges(struct recorder_strip *strip, const struct step_view *step,
-		       const struct edge_view **edge, const struct edge_view *end)
+static void take_facts(struct recorder *r, struct recorder_strip *strip,
+		       const struct step_moved *step)
 {
-	size_t n = 0;
-
-	for (; *edge < end && (*edge)->from == step; (*edge)++)
-		if (strip && n < PB_MAX_NEXT)
-			strip->next[n++] = (struct recorder_next){
-				(*edge)->to->record->key.instance,
-				(*edge)->refused,
-				(*edge)->estimated,
-			};
-	if (strip && n < PB_MAX_NEXT)
-		strip->next[n].instance = 0;
-}
-
-static struct recorder_strip *take_step(struct recorder *r, const struct step_view *view,
-					uint64_t now)
-{
-	struct recorder_strip *strip = strip_of(r, view->record, view->series->tags, now);
-
-	if (!strip)
-		return NULL;
 	if (!strip->series) {
-		strip->series = recorder_get_series(r, view->series->id);
+		strip->series = recorder_get_series(r, step->series->id);
 		if (strip->series)
 			strip->series->users++;
 	}
-	strip->level = view->level;
-	strip->marks = view->marks;
-	strip->has_depth = view->has_depth;
-	strip->capacity = view->capacity;
-	strip->partly = view->record->partly;
-	strip->seen = r->takes;
-	return strip;
+	strip->consumer = step->consumer;
+	strip->level = step->level;
+	strip->marks = step->marks;
+	strip->has_depth = step->has_depth;
+	strip->capacity = step->record->capacity;
+	strip->partly = step->record->partly;
+	memset(strip->next, 0, sizeof(strip->next));
+	for (size_t i = 0; i < step->next_count; i++)
+		strip->next[i] =
+			(struct recorder_next){ step->next[i].instance, step->next[i].refusals };
 }
 
-static uint64_t oldest(const struct consumer_view *c)
+/* Of `n` seconds, `first` on. */
+struct taking {
+	struct recorder *r;
+	uint64_t now, first, n;
+	uint64_t without_room;
+};
+
+static void take_step(const struct step_moved *step, void *context)
 {
-	uint64_t instance = c->steps[0]->record->key.instance;
+	struct taking *t = context;
+	struct recorder_strip *strip = strip_of(t->r, step->record, step->series->tags, t->now);
 
-	for (size_t i = 1; i < c->step_count; i++)
-		if (c->steps[i]->record->key.instance < instance)
-			instance = c->steps[i]->record->key.instance;
-	return instance;
-}
-
-/* `n` seconds are over, `first` on; 0: who is there is only looked at. */
-static void take_consumer(struct recorder *r, const struct consumer_view *c, uint64_t now,
-			  uint64_t first, uint64_t n)
-{
-	const struct edge_view *edge = c->edges, *end = c->edges + c->edge_count;
-	uint64_t instance = oldest(c);
-
-	for (size_t i = 0; i < c->step_count; i++) {
-		struct recorder_strip *strip = take_step(r, c->steps[i], now);
-
-		take_edges(strip, c->steps[i], &edge, end);
-		if (!strip) {
-			r->lost.steps++;
-			continue;
-		}
-		strip->consumer = instance;
-		if (n)
-			put(r, strip, c->steps[i]->record, first, n);
+	if (!strip) {
+		t->without_room++;
+		return;
 	}
+	take_facts(t->r, strip, step);
+	put(t->r, strip, step->record, t->first, t->n);
 }
 
 /* Of what ended an hour ago nothing is left. */
@@ -350,34 +321,37 @@ static void forget_ended(struct recorder *r)
 			drop_strip(r, s);
 }
 
+/* How many are over by now, the last one too if it is nearly over, or if a good part of it is. */
+static uint64_t seconds_at(const struct recorder *r, uint64_t now, bool last)
+{
+	uint64_t early = last ? RECORDER_SECOND / 2 : EARLY_NS;
+	uint64_t seconds = (now - r->began + early) / RECORDER_SECOND;
+
+	if (seconds < r->seconds)
+		seconds = r->seconds;
+	return last && !seconds ? 1 : seconds;
+}
+
 void recorder_take(struct recorder *r, const struct model *m, uint64_t now, bool last)
 {
-	uint64_t seconds = (now - r->began + EARLY_NS) / RECORDER_SECOND;
-	uint64_t n;
-	size_t count;
-	const struct consumer_view *consumers = model_consumers(m, &count);
+	uint64_t before = r->seconds, seconds = seconds_at(r, now, last);
+	struct taking t = { .r = r, .now = now, .first = before, .n = seconds - before };
 
-	n = seconds > r->seconds ? seconds - r->seconds : 0;
-	/* A rest of less than half a second goes with the second before. */
-	if (last && !n) {
-		n = 1;
-		if (!r->seconds ||
-		    now > r->began + r->seconds * RECORDER_SECOND + RECORDER_SECOND / 2)
-			seconds = r->seconds + 1;
-	}
 	/* After so long a sleep of the whole host. */
-	if (n > RECORDER_MINUTES * RECORDER_MINUTE)
-		n = RECORDER_MINUTE;
-	r->takes++;
-	r->lost.steps = 0;
-	if (n) {
-		r->seconds = seconds;
-		r->pending = false;
+	if (t.n > RECORDER_MINUTES * RECORDER_MINUTE) {
+		t.n = RECORDER_MINUTE;
+		t.first = seconds - t.n;
 	}
-	for (size_t i = 0; i < count; i++)
-		take_consumer(r, &consumers[i], now, seconds - n, n);
+	t.n = t.n ? t.n : 1;
+	r->seconds = seconds;
+	r->pending = seconds == before;
+	model_tell_moved(m, take_step, &t);
+	if (last && r->pending)
+		recorder_fold(r);
+	if (t.without_room > r->lost.steps)
+		r->lost.steps = t.without_room;
 	r->last = now;
-	if (!n || seconds / RECORDER_MINUTE == (seconds - n) / RECORDER_MINUTE)
+	if (seconds / RECORDER_MINUTE == before / RECORDER_MINUTE)
 		return;
 	forget_ended(r);
 	recorder_age(r);

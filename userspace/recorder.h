@@ -17,7 +17,7 @@
 
 #define RECORDER_STEPS   512
 #define RECORDER_BYTES   (24u << 20)
-#define RECORDER_MINUTES 60
+#define RECORDER_MINUTES 61 /* an hour, whenever in a minute one asks */
 #define RECORDER_COARSE  10 /* seconds in a cell of an old minute */
 
 /* What happened in a second, or in RECORDER_COARSE of them. Times in ms, but for the last as sums. */
@@ -47,15 +47,13 @@ struct recorder_series {
 
 struct recorder_next {
 	uint64_t instance; /* of the same process; 0 ends them */
-	uint64_t refused;  /* as an edge_view has it */
-	bool estimated;
+	uint64_t refusals; /* there, as a record has them: a weight */
 };
 
 struct recorder_strip {
 	struct pb_step_key key;
 	uint64_t consumer;     /* instance of its oldest step */
 	uint64_t began, ended; /* on the recorder's clock; ended 0: it lives */
-	uint64_t seen;
 	uint64_t level;
 	char name[PUSHBACK_NAME_SIZE], process[16];
 	char *tags;
@@ -68,7 +66,7 @@ struct recorder_strip {
 };
 
 struct recorder_lost {
-	uint64_t steps;   /* that live have no strip, as of the last drain */
+	uint64_t steps;   /* had no room, the most in any one drain */
 	uint64_t dropped; /* strips of steps that had ended, for others */
 	uint64_t memory;  /* times that memory ran out */
 };
@@ -82,8 +80,8 @@ void recorder_free(struct recorder *r);
 void recorder_begin(struct recorder *r, uint64_t now);
 
 /*
- * A drain is complete. What comes within the second of the one before counts with the next, but for the
- * `last` one.
+ * A drain is complete. What comes before the second is over lies in it all the same; the `last` one ends
+ * it.
  */
 void recorder_take(struct recorder *r, const struct model *m, uint64_t now, bool last);
 /* The interval's durations, before the model forgets them. */

@@ -132,6 +132,26 @@ static void add_cell(struct recorder_cell *to, const struct recorder_cell *from)
 		to->depth = from->depth;
 }
 
+void recorder_fold(struct recorder *r)
+{
+	struct strip_entry *s, *next;
+
+	HASH_ITER (hh, r->strips, s, next) {
+		struct recorder_minute *minute =
+			s->strip.minutes[minute_of(r->seconds) % RECORDER_MINUTES];
+		struct recorder_cell *rest, *cell;
+
+		if (!minute || minute->number != minute_of(r->seconds) || minute->coarse)
+			continue;
+		rest = &minute->cells[r->seconds % RECORDER_MINUTE];
+		cell = recorder_cell_at(r, &s->strip, r->seconds - 1);
+		if (cell)
+			add_cell(cell, rest);
+		*rest = (struct recorder_cell){ 0 };
+	}
+	r->pending = false;
+}
+
 /* Without memory it stays as it is. */
 static void merge_minute(struct recorder *r, struct recorder_minute **at)
 {

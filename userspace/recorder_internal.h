@@ -38,7 +38,6 @@ struct recorder {
 	uint64_t began, last;
 	uint64_t seconds;   /* that are over */
 	uint64_t fine_from; /* minutes before this one are coarse */
-	uint64_t takes;     /* drains that were taken */
 	size_t bytes;
 	bool ending;  /* some strip has ended */
 	bool pending; /* something lies in the second that is not over */
@@ -75,6 +74,8 @@ struct recorder_durations *recorder_durations_at(struct recorder *r, struct reco
 size_t recorder_durations_size(const struct recorder_durations *d);
 void recorder_drop_minute(struct recorder *r, struct recorder_minute **minute);
 void recorder_drop_durations(struct recorder *r, struct recorder_durations **durations);
+/* What lies in the second that is not over goes to the one before. */
+void recorder_fold(struct recorder *r);
 /* Forgets what is older than an hour, merges what is too much. */
 void recorder_age(struct recorder *r);
 

@@ -120,16 +120,7 @@ static void load_facts(struct recorder_strip *s, struct keep_reader *k)
 	s->marks = keep_read(k);
 	s->has_depth = keep_read(k);
 	s->partly = keep_read(k);
-	for (size_t i = 0; i < PB_MAX_NEXT; i++) {
-		struct recorder_next *next = &s->next[i];
-		unsigned char flag[sizeof(*next)] = { 0 };
-
-		/* A bool that is neither 0 nor 1 must not get into one. */
-		keep_read_bytes(k, flag, sizeof(flag));
-		memcpy(&next->instance, flag + offsetof(struct recorder_next, instance), 8);
-		memcpy(&next->refused, flag + offsetof(struct recorder_next, refused), 8);
-		next->estimated = flag[offsetof(struct recorder_next, estimated)] != 0;
-	}
+	keep_read_bytes(k, s->next, sizeof(s->next));
 }
 
 static int load_strip(struct recorder *r, struct keep_reader *k)

@@ -167,15 +167,25 @@ static bool set_totals(json_t *object, const struct report_step *step)
 		   strip->has_depth && strip->capacity ? number(strip->capacity) : json_null());
 }
 
-static json_t *next_array(const struct recorder_strip *strip)
+/* What it was refused, on all of its edges: shared out where there are several. */
+static json_t *next_array(const struct report_step *step)
 {
+	const struct recorder_next *next = step->strip->next;
 	json_t *array = json_array();
+	double weight = 0;
+	size_t count = 0;
 
-	for (size_t i = 0; array && i < PB_MAX_NEXT && strip->next[i].instance; i++)
+	while (count < PB_MAX_NEXT && next[count].instance)
+		weight += (double)next[count++].refusals;
+	for (size_t i = 0; array && i < count; i++) {
+		double part = weight > 0 ? (double)next[i].refusals / weight : 1 / (double)count;
+		uint64_t refused = count == 1 ? step->all.refused
+					      : (uint64_t)((double)step->all.refused * part);
+
 		json_array_append_new(array, json_pack("{s:o,s:o,s:b}", "instance",
-						       identity(strip->next[i].instance), "refused",
-						       number(strip->next[i].refused), "estimated",
-						       strip->next[i].estimated));
+						       identity(next[i].instance), "refused",
+						       number(refused), "estimated", count > 1));
+	}
 	return array;
 }
 
@@ -187,7 +197,7 @@ static json_t *step_object(const struct report *r, const struct report_step *ste
 				   json_text(s->name, sizeof(s->name)), "instance",
 				   identity(s->key.instance), "level", number(s->level), "accused",
 				   accused, "marks", s->marks, "partly", s->partly, "next",
-				   next_array(s), "strip", strip_object(r, step));
+				   next_array(step), "strip", strip_object(r, step));
 
 	if (object &&
 	    set(object, "ended",
@@ -334,12 +344,13 @@ static int text_of(const struct report_options *options, size_t cells, char **te
 
 int report_text(const struct report_options *options, char **text)
 {
-	size_t cells = REPORT_CELLS;
+	size_t cells = REPORT_CELLS, size;
 	int err = text_of(options, cells, text);
 
-	while (!err && strlen(*text) > REPORT_BYTES && cells > CELLS_LEAST) {
+	while (!err && (size = strlen(*text)) > REPORT_BYTES && cells > CELLS_LEAST) {
 		free(*text);
-		cells /= 2;
+		/* Somewhat less than would do if all of it were cells. */
+		cells = cells * (REPORT_BYTES / 16) / (size / 16) * 19 / 20;
 		err = text_of(options, cells, text);
 	}
 	return err;

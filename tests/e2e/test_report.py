@@ -158,7 +158,7 @@ def test_what_is_watched_now_is_what_happened(tmp_path, demo, page):
 def test_after_the_incident_the_agent_is_asked(tmp_path, demo, page):
     """The consumer has ended by then."""
     path = tmp_path / "agent.sock"
-    with Agent("--path", demo, "--socket", path, "--record", "on") as agent:
+    with Agent("--path", demo, "--socket", path) as agent:
         begin = time.monotonic_ns()
         with Consumer(tmp_path / "log", "--slow", "sink:refuse:100us", program=demo) as consumer:
             time.sleep(3)
@@ -314,7 +314,7 @@ def test_a_moment_is_picked_by_keyboard(browser, nasty):
 def a_recording(tmp_path):
     """The socket of an agent that has recorded something."""
     path = tmp_path / "agent.sock"
-    with Driver(tmp_path) as driver, Agent("--path", driver.file, "--socket", path, "--record", "on") as agent:
+    with Driver(tmp_path) as driver, Agent("--path", driver.file, "--socket", path) as agent:
         driver.init(0, "step")
         for _ in range(12):
             driver.submit(0, ACCEPTED)
