@@ -199,11 +199,16 @@ def folder_of(inside):
     return {name or ".": mode for name, _, mode in words}
 
 
+def with_record(*names):
+    """Beside each agent's socket is the one at which it is asked for its record."""
+    return {name: "srw-------" for socket in names for name in (socket, f"{socket}.record")}
+
+
 def test_two_agents_and_a_dead_ones_socket(inside, driver):
     with an_agent(inside, driver) as first:
         first.wait_line("watching")
         assert len(first.lines) == 1
-        assert folder_of(inside) == {".": "drwx------", "agent.sock": "srw-------"}
+        assert folder_of(inside) == {".": "drwx------", **with_record("agent.sock")}
         with an_agent(inside, driver) as second:
             own = f"/run/pushback/agent-{second.pid}.sock"
             told = f"process {first.pid} has /run/pushback/agent.sock: pushback status --socket {own} asks"
@@ -215,7 +220,7 @@ def test_two_agents_and_a_dead_ones_socket(inside, driver):
             assert f"process {second.pid}," in one.stdout and one.stdout.count("watching") == 1
             second.kill()
         first.kill()
-        dead = {"agent.sock": "srw-------", f"agent-{second.pid}.sock": "srw-------"}
+        dead = with_record("agent.sock", f"agent-{second.pid}.sock")
         assert folder_of(inside) == {".": "drwx------", **dead}
         none = run(*inside, PUSHBACK, "status")
         assert none.returncode == FAILED and none.stderr.count("\n") == 1
@@ -224,7 +229,7 @@ def test_two_agents_and_a_dead_ones_socket(inside, driver):
         third.wait_line("watching")
         assert len(third.lines) == 1
         assert f"process {third.pid}," in run(*inside, PUSHBACK, "status").stdout
-        assert folder_of(inside) == {".": "drwx------", "agent.sock": "srw-------"}
+        assert folder_of(inside) == {".": "drwx------", **with_record("agent.sock")}
         third.signal(signal.SIGTERM)
         assert third.wait() == 0
     assert folder_of(inside) == {".": "drwx------"}
@@ -241,8 +246,8 @@ def test_many_that_start_over_a_dead_ones_socket(inside, driver):
             agent.wait_line("watching", 60)
         said = run(*inside, PUSHBACK, "status", "--json").stdout.splitlines()
         assert sorted(json.loads(line)["pid"] for line in said) == sorted(agent.pid for agent in agents)
-        assert sorted(folder_of(inside)) == sorted(
-            [".", "agent.sock", *(f"agent-{a.pid}.sock" for a in agents if len(a.lines) > 1)])
+        own = [f"agent-{a.pid}.sock" for a in agents if len(a.lines) > 1]
+        assert folder_of(inside) == {".": "drwx------", **with_record("agent.sock", *own)}
     finally:
         for agent in agents:
             agent.signal(signal.SIGTERM)
