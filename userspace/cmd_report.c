@@ -35,7 +35,7 @@ struct settings {
 static const struct option options[] = {
 	{ .name = "output", .value = "FILE", .kind = OPTION_TEXT, .letter = 'o', .offset = AT(output),
 	  .filled = true,
-	  .help = "the page; -: standard output" },
+	  .help = "the page; - is standard output" },
 	{ .name = "last", .value = "TIME", .kind = OPTION_DURATION, .offset = AT(last_ns),
 	  .least = LAST_LEAST,
 	  .help = "of the last TIME (30m), as the agent that runs has\n"
@@ -45,8 +45,8 @@ static const struct option options[] = {
 		  "(" STATUS_SOCKET ")" },
 	{ .name = "duration", .value = "TIME", .kind = OPTION_DURATION,
 	  .offset = AT(agent.interval_ns), .least = WATCH_LEAST,
-	  .help = "watch now, for TIME, without an agent; at least 2.5s.\n"
-		  "Only with it:" },
+	  .help = "watch now, for TIME, without an agent: at least 2.5s, and\n"
+		  "only with it what follows" },
 	AGENT_OPTIONS_TARGETS,
 	AGENT_OPTIONS_REST,
 	{ .name = NULL },
