@@ -25,6 +25,7 @@ struct sink_record {
 	uint64_t began;
 	time_t started;
 	bool drained;
+	int file; /* what was handed out since the last drain, or -1 */
 };
 
 static struct sink_record *record_of(struct sink *sink)
@@ -42,6 +43,13 @@ static uint64_t now_ns(void)
 
 /* ---- Recording ---- */
 
+static void drop_file(struct sink_record *s)
+{
+	if (s->file >= 0)
+		close(s->file);
+	s->file = -1;
+}
+
 static void drained(struct sink *sink, const struct model *m, uint64_t now)
 {
 	struct sink_record *s = record_of(sink);
@@ -49,6 +57,7 @@ static void drained(struct sink *sink, const struct model *m, uint64_t now)
 	if (!s->drained)
 		recorder_begin(s->recorder, now);
 	s->drained = true;
+	drop_file(s);
 	recorder_take(s->recorder, m, now, false);
 }
 
@@ -90,9 +99,8 @@ json_t *sink_record_status(const struct sink *sink)
 }
 
 /* The recorder and the state of the agent, in a file that nobody can write to. An fd, or -1. */
-static int file_of(void *context)
+static int make_file(const struct sink_record *s)
 {
-	struct sink_record *s = context;
 	char *status = status_line(sink_record_status(&s->sink));
 	struct keep_writer w = { 0 };
 	int fd = -1;
@@ -112,6 +120,16 @@ static int file_of(void *context)
 	keep_free(&w);
 	free(status);
 	return fd;
+}
+
+/* Who asks in a loop gets one and the same until the next drain. */
+static int file_of(void *context)
+{
+	struct sink_record *s = context;
+
+	if (s->file < 0)
+		s->file = make_file(s);
+	return s->file < 0 ? -1 : fcntl(s->file, F_DUPFD_CLOEXEC, 0);
 }
 
 static size_t fds_of(const struct sink *sink, struct pollfd *fds)
@@ -149,6 +167,7 @@ static void free_sink(struct sink *sink)
 {
 	struct sink_record *s = record_of(sink);
 
+	drop_file(s);
 	status_socket_free(s->socket);
 	recorder_free(s->recorder);
 	free(s);
@@ -172,6 +191,7 @@ struct sink *sink_record_new(uint64_t interval_ns)
 	if (!s)
 		return NULL;
 	s->sink.ops = &ops;
+	s->file = -1;
 	s->interval_ns = interval_ns;
 	s->started = time(NULL);
 	s->began = now_ns();

@@ -291,6 +291,31 @@ static void who_hands_on_to_whom(void **state)
 	assert_int_equal(strip(s, 1)->consumer, 1);
 }
 
+/* That one passes over what rests; nothing of those that wake is lost. */
+static void a_model_that_nobody_sees(void **state)
+{
+	struct seed seed = seed_new(__func__);
+	struct stand *s = *state;
+	uint64_t all[8] = { 0 };
+
+	model_set_unseen(s->m);
+	for (size_t i = 0; i < 8; i++)
+		add_step(s, i + 1);
+	for (int n = 0; n < 300; n++) {
+		for (size_t i = 0; i < 8; i++) {
+			uint64_t more = seed_chance(&seed, 20) ? seed_below(&seed, 100) : 0;
+
+			s->records[i].counter[COUNTER_ACCEPTED] += more;
+			s->records[i].same = n && !more;
+			all[i] += more;
+		}
+		/* Early and late by more than what counts as in time. */
+		drain_at(s, s->now + SEC - 300 * MS + seed_below(&seed, 600) * MS);
+	}
+	for (size_t i = 0; i < 8; i++)
+		assert_int_equal(sums(s, i, 0, recorder_seconds(s->r)).accepted, all[i]);
+}
+
 static void fill(struct stand *s, struct seed *seed)
 {
 	for (size_t i = 0; i < 5; i++)
@@ -383,6 +408,7 @@ int main(void)
 		TEST(more_steps_than_there_is_room_for),
 		TEST(durations_by_minute),
 		TEST(who_hands_on_to_whom),
+		TEST(a_model_that_nobody_sees),
 		TEST(saved_and_loaded),
 		TEST(spoilt_is_refused),
 	};
