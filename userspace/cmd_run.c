@@ -93,7 +93,7 @@ static const struct option options[] = {
 	{ .name = "record", .value = "WHETHER", .kind = OPTION_CHOICE, .offset = AT(record),
 	  .choices = records,
 	  .help = "keep the last hour of each step for pushback report, in\n"
-		  "at most 24 MiB: on (default) or off" },
+		  "at most 12 MiB: on (default) or off" },
 	{ .name = "pin", .kind = OPTION_FLAG, .offset = AT(pin),
 	  .help = "keep probes and counts when this ends, for the next run\n"
 		  "with --pin: a restart loses nothing, after a SIGKILL at\n"

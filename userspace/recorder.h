@@ -15,8 +15,8 @@
 #include "keep.h"
 #include "model.h"
 
-#define RECORDER_STEPS   512
-#define RECORDER_BYTES   (24u << 20)
+#define RECORDER_STEPS   256
+#define RECORDER_BYTES   (12u << 20)
 #define RECORDER_MINUTES 61 /* an hour, whenever in a minute one asks */
 #define RECORDER_COARSE  10 /* seconds in a cell of an old minute */
 
