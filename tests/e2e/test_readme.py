@@ -138,7 +138,7 @@ def test_metric_names():
 
 def test_options():
     """Every option that the README names exists."""
-    verbs = ("run", "list", "top", "graph", "trace", "check", "status", "unpin", "doctor", "recipe check", "recipe suggest")
+    verbs = ("run", "list", "top", "graph", "trace", "check", "report", "status", "unpin", "doctor", "recipe check", "recipe suggest")
     commands_of_ours = [f"pushback {verb}" for verb in verbs] + ["usdt-inject"]
     shown = "".join(shell(f"{command} --help").stdout for command in commands_of_ours)
     for option in set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", README)) - {"--consumer-group"}:
