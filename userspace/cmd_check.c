@@ -12,6 +12,7 @@
 #include "gate.h"
 #include "json_out.h"
 #include "msg.h"
+#include "top_words.h"
 
 struct settings {
 	struct agent_settings agent;
@@ -45,9 +46,9 @@ static const struct option options[] = {
 	  .help = "of the time that a consumer takes nothing in; NAME of its\n"
 		  "process may have * and ?" },
 	{ .name = "json", .kind = OPTION_FLAG, .offset = AT(json),
-	  .help = "one object: broken, seconds, limits (limit, of, most,\n"
-		  "share, broken, partly, pid, process, step, watched_s;\n"
-		  "share null: none was seen)" },
+	  .help = "one object: broken, seconds, lost (by reason), limits\n"
+		  "(limit, of, most, share, broken, partly, pid, process,\n"
+		  "step, watched_s; share null: none was seen)" },
 	AGENT_OPTIONS_REST,
 	{ .name = NULL },
 };
@@ -59,6 +60,8 @@ struct check_sink {
 	struct gate *gate;
 	uint64_t began, until; /* on the monotonic clock */
 	uint64_t lasted;
+	struct agent_stats stats; /* for what it has lost */
+	bool partly;              /* something was, by --budget */
 	bool done;
 	int err;
 };
@@ -79,25 +82,36 @@ static void note(struct check_sink *c, int err)
 		c->err = err;
 }
 
-static void flush(struct sink *sink, const struct model *m, const struct agent_stats *stats,
-		  uint64_t now, bool last)
+static void look(struct check_sink *c, const struct model *m, uint64_t now)
 {
-	struct check_sink *c = (struct check_sink *)sink;
 	size_t count, i;
 	const struct consumer_view *consumers = model_consumers(m, &count);
 	const struct step_view *steps;
 
-	(void)stats;
-	(void)last;
 	for (i = 0; i < count; i++)
 		note(c, gate_consumer(c->gate, &consumers[i], now));
-	if (c->done || now < c->until)
-		return;
-	c->done = true;
-	c->lasted = now - c->began;
 	steps = model_steps(m, &count);
 	for (i = 0; i < count; i++)
 		note(c, gate_step(c->gate, steps[i].record, now));
+}
+
+static void flush(struct sink *sink, const struct model *m, const struct agent_stats *stats,
+		  uint64_t now, bool last)
+{
+	struct check_sink *c = (struct check_sink *)sink;
+
+	(void)last;
+	look(c, m, now);
+	c->stats = *stats;
+	c->partly |= stats->files_partly;
+	c->done |= now >= c->until;
+	c->lasted = now - c->began;
+}
+
+/* What is watched partly is gone then, and may be at the end. */
+static void pausing(struct sink *sink, const struct model *m, uint64_t now)
+{
+	look((struct check_sink *)sink, m, now);
 }
 
 static void ended(struct sink *sink, const struct record *record)
@@ -117,9 +131,12 @@ static void stay(struct sink *sink)
 	(void)sink;
 }
 
-static const struct sink_ops ops = {
-	.name = "check", .flush = flush, .ended = ended, .done = is_done, .free = stay
-};
+static const struct sink_ops ops = { .name = "check",
+				     .flush = flush,
+				     .pausing = pausing,
+				     .ended = ended,
+				     .done = is_done,
+				     .free = stay };
 
 /* ---- The limits ---- */
 
@@ -155,7 +172,16 @@ static int check(const void *settings, char *why, size_t why_size)
 
 /* ---- What came of it ---- */
 
-static void describe(const struct gate_result *r, char text[512])
+/* Also where it was whole at first, and then not at all. */
+static bool was_partly(const struct check_sink *c, const struct gate_result *r)
+{
+	uint64_t end = c->began + c->lasted;
+
+	return r->partly ||
+	       (c->partly && r->first < end && r->watched_ns < (end - r->first) / 10 * 9);
+}
+
+static void describe(const struct check_sink *c, const struct gate_result *r, char text[512])
 {
 	char process[32], step[PUSHBACK_NAME_SIZE + 8], who[256];
 
@@ -168,26 +194,30 @@ static void describe(const struct gate_result *r, char text[512])
 		snprintf(who, sizeof(who), "%s (%d)", process, r->pid);
 	snprintf(text, 512, "%s: %s %.1f%% of %.1f s, %s %g%%%s", who, gate_names[r->kind],
 		 r->share * 100, (double)r->watched_ns / 1e9, r->broken ? "more than" : "at most",
-		 r->most * 100, r->partly ? " (watched:partly, by --budget)" : "");
+		 r->most * 100, was_partly(c, r) ? " (watched:partly, by --budget)" : "");
 }
 
-static enum exit_status say_text(struct gate *gate)
+/* An exit status or -errno. */
+static int say_text(const struct check_sink *c)
 {
+	struct gate *gate = c->gate;
 	enum exit_status status = EXIT_DONE;
 	const struct gate_result *r;
 
 	for (size_t i = 0; (r = gate_judge(gate, i)); i++) {
 		char text[512], safe[256];
 
+		if (r->err)
+			return r->err;
 		if (!r->seen) {
-			msg_error("no %s '%s' was seen: a limit of what is not there holds nothing "
-				  "back; see pushback list",
+			msg_error("no %s '%s' was seen, or it made no return: a limit of what is "
+				  "not there holds nothing back; see pushback top --once",
 				  r->kind == GATE_FULL ? "consumer" : "step",
 				  msg_safe(safe, sizeof(safe), r->glob));
 			status = EXIT_FAILED;
 			continue;
 		}
-		describe(r, text);
+		describe(c, r, text);
 		printf("%s  %s\n", r->broken ? "broken" : "ok    ", text);
 		if (r->broken && !status)
 			status = EXIT_BROKEN;
@@ -195,7 +225,18 @@ static enum exit_status say_text(struct gate *gate)
 	return status;
 }
 
-static json_t *limit_object(const struct gate_result *r)
+static json_t *lost_object(const struct agent_stats *stats)
+{
+	json_t *object = json_object();
+
+	for (size_t i = 0; object && stats->lost[i].reason; i++)
+		if (stats->lost[i].count)
+			json_object_set_new(object, stats->lost[i].reason,
+					    json_integer((json_int_t)stats->lost[i].count));
+	return object;
+}
+
+static json_t *limit_object(const struct check_sink *c, const struct gate_result *r)
 {
 	if (!r->seen)
 		return json_pack("{s:s,s:o,s:f,s:n,s:b,s:n,s:n,s:n,s:n,s:n}", "limit",
@@ -204,15 +245,16 @@ static json_t *limit_object(const struct gate_result *r)
 				 "watched_s");
 	return json_pack("{s:s,s:o,s:f,s:f,s:b,s:b,s:i,s:o,s:o,s:f}", "limit", gate_names[r->kind],
 			 "of", json_text(r->glob, 256), "most", r->most, "share", r->share,
-			 "broken", r->broken, "partly", r->partly, "pid", r->pid, "process",
+			 "broken", r->broken, "partly", was_partly(c, r), "pid", r->pid, "process",
 			 json_text(r->process, 16), "step",
 			 r->step ? json_text(r->step, PUSHBACK_NAME_SIZE) : json_null(),
 			 "watched_s", (double)r->watched_ns / 1e9);
 }
 
 /* An exit status or -errno. */
-static int say_json(struct gate *gate, uint64_t lasted)
+static int say_json(const struct check_sink *c)
 {
+	struct gate *gate = c->gate;
 	enum exit_status status = EXIT_DONE;
 	const struct gate_result *r;
 	json_t *limits = json_array();
@@ -220,16 +262,21 @@ static int say_json(struct gate *gate, uint64_t lasted)
 	int err;
 
 	for (size_t i = 0; (r = gate_judge(gate, i)); i++) {
+		if (r->err) {
+			json_decref(limits);
+			return r->err;
+		}
 		if (!r->seen)
 			status = EXIT_FAILED;
 		broken |= r->broken;
-		if (json_array_append_new(limits, limit_object(r))) {
+		if (json_array_append_new(limits, limit_object(c, r))) {
 			json_decref(limits);
 			limits = NULL;
 		}
 	}
-	err = json_line(stdout, json_pack("{s:b,s:f,s:o}", "broken", broken, "seconds",
-					  (double)lasted / 1e9, "limits", limits));
+	err = json_line(stdout, json_pack("{s:b,s:f,s:o,s:o}", "broken", broken, "seconds",
+					  (double)c->lasted / 1e9, "limits", limits, "lost",
+					  lost_object(&c->stats)));
 	if (err)
 		return err;
 	return status ? status : broken ? EXIT_BROKEN : EXIT_DONE;
@@ -237,6 +284,8 @@ static int say_json(struct gate *gate, uint64_t lasted)
 
 static int judge(const struct settings *s, struct check_sink *c, const uint64_t *began)
 {
+	char lost[256];
+
 	if (!c->done) {
 		msg_error("ended before its time: nothing is judged");
 		agent_settings_say_ended(&s->agent, began);
@@ -244,7 +293,10 @@ static int judge(const struct settings *s, struct check_sink *c, const uint64_t 
 	}
 	if (c->err)
 		return c->err;
-	return s->json ? say_json(c->gate, c->lasted) : (int)say_text(c->gate);
+	top_words_lost(&c->stats, lost, sizeof(lost));
+	if (*lost)
+		msg_warn("%s", lost);
+	return s->json ? say_json(c) : say_text(c);
 }
 
 static int start(const void *settings)

@@ -32,7 +32,9 @@ struct gate_result {
 	bool partly; /* it was watched for a part of the time only */
 	int pid;
 	const char *process, *step; /* as the consumer wrote them; no step: of a consumer */
-	uint64_t watched_ns;
+	uint64_t first;             /* when its watch began, ns of CLOCK_MONOTONIC, */
+	uint64_t watched_ns; /* and for how long it was in all; of several instances their sum */
+	int err;             /* -ENOMEM: it is not known who had most */
 };
 
 /* NULL when out of memory. */
@@ -45,9 +47,12 @@ void gate_free(struct gate *g);
  */
 int gate_limit(struct gate *g, enum gate_kind kind, const char *text, char *why, size_t why_size);
 
-/* An instance's last record, with what it has counted by `now`. 0 or -ENOMEM: nothing is to be judged. */
+/*
+ * An instance's record, with what it has counted by `now`; told again it replaces what it was, unless what
+ * it counts began anew. 0 or -ENOMEM: nothing is to be judged.
+ */
 int gate_step(struct gate *g, const struct record *record, uint64_t now);
-/* A consumer as it is `now`; told again it replaces what it was. The same errors. */
+/* Likewise a consumer. */
 int gate_consumer(struct gate *g, const struct consumer_view *consumer, uint64_t now);
 
 /* Limit by limit, as they were given; NULL after the last one. Valid until the next call. */

@@ -158,6 +158,19 @@ static bool is_poll_wrong(const struct checked_step *step, char *why, size_t siz
 	return true;
 }
 
+/*
+ * Submits that were begun and of whose end nothing is known. Sites come and go one after the other, and a
+ * call may be under way, so a few prove nothing.
+ */
+static unsigned long long unended(const struct checked_step *step)
+{
+	uint64_t calls = step->calls[PB_RULE_SUBMIT];
+	uint64_t known = meant(step) + step->outcomes[PUSHBACK_INVALID] +
+			 step->unplaced[PB_RULE_SUBMIT] + step->untold[PB_RULE_SUBMIT];
+
+	return calls >= 20 && known < calls && (calls - known) * 10 > calls ? calls - known : 0;
+}
+
 /* It tells something; what of it is odd? */
 static const char *doubt_of(const struct checked_step *step)
 {
@@ -178,11 +191,19 @@ static const char *doubt_of(const struct checked_step *step)
 
 enum recipe_judgement recipe_judge(const struct checked_step *step, char *why, size_t why_size)
 {
-	unsigned long long invalid = step->outcomes[PUSHBACK_INVALID];
+	unsigned long long invalid = step->outcomes[PUSHBACK_INVALID], lost = unended(step);
 	const char *doubt = doubt_of(step);
 
 	if (is_submit_wrong(step, why, why_size) || is_poll_wrong(step, why, why_size))
 		return RECIPE_WRONG;
+	if (!doubt && lost) {
+		snprintf(why, why_size,
+			 "%llu of %llu submits ended in what is not probed, and told nothing: in a "
+			 "function that they jumped to, by an exception, or on another stack? name "
+			 "that function as well, or see returns =",
+			 lost, (unsigned long long)step->calls[PB_RULE_SUBMIT]);
+		return RECIPE_DOUBTFUL;
+	}
 	if (!doubt && invalid) {
 		snprintf(why, why_size,
 			 "%llu of %llu results were invalid: are these messages bad, or do other "

@@ -2,6 +2,7 @@
 """`pushback check`: exit status and numbers of a consumer whose times are known."""
 
 import json
+import re
 import signal
 import subprocess
 import time
@@ -9,7 +10,7 @@ import time
 import pytest
 
 from driver import ACCEPTED, REJECTED, Driver
-from program import PUSHBACK, Program, run, wait_until
+from program import PUSHBACK, ROOT, Program, run, wait_until
 
 
 @pytest.fixture
@@ -87,7 +88,8 @@ def test_what_is_not_there_is_no_success(driver):
     assert status == 1
     assert out.startswith("ok      calm of driver")
     assert error == (
-        "pushback: no step 'frnt' was seen: a limit of what is not there holds nothing back; see pushback list\n"
+        "pushback: no step 'frnt' was seen, or it made no return: a limit of what is not there holds nothing back; "
+        "see pushback top --once\n"
     )
 
 
@@ -112,6 +114,42 @@ def test_a_process_that_ends(driver):
             "pushback: ended before its time: nothing is judged",
             f"pushback: process {driver.pid} has ended",
         ]
+
+
+RECIPES = ROOT / "tests/recipe"
+
+
+def check_recipe(directory, name, arguments, *options):
+    """(status, stdout, stderr) of a check of a program of tests/recipe, and that program's own end."""
+    program = directory / name
+    done = run("gcc", "-O2", RECIPES / f"{name}.c", "-o", program, "-pthread")
+    assert done.returncode == 0, done.stderr
+    with subprocess.Popen([program, *map(str, arguments)], stdout=subprocess.DEVNULL) as consumer:
+        try:
+            argv = ["check", "--path", program, "--recipe", RECIPES / f"{name}.ini", *options]
+            done = run(PUSHBACK, *argv)
+        finally:
+            consumer.kill()
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_who_is_watched_partly_is_judged_by_that(tmp_path):
+    """Also where the end falls into a pause."""
+    limits = ["--max-refusing", "one=99%", "--max-full", "99%"]
+    status, out, error = check_recipe(tmp_path, "busy", [0, 60], "--budget", "0.5%", "--for", "4s", *limits)
+    assert status in (0, 4), (out, error)
+    assert out.count("(watched:partly, by --budget)") == len(out.splitlines()) == 2, out
+    assert "more than --budget" in error
+
+
+def test_what_was_lost_is_said(tmp_path):
+    """Calls that leave their thread's stack are in no number."""
+    status, out, error = check_recipe(
+        tmp_path, "fiber", ["swap", 1000000000], "--budget", "400%", "--for", "2.5s", "--max-self", "fiber=99%", "--json"
+    )
+    said = json.loads(out)
+    assert said["lost"]["return_unmatched"] > 10, said
+    assert re.search(r"^pushback: warning: lost: \d+ return_unmatched", error), error
 
 
 @pytest.mark.parametrize(

@@ -85,6 +85,29 @@ static void instances_are_added_up(void **state)
 	assert_int_equal(gate_judge(g, 0)->watched_ns, 200 * SEC);
 }
 
+/* Told again it is the same one, unless it counts from another beginning, as who is watched in parts. */
+static void parts_are_added_up(void **state)
+{
+	struct record r = record_of(1, 1, "sink");
+	struct gate *g = *state;
+
+	limit(g, GATE_SELF, "sink=50%");
+	r.partly = true;
+	r.begun = START;
+	r.counter[COUNTER_SEND_SELF_TIME] = 1 * SEC;
+	assert_int_equal(gate_step(g, &r, START + 2 * SEC), 0);
+	r.counter[COUNTER_SEND_SELF_TIME] = 3 * SEC;
+	assert_int_equal(gate_step(g, &r, START + 4 * SEC), 0);
+	r.begun = START + 20 * SEC;
+	r.counter[COUNTER_SEND_SELF_TIME] = 0;
+	assert_int_equal(gate_step(g, &r, START + 22 * SEC), 0);
+	assert_true(gate_judge(g, 0)->share == 0.5);
+	assert_true(gate_judge(g, 0)->partly);
+	assert_int_equal(gate_judge(g, 0)->watched_ns, 6 * SEC);
+	/* A second judgement of the same is the same. */
+	assert_true(gate_judge(g, 0)->share == 0.5);
+}
+
 static void what_is_not_there_is_not_seen(void **state)
 {
 	struct gate *g = *state;
@@ -155,6 +178,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(the_worst_of_those_that_are_meant, setup, teardown),
 		cmocka_unit_test_setup_teardown(instances_are_added_up, setup, teardown),
+		cmocka_unit_test_setup_teardown(parts_are_added_up, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_is_not_there_is_not_seen, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_consumer_is_as_it_was_told_last, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_is_no_limit, setup, teardown),
