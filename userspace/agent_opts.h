@@ -33,7 +33,7 @@ struct agent_settings {
 	  .help = "watch this process; may be given again" }, \
 	{ .name = "path", .value = "FILE", .kind = OPTION_LIST, .offset = AGENT_AT(paths), \
 	  .help = "watch this executable or shared library in every process,\n" \
-		  "now and later; may be given again" }, \
+		  "now and later, with --pid in that one; may be given again" }, \
 	{ .name = "all", .kind = OPTION_FLAG, .offset = AGENT_AT(all), \
 	  .help = "watch every process with pushback probes (the default)" }, \
 	AGENT_OPTIONS_MATCH(AGENT_AT(match_names), AGENT_AT(match_cgroups), AGENT_AT(excludes)), \

@@ -39,6 +39,10 @@ static void say_missing(const struct recipe_draft *draft)
 	if (draft->probes)
 		msg_error("no function is called submit, but it has USDT probes: where one of them "
 			  "tells of submits, name that in the draft");
+	else if (draft->copies)
+		msg_error("what is called submit has other arguments, for the compiler has made "
+			  "copies of it (.isra, .constprop, .part): build it with -fno-ipa-sra "
+			  "-fno-ipa-cp -fno-partial-inlining, or name their offsets in the draft");
 	else if (draft->functions)
 		msg_error("no function is called submit: name those that are in the draft, by "
 			  "symbol or by offset");

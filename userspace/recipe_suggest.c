@@ -13,6 +13,7 @@
 #include "recipe.h"
 #include "suggest_name.h"
 #include "symbol_name.h"
+#include "symbol_suffix.h"
 
 #define FUNCTIONS_MAX 512
 #define PROBES_MAX    128 /* that are listed */
@@ -55,12 +56,28 @@ static bool is_known(const struct draft *d, const struct function *f)
 	return false;
 }
 
+/* What the compiler has made of a submit is none: other arguments, or only a part of it. */
+static void count_copy(struct draft *d, const struct elf_function *function, size_t stem)
+{
+	char *name = strndup(function->name, stem), *plain = name ? symbol_plain(name) : NULL;
+
+	if (plain)
+		d->found->copies += suggest_call(suggest_language(name), plain) == SUGGEST_SUBMIT;
+	free(plain);
+	free(name);
+}
+
 static bool take_function(const struct elf_function *function, void *context)
 {
 	struct draft *d = context;
 	struct function f = { .language = suggest_language(function->name) };
+	enum symbol_kind kind;
+	size_t stem;
 
 	d->found->functions++;
+	kind = symbol_kind(function->name, &stem);
+	if (kind == SYMBOL_COPY || kind == SYMBOL_PART)
+		count_copy(d, function, stem);
 	/* Cold parts and clones. */
 	if (f.language == SUGGEST_C && strchr(function->name, '.'))
 		return true;
@@ -271,8 +288,9 @@ static void write_none(struct draft *d)
 		"submit = " RECIPE_TODO " symbol NAME, glob PATTERN, function OFFSET or "
 		"usdt PROVIDER:NAME\n"
 		"instance = " RECIPE_TODO " arg1, arg2, usdt1..., or none\n",
-		d->found->functions ? "they are inlined, or called otherwise"
-				    : "the file is stripped, there are no names");
+		d->found->copies      ? "the compiler has made others of them, as .isra"
+		: d->found->functions ? "they are inlined, or called otherwise"
+				      : "the file is stripped, there are no names");
 	write_values(d, "where it is, as s32 return, or usdt2");
 }
 

@@ -19,6 +19,7 @@ struct recipe_draft {
 	size_t steps;
 	bool ours;        /* it has our own probes: it needs none */
 	size_t functions; /* that have names, steps or not */
+	size_t copies;    /* made of a submit by the compiler: .isra, .constprop, .part */
 	size_t probes;    /* of others' providers */
 };
 

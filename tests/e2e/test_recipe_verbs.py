@@ -293,9 +293,10 @@ def test_a_draft_of_probes(tmp_path):
     "spoil, why, form",
     [
         (["-Dgood_submit=good_take", "-Dtail_submit=tail_take", "-Dcut_submit=cut_take"], "no function is called submit", "called otherwise"),
+        (["-Dgood_submit=good_take", "-Dtail_submit=tail_take"], "what is called submit has other arguments", "as .isra"),
         (["-s"], "it has no names of functions, it is stripped: ", "the file is stripped"),
     ],
-    ids=["named otherwise", "stripped"],
+    ids=["named otherwise", "copied", "stripped"],
 )
 def test_a_file_that_suggests_no_step(tmp_path, spoil, why, form):
     """A form to fill in, and a status that a script sees."""
