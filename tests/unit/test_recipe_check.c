@@ -177,6 +177,14 @@ static const struct {
 	{ { .hits = 2, .calls = { 1 }, .returns = 1, .outcomes = { 0, 0, 1 } },
 	  RECIPE_RIGHT,
 	  NULL },
+	/* They were begun, and of their end nothing is known; a few may be under way. */
+	{ { .hits = 100, .calls = { 50 }, .returns = 44, .outcomes = { 40, 4 } },
+	  RECIPE_DOUBTFUL,
+	  "6 of 50 submits ended in what is not probed" },
+	{ { .hits = 100, .calls = { 50 }, .returns = 45, .outcomes = { 40, 5 } },
+	  RECIPE_RIGHT,
+	  NULL },
+	{ { .hits = 20, .calls = { 10 }, .returns = 5, .outcomes = { 5 } }, RECIPE_RIGHT, NULL },
 	/* Some were, or all. */
 	{ { .hits = 6, .calls = { 3 }, .returns = 3, .outcomes = { 2, 0, 0, 1 } },
 	  RECIPE_DOUBTFUL,
