@@ -4,7 +4,9 @@
 #include <string.h>
 
 #define WINDOW_NS 10000000000.0
+#define SLOT_NS   500000000ull
 #define CALM_NS   60000000000ull
+#define RESUME_AT 0.7 /* of the most: what is far above its share has windows of more than a look */
 
 static void begin(struct budget *b, const struct budget_rules *rules, uint64_t now,
 		  const uint64_t hits[PB_HITS])
@@ -12,6 +14,29 @@ static void begin(struct budget *b, const struct budget_rules *rules, uint64_t n
 	memcpy(b->hits, hits, sizeof(b->hits));
 	b->at = now;
 	b->left_ns = rules->share * WINDOW_NS;
+	b->slot = now / SLOT_NS;
+	memset(b->slots, 0, sizeof(b->slots));
+}
+
+static void put_in_slot(struct budget *b, uint64_t now, double cost)
+{
+	uint64_t slot = now / SLOT_NS;
+
+	if (slot - b->slot >= BUDGET_SLOTS)
+		b->slot = slot - BUDGET_SLOTS;
+	while (b->slot < slot)
+		b->slots[++b->slot % BUDGET_SLOTS] = 0;
+	b->slots[slot % BUDGET_SLOTS] += (float)cost;
+}
+
+/* In the last ten seconds, and up to half a second before. */
+static double taken(const struct budget *b)
+{
+	double sum = 0;
+
+	for (int i = 0; i < BUDGET_SLOTS; i++)
+		sum += b->slots[i];
+	return sum;
 }
 
 static void run_anew(struct budget *b)
@@ -30,7 +55,7 @@ static double take_hits(struct budget *b, const struct budget_rules *rules,
 	for (int kind = 0; kind < PB_HITS; kind++) {
 		uint64_t count = hits[kind] > b->hits[kind] ? hits[kind] - b->hits[kind] : 0;
 
-		cost += (double)count * (double)rules->cost_ns[kind];
+		cost += (double)count * (double)rules->cost_ns[kind] * BUDGET_IN_USE;
 		b->hit_count += count;
 		b->hits[kind] = hits[kind];
 	}
@@ -69,6 +94,7 @@ static enum budget_turn pause_it(struct budget *b, const struct budget_rules *ru
 enum budget_turn budget_look(struct budget *b, const struct budget_rules *rules, uint64_t now,
 			     const uint64_t hits[PB_HITS])
 {
+	double most = rules->share * WINDOW_NS, cost;
 	uint64_t passed = now - b->at;
 
 	if (!b->at || now < b->at) {
@@ -76,10 +102,13 @@ enum budget_turn budget_look(struct budget *b, const struct budget_rules *rules,
 		return BUDGET_STAYS;
 	}
 	b->at = now;
-	pass(b, rules, passed, take_hits(b, rules, hits));
-	if (!b->paused && b->left_ns < 0)
+	cost = take_hits(b, rules, hits);
+	put_in_slot(b, now, cost);
+	pass(b, rules, passed, cost);
+	/* By the next look as much again may have been taken. */
+	if (!b->paused && (b->left_ns < 0 || taken(b) + cost > most))
 		return pause_it(b, rules);
-	if (b->paused && b->left_ns >= rules->share * WINDOW_NS / 2) {
+	if (b->paused && b->left_ns >= most / 2 && taken(b) <= most * RESUME_AT) {
 		b->paused = false;
 		run_anew(b);
 		return BUDGET_RESUME;

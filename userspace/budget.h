@@ -2,10 +2,11 @@
 /*
  * budget.h - what the probes of one file may take of a core, and when it is watched
  *
- * An allowance, as of water in a bucket: it fills by `share` of the time that passes, up to ten seconds'
- * worth, and each hit takes out of it what it costs. When it is empty the file is to be paused, until it
- * is half full again. What takes less than its share is never paused; what takes all of a core with a
- * share of 5 % is watched for a quarter of a second in each five. Pure.
+ * In no ten seconds more than `share` of them: before the hits would take more the file is to be paused,
+ * until it is some less again. And an allowance, as of water in a bucket, that fills by `share` of the
+ * time and that each hit takes its cost out of: what was taken too much at once is waited for. What takes
+ * less than its share is never paused; what takes all of a core with a share of 5 % is watched for half a
+ * second in each ten. Pure.
  */
 #ifndef BUDGET_H
 #define BUDGET_H
@@ -14,6 +15,11 @@
 #include <stdint.h>
 
 #include "pushback_abi.h"
+
+#define BUDGET_SLOTS 21 /* of half a second: ten seconds, and the one that it is in */
+
+/* Hits cost more than in the loop that they were measured in, where all is in caches. */
+#define BUDGET_IN_USE 1.2
 
 struct budget_rules {
 	double share;              /* of one core */
@@ -24,6 +30,8 @@ struct budget {
 	uint64_t at; /* of the last look, ns; 0: there was none */
 	uint64_t hits[PB_HITS];
 	double left_ns;
+	uint64_t slot;             /* number of the present one, since the clock's beginning */
+	float slots[BUDGET_SLOTS]; /* what was taken in each, ns */
 	bool paused;
 	bool partly; /* it was paused before, and may be again */
 	/* Since it was attached or resumed last: what a pause is said with. */

@@ -12,7 +12,8 @@
 
 static const struct budget_rules rules = {
 	.share = 0.05,
-	.cost_ns = { 2000, 1000, 10000, 1500 },
+	/* In use 2, 1, 10 and 1.5 us. */
+	.cost_ns = { 1667, 833, 8333, 1250 },
 };
 
 /* A file that is hit at a rate while it is watched; a look each 100 ms. */
@@ -29,7 +30,8 @@ static void play(struct play *p, uint64_t hits_a_second, int kind, uint64_t look
 		p->now += 100 * MS;
 		if (!p->b.paused) {
 			p->hits[kind] += hits_a_second / 10;
-			p->cost += (double)(hits_a_second / 10) * (double)rules.cost_ns[kind];
+			p->cost += (double)(hits_a_second / 10) * (double)rules.cost_ns[kind] *
+				   BUDGET_IN_USE;
 			p->watched += 100 * MS;
 		}
 		switch (budget_look(&p->b, &rules, p->now, p->hits)) {
@@ -67,12 +69,33 @@ static void test_what_takes_a_core_is_watched_for_a_share(void **state)
 	play(&p, 100000, PB_HIT_STEPPED, 36000);
 	assert_true(p.pauses > 100);
 	assert_true(p.resumes >= p.pauses - 1);
-	/* Of an hour; what was saved up at the beginning is on top, and a look comes late. */
-	assert_true(p.cost <= 0.055 * (double)p.now + 0.5e9);
-	assert_true(p.cost >= 0.045 * (double)p.now);
+	/* Of an hour. A look before more would be taken, it is paused. */
+	assert_true(p.cost <= 0.05 * (double)p.now + 0.5e9);
+	assert_true(p.cost >= 0.035 * (double)p.now);
 	assert_true(budget_part(&p.b) > 0.04 && budget_part(&p.b) < 0.06);
 	assert_true(p.first_pause <= 1000 * MS);
 	assert_int_equal(p.wholes, 0);
+}
+
+/* However they lie; what a look finds was taken since the one before. */
+static void test_no_ten_seconds_take_more(void **state)
+{
+	static const uint64_t rates[] = { 5500, 10000, 33333, 100000, 106000 };
+
+	(void)state;
+	for (size_t r = 0; r < sizeof(rates) / sizeof(*rates); r++) {
+		struct play p = { .now = MS };
+		double at[2000];
+
+		for (size_t i = 0; i < 2000; i++) {
+			play(&p, rates[r], PB_HIT_STEPPED, 1);
+			at[i] = p.cost;
+			if (i >= 100)
+				assert_true(at[i] - at[i - 100] <= 0.05 * 10e9 + 1);
+		}
+		assert_true(p.pauses > 10);
+		assert_true(p.cost > 0.035 * (double)p.now);
+	}
 }
 
 static void test_four_cores_are_four_times_as_much(void **state)
@@ -167,6 +190,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_what_is_within_is_never_paused),
 		cmocka_unit_test(test_what_takes_a_core_is_watched_for_a_share),
+		cmocka_unit_test(test_no_ten_seconds_take_more),
 		cmocka_unit_test(test_four_cores_are_four_times_as_much),
 		cmocka_unit_test(test_the_part_is_known_at_once),
 		cmocka_unit_test(test_kinds_cost_what_they_cost),
