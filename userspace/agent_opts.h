@@ -36,6 +36,10 @@ struct agent_settings {
 		  "now and later, with --pid in that one; may be given again" }, \
 	{ .name = "all", .kind = OPTION_FLAG, .offset = AGENT_AT(all), \
 	  .help = "watch every process with pushback probes (the default)" }, \
+	AGENT_OPTIONS_HOW
+
+/* Of verbs that are told otherwise whom to watch. */
+#define AGENT_OPTIONS_HOW \
 	AGENT_OPTIONS_MATCH(AGENT_AT(match_names), AGENT_AT(match_cgroups), AGENT_AT(excludes)), \
 	{ .name = "budget", .value = "SHARE", .kind = OPTION_PERCENT, .offset = AGENT_AT(budget), \
 	  .help = "of a core, for the probes of one file (with --recipe 5%,\n" \

@@ -12,6 +12,7 @@ extern const struct verb verb_list;
 extern const struct verb verb_top;
 extern const struct verb verb_graph;
 extern const struct verb verb_check;
+extern const struct verb verb_diff;
 extern const struct verb verb_trace;
 extern const struct verb verb_report;
 extern const struct verb verb_status;

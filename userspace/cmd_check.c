@@ -4,15 +4,13 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
-#include "agent_opts.h"
 #include "attach.h"
 #include "cmd.h"
 #include "gate.h"
 #include "json_out.h"
 #include "msg.h"
-#include "top_words.h"
+#include "span.h"
 
 struct settings {
 	struct agent_settings agent;
@@ -20,10 +18,7 @@ struct settings {
 	bool json;
 };
 
-/* Beside another observer a step may be known up to 1.5 s late, by its heartbeat. */
-#define FOR_LEAST_NS 2500000000u
-#define FOR_NS       60000000000u
-#define LOOKS_NS     250000000u
+#define FOR_NS 60000000000u
 
 #define AT(field) offsetof(struct settings, field)
 
@@ -31,7 +26,7 @@ struct settings {
 static const struct option options[] = {
 	AGENT_OPTIONS_TARGETS,
 	{ .name = "for", .value = "TIME", .kind = OPTION_DURATION, .offset = AT(agent.interval_ns),
-	  .least = FOR_LEAST_NS, .help = "watch for TIME (60s); at least 2.5s" },
+	  .least = SPAN_LEAST_NS, .help = "watch for TIME (60s); at least 2.5s" },
 	{ .name = "max-self", .value = "STEP=N%", .kind = OPTION_LIST, .filled = true,
 	  .offset = AT(limits[GATE_SELF]),
 	  .help = "of the time that a step refuses what is submitted and is\n"
@@ -54,89 +49,30 @@ static const struct option options[] = {
 };
 /* clang-format on */
 
-/* A sink that sends nothing: it judges at the end. */
-struct check_sink {
-	struct sink sink;
-	struct gate *gate;
-	uint64_t began, until; /* on the monotonic clock */
-	uint64_t lasted;
-	struct agent_stats stats; /* for what it has lost */
-	bool partly;              /* something was, by --budget */
-	bool done;
-	int err;
-};
-
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
 /* ---- Watching ---- */
 
-static void note(struct check_sink *c, int err)
+static int look(void *context, const struct model *m, uint64_t now)
 {
-	if (err)
-		c->err = err;
-}
-
-static void look(struct check_sink *c, const struct model *m, uint64_t now)
-{
+	struct gate *gate = context;
 	size_t count, i;
 	const struct consumer_view *consumers = model_consumers(m, &count);
 	const struct step_view *steps;
+	int err = 0;
 
-	for (i = 0; i < count; i++)
-		note(c, gate_consumer(c->gate, &consumers[i], now));
+	for (i = 0; !err && i < count; i++)
+		err = gate_consumer(gate, &consumers[i], now);
 	steps = model_steps(m, &count);
-	for (i = 0; i < count; i++)
-		note(c, gate_step(c->gate, steps[i].record, now));
+	for (i = 0; !err && i < count; i++)
+		err = gate_step(gate, steps[i].record, now);
+	return err;
 }
 
-static void flush(struct sink *sink, const struct model *m, const struct agent_stats *stats,
-		  uint64_t now, bool last)
+static int ended(void *context, const struct record *record, uint64_t now)
 {
-	struct check_sink *c = (struct check_sink *)sink;
-
-	(void)last;
-	look(c, m, now);
-	c->stats = *stats;
-	c->partly |= stats->files_partly;
-	c->done |= now >= c->until;
-	c->lasted = now - c->began;
+	return gate_step(context, record, now);
 }
 
-/* What is watched partly is gone then, and may be at the end. */
-static void pausing(struct sink *sink, const struct model *m, uint64_t now)
-{
-	look((struct check_sink *)sink, m, now);
-}
-
-static void ended(struct sink *sink, const struct record *record)
-{
-	struct check_sink *c = (struct check_sink *)sink;
-
-	note(c, gate_step(c->gate, record, now_ns()));
-}
-
-static bool is_done(const struct sink *sink)
-{
-	return ((const struct check_sink *)sink)->done;
-}
-
-static void stay(struct sink *sink)
-{
-	(void)sink;
-}
-
-static const struct sink_ops ops = { .name = "check",
-				     .flush = flush,
-				     .pausing = pausing,
-				     .ended = ended,
-				     .done = is_done,
-				     .free = stay };
+static const struct span_ops ops = { .look = look, .ended = ended };
 
 /* ---- The limits ---- */
 
@@ -173,15 +109,15 @@ static int check(const void *settings, char *why, size_t why_size)
 /* ---- What came of it ---- */
 
 /* Also where it was whole at first, and then not at all. */
-static bool was_partly(const struct check_sink *c, const struct gate_result *r)
+static bool was_partly(const struct span *span, const struct gate_result *r)
 {
-	uint64_t end = c->began + c->lasted;
+	uint64_t end = span->began + span->lasted;
 
 	return r->partly ||
-	       (c->partly && r->first < end && r->watched_ns < (end - r->first) / 10 * 9);
+	       (span->partly && r->first < end && r->watched_ns < (end - r->first) / 10 * 9);
 }
 
-static void describe(const struct check_sink *c, const struct gate_result *r, char text[512])
+static void describe(const struct span *span, const struct gate_result *r, char text[512])
 {
 	char process[32], step[PUSHBACK_NAME_SIZE + 8], who[256];
 
@@ -194,13 +130,12 @@ static void describe(const struct check_sink *c, const struct gate_result *r, ch
 		snprintf(who, sizeof(who), "%s (%d)", process, r->pid);
 	snprintf(text, 512, "%s: %s %.1f%% of %.1f s, %s %g%%%s", who, gate_names[r->kind],
 		 r->share * 100, (double)r->watched_ns / 1e9, r->broken ? "more than" : "at most",
-		 r->most * 100, was_partly(c, r) ? " (watched:partly, by --budget)" : "");
+		 r->most * 100, was_partly(span, r) ? " (watched:partly, by --budget)" : "");
 }
 
 /* An exit status or -errno. */
-static int say_text(const struct check_sink *c)
+static int say_text(const struct span *span, struct gate *gate)
 {
-	struct gate *gate = c->gate;
 	enum exit_status status = EXIT_DONE;
 	const struct gate_result *r;
 
@@ -217,7 +152,7 @@ static int say_text(const struct check_sink *c)
 			status = EXIT_FAILED;
 			continue;
 		}
-		describe(c, r, text);
+		describe(span, r, text);
 		printf("%s  %s\n", r->broken ? "broken" : "ok    ", text);
 		if (r->broken && !status)
 			status = EXIT_BROKEN;
@@ -225,18 +160,7 @@ static int say_text(const struct check_sink *c)
 	return status;
 }
 
-static json_t *lost_object(const struct agent_stats *stats)
-{
-	json_t *object = json_object();
-
-	for (size_t i = 0; object && stats->lost[i].reason; i++)
-		if (stats->lost[i].count)
-			json_object_set_new(object, stats->lost[i].reason,
-					    json_integer((json_int_t)stats->lost[i].count));
-	return object;
-}
-
-static json_t *limit_object(const struct check_sink *c, const struct gate_result *r)
+static json_t *limit_object(const struct span *span, const struct gate_result *r)
 {
 	if (!r->seen)
 		return json_pack("{s:s,s:o,s:f,s:n,s:b,s:n,s:n,s:n,s:n,s:n}", "limit",
@@ -245,16 +169,15 @@ static json_t *limit_object(const struct check_sink *c, const struct gate_result
 				 "watched_s");
 	return json_pack("{s:s,s:o,s:f,s:f,s:b,s:b,s:i,s:o,s:o,s:f}", "limit", gate_names[r->kind],
 			 "of", json_text(r->glob, 256), "most", r->most, "share", r->share,
-			 "broken", r->broken, "partly", was_partly(c, r), "pid", r->pid, "process",
-			 json_text(r->process, 16), "step",
+			 "broken", r->broken, "partly", was_partly(span, r), "pid", r->pid,
+			 "process", json_text(r->process, 16), "step",
 			 r->step ? json_text(r->step, PUSHBACK_NAME_SIZE) : json_null(),
 			 "watched_s", (double)r->watched_ns / 1e9);
 }
 
 /* An exit status or -errno. */
-static int say_json(const struct check_sink *c)
+static int say_json(const struct span *span, struct gate *gate)
 {
-	struct gate *gate = c->gate;
 	enum exit_status status = EXIT_DONE;
 	const struct gate_result *r;
 	json_t *limits = json_array();
@@ -269,65 +192,52 @@ static int say_json(const struct check_sink *c)
 		if (!r->seen)
 			status = EXIT_FAILED;
 		broken |= r->broken;
-		if (json_array_append_new(limits, limit_object(c, r))) {
+		if (json_array_append_new(limits, limit_object(span, r))) {
 			json_decref(limits);
 			limits = NULL;
 		}
 	}
 	err = json_line(stdout, json_pack("{s:b,s:f,s:o,s:o}", "broken", broken, "seconds",
-					  (double)c->lasted / 1e9, "limits", limits, "lost",
-					  lost_object(&c->stats)));
+					  (double)span->lasted / 1e9, "limits", limits, "lost",
+					  span_lost(span)));
 	if (err)
 		return err;
 	return status ? status : broken ? EXIT_BROKEN : EXIT_DONE;
 }
 
-static int judge(const struct settings *s, struct check_sink *c, const uint64_t *began)
+static int judge(const struct settings *s, const struct span *span, struct gate *gate,
+		 const uint64_t *began)
 {
-	char lost[256];
-
-	if (!c->done) {
+	if (!span->done) {
 		msg_error("ended before its time: nothing is judged");
 		agent_settings_say_ended(&s->agent, began);
 		return EXIT_FAILED;
 	}
-	if (c->err)
-		return c->err;
-	top_words_lost(&c->stats, lost, sizeof(lost));
-	if (*lost)
-		msg_warn("%s", lost);
-	return s->json ? say_json(c) : say_text(c);
+	if (span->err)
+		return span->err;
+	span_warn(span);
+	return s->json ? say_json(span, gate) : say_text(span, gate);
 }
 
 static int start(const void *settings)
 {
 	const struct settings *s = settings;
-	struct agent_options agent_options = agent_settings_options(&s->agent);
-	struct check_sink c = { .sink.ops = &ops, .gate = gate_new() };
+	struct gate *gate = gate_new();
 	uint64_t *began = agent_settings_began(&s->agent);
-	struct sink *sink = &c.sink;
 	char why[ATTACH_WHY_SIZE] = "out of memory";
 	enum exit_status status = EXIT_FAILED;
-	struct agent *agent = NULL;
+	struct span span;
 	int result;
 
-	agent_options.interval_ns = LOOKS_NS;
 	msg_set_verbose(s->agent.verbose);
 	agent_settings_prepare(true);
-	if (began && c.gate && !set_limits(c.gate, s, why, sizeof(why)))
-		status = agent_new(&agent, &agent_options, why);
-	if (agent) {
-		c.began = now_ns();
-		c.until = c.began + s->agent.interval_ns;
-		status = agent_run(agent, &sink, 1, why);
-	}
-	agent_free(agent);
-	agent_settings_release();
+	if (began && gate && !set_limits(gate, s, why, sizeof(why)))
+		status = span_watch(&span, &ops, gate, &s->agent, why);
 	if (status)
 		msg_error("%s", why);
-	result = status ? (int)status : judge(s, &c, began);
+	result = status ? (int)status : judge(s, &span, gate, began);
 	free(began);
-	gate_free(c.gate);
+	gate_free(gate);
 	return result;
 }
 

@@ -14,9 +14,9 @@
 #endif
 
 /* As one needs them at night. */
-static const struct verb *const verbs[] = { &verb_list,  &verb_top,    &verb_graph,  &verb_trace,
-					    &verb_run,   &verb_check,  &verb_report, &verb_status,
-					    &verb_unpin, &verb_recipe, &verb_doctor };
+static const struct verb *const verbs[] = { &verb_list,   &verb_top,   &verb_graph,  &verb_trace,
+					    &verb_run,    &verb_check, &verb_diff,   &verb_report,
+					    &verb_status, &verb_unpin, &verb_recipe, &verb_doctor };
 
 #define VERBS (sizeof(verbs) / sizeof(verbs[0]))
 

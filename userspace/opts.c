@@ -97,20 +97,29 @@ static int add_text(struct option_list *list, const char *value)
 	return 0;
 }
 
-static int add_pid(struct option_pids *list, const char *value, char *why, size_t why_size)
+int opts_pid(const char *text, int *pid)
 {
 	char *end;
-	long pid = strtol(value, &end, 10);
-	int *items;
+	long number = strtol(text, &end, 10);
 
-	if (*value < '0' || *value > '9' || *end || pid < 1 || pid > INT_MAX)
+	if (*text < '0' || *text > '9' || *end || number < 1 || number > INT_MAX)
+		return -EINVAL;
+	*pid = (int)number;
+	return 0;
+}
+
+static int add_pid(struct option_pids *list, const char *value, char *why, size_t why_size)
+{
+	int *items, pid;
+
+	if (opts_pid(value, &pid))
 		return wrong(why, why_size,
 			     "--pid '%s' is no process id: give a number, such as 1234", value);
 	items = realloc(list->items, (list->count + 1) * sizeof(*items));
 	if (!items)
 		return -ENOMEM;
 	list->items = items;
-	items[list->count++] = (int)pid;
+	items[list->count++] = pid;
 	return 0;
 }
 

@@ -66,6 +66,8 @@ int opts_parse(const struct verb *verb, int argc, char **argv, void *settings, c
 void opts_free(const struct verb *verb, void *settings);
 void opts_help(const struct verb *verb, FILE *out);
 
+/* "4711"; more than 0. -EINVAL. */
+int opts_pid(const char *text, int *pid);
 /* "5%", "2.5%", "400%"; more than 0. -EINVAL. */
 int opts_percent(const char *text, double *share);
 /* "10", "1.5s", "100ms", "5us", "2m", "1h" -> ns; bare means seconds. -EINVAL, -ERANGE. */
