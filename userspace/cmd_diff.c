@@ -25,7 +25,7 @@ struct settings {
 
 /* clang-format off */
 static const struct option operands = {
-	.value = "SIDE SIDE", .kind = OPTION_LIST, .offset = AT(operands), .filled = true,
+	.value = "SIDE...", .kind = OPTION_LIST, .offset = AT(operands), .filled = true,
 	.help = "two PIDs, or two executables or libraries: all\n"
 		"processes that run that file; ./4711 is a file",
 };

@@ -238,22 +238,36 @@ int diff_say_text(const struct diff_said *d)
 
 /* ---- For machines ---- */
 
+static json_t *measures_object(const struct compare_sum *sum)
+{
+	json_t *object = json_object();
+
+	for (int m = 0; object && m < COMPARE_MEASURES; m++)
+		json_object_set_new(object, m == COMPARE_ACCEPTED ? "accepted_s" : compare_names[m],
+				    m == COMPARE_BUSY && !sum->marks ? json_null()
+								     : json_real(sum->value[m]));
+	return object;
+}
+
 static json_t *sum_object(const struct compare_sum *sum)
 {
 	const uint64_t *counter = sum->counter;
+	json_t *object;
 
 	if (!sum->watched_ns)
 		return json_null();
-	return json_pack("{s:I,s:f,s:b,s:I,s:I,s:I,s:I,s:f,s:f,s:f,s:f,s:o,s:o}", "instances",
-			 (json_int_t)sum->instances, "watched_s", (double)sum->watched_ns / 1e9,
-			 "partly", sum->partly, "accepted", (json_int_t)counter[COUNTER_ACCEPTED],
-			 "rejections", (json_int_t)counter[COUNTER_SEND], "episodes",
-			 (json_int_t)counter[COUNTER_SEND_EPISODES], "blocked_episodes",
-			 (json_int_t)counter[COUNTER_RECEIVE_EPISODES], "accepted_s",
-			 sum->value[COMPARE_ACCEPTED], "refusing", sum->value[COMPARE_REFUSING],
-			 "self", sum->value[COMPARE_SELF], "blocked", sum->value[COMPARE_BLOCKED],
-			 "mean_ms",
-			 mean_ns(sum) ? json_real((double)mean_ns(sum) / 1e6) : json_null());
+	object = json_pack("{s:I,s:f,s:b,s:I,s:I,s:I,s:I,s:o}", "instances",
+			   (json_int_t)sum->instances, "watched_s", (double)sum->watched_ns / 1e9,
+			   "partly", sum->partly, "accepted", (json_int_t)counter[COUNTER_ACCEPTED],
+			   "rejections", (json_int_t)counter[COUNTER_SEND], "episodes",
+			   (json_int_t)counter[COUNTER_SEND_EPISODES], "blocked_episodes",
+			   (json_int_t)counter[COUNTER_RECEIVE_EPISODES], "mean_ms",
+			   mean_ns(sum) ? json_real((double)mean_ns(sum) / 1e6) : json_null());
+	if (object && json_object_update_new(object, measures_object(sum))) {
+		json_decref(object);
+		return NULL;
+	}
+	return object;
 }
 
 static json_t *step_object(const struct compare_step *step)

@@ -30,7 +30,8 @@ static void list_completes(const struct option *o, FILE *out)
 		what = "duration";
 	else if (o->kind == OPTION_PERCENT)
 		what = "percent";
-	else if (is_called(o, "FILE") || is_called(o, "BINARY") || is_called(o, "PATH"))
+	else if (is_called(o, "FILE") || is_called(o, "BINARY") || is_called(o, "PATH") ||
+		 is_called(o, "SIDE"))
 		what = "file";
 	else if (is_called(o, "DIR"))
 		what = "directory";

@@ -13,7 +13,7 @@
  *	again		"again" where it may be given again
  *	help		one line
  *
- * What is called FILE, BINARY or PATH is a file, and what is called DIR a directory. To add a verb: name
+ * What is called FILE, BINARY, PATH or SIDE is a file, and what is called DIR a directory. To add a verb: name
  * it in main.c, write tools/man/pushback-VERB.1 after the others, and name that in pushback.1; a test
  * says which of them is missing. Its options need nothing. Hidden ones are left out.
  */

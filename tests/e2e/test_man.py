@@ -73,7 +73,7 @@ def test_synopsis_is_that_of_the_table(verb):
         if option.word == "--help":
             continue
         if option.word == "-":
-            assert re.search(r" \[?(file \.\.\.|file|binary)\]?$", mine), "operands are written by hand"
+            assert re.search(r" \[?(file \.\.\.|side side|file|binary)\]?$", mine), "operands are written by hand"
         else:
             assert f"[{option.word} {option.value}".rstrip() + "]" + ("..." if option.again else "") in mine
 
