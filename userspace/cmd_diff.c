@@ -8,7 +8,7 @@
 #include "attach.h"
 #include "cmd.h"
 #include "compare.h"
-#include "diff_say.h"
+#include "cmd_diff_say.h"
 #include "msg.h"
 #include "sides.h"
 #include "span.h"

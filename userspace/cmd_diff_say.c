@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "diff_say.h"
+#include "cmd_diff_say.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* diff_say.h - what `pushback diff` found, as a table with a verdict or as JSON */
-#ifndef DIFF_SAY_H
-#define DIFF_SAY_H
+/* cmd_diff_say.h - what `pushback diff` found, as a table with a verdict or as JSON */
+#ifndef CMD_DIFF_SAY_H
+#define CMD_DIFF_SAY_H
 
 #include "compare.h"
 #include "sides.h"
@@ -19,4 +19,4 @@ struct diff_said {
 int diff_say_text(const struct diff_said *d);
 int diff_say_json(const struct diff_said *d);
 
-#endif /* DIFF_SAY_H */
+#endif /* CMD_DIFF_SAY_H */
