@@ -209,24 +209,32 @@ static enum exit_status warn(const struct diff_said *d)
 	return status;
 }
 
+static void say_sides(const struct diff_said *d, bool utf8)
+{
+	char operand[512], name[64];
+
+	for (int side = 0; side < SIDES; side++) {
+		size_t count = sides_processes(d->sides, side);
+
+		top_text_safe(operand, sizeof(operand), d->operands[side], utf8);
+		top_text_safe(name, sizeof(name), text_name(sides_name(d->sides, side)), utf8);
+		if (sides_is_pid(d->operands[side]))
+			printf("%c: %s, %s\n", letters[side], operand, name);
+		else
+			printf("%c: %s, %zu process%s\n", letters[side], operand, count,
+			       count == 1 ? "" : "es");
+	}
+}
+
 int diff_say_text(const struct diff_said *d)
 {
 	enum exit_status status = warn(d);
 	bool utf8 = term_utf8();
-	char text[512];
 	int err;
 
 	if (status)
 		return status;
-	for (int side = 0; side < SIDES; side++) {
-		top_text_safe(text, sizeof(text), d->operands[side], utf8);
-		printf("%c: %s%s", letters[side], sides_is_pid(d->operands[side]) ? "process " : "",
-		       text);
-		if (!sides_is_pid(d->operands[side]))
-			printf(", %zu process%s", sides_processes(d->sides, side),
-			       sides_processes(d->sides, side) == 1 ? "" : "es");
-		printf("\n");
-	}
+	say_sides(d, utf8);
 	printf("\n");
 	err = print_table(d, utf8);
 	if (err)

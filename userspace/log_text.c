@@ -116,6 +116,13 @@ void log_text_more(char out[LOG_TEXT_SIZE], uint64_t steps, uint64_t ns)
 		 seconds(time, ns), steps, steps == 1 ? " was" : "s were");
 }
 
+void log_text_lost(char out[LOG_TEXT_SIZE], const char *words, uint64_t ns)
+{
+	char time[TIME_SIZE];
+
+	snprintf(out, LOG_TEXT_SIZE, "in these %s %s", seconds(time, ns), words);
+}
+
 void log_text_spell(char out[LOG_TEXT_SIZE], const struct stuck_news *news)
 {
 	const char *what = news->held_up ? "held up by what is behind it" : "stuck";

@@ -21,6 +21,8 @@ struct log_step {
 void log_text_step(char out[LOG_TEXT_SIZE], const struct log_step *step);
 /* Of steps in backpressure that had no line of their own. */
 void log_text_more(char out[LOG_TEXT_SIZE], uint64_t steps, uint64_t ns);
+/* What was lost in the stretch; `words` as top_words_lost() has them. */
+void log_text_lost(char out[LOG_TEXT_SIZE], const char *words, uint64_t ns);
 void log_text_spell(char out[LOG_TEXT_SIZE], const struct stuck_news *news);
 /* Of spells that began or ended and had none. */
 void log_text_spells_more(char out[LOG_TEXT_SIZE], uint64_t spells);

@@ -26,6 +26,7 @@ struct sides {
 	struct file_id files[SIDES]; /* as stat says */
 	struct process *processes;
 	size_t count[SIDES];
+	char names[SIDES][16];
 	struct sides_left_out left_out;
 };
 
@@ -177,14 +178,19 @@ int sides_of(struct sides *s, const struct record *record)
 	}
 	process->side =
 		s->by_pid ? side_by_pid(s, (int)key->tgid) : side_by_file(s, (pid_t)key->tgid);
-	if (process->side >= 0)
-		s->count[process->side]++;
+	if (process->side >= 0 && !s->count[process->side]++)
+		memcpy(s->names[process->side], record->process, sizeof(record->process));
 	return process->side;
 }
 
 size_t sides_processes(const struct sides *s, int side)
 {
 	return s->count[side];
+}
+
+const char *sides_name(const struct sides *s, int side)
+{
+	return s->names[side];
 }
 
 struct sides_left_out sides_left_out(const struct sides *s)

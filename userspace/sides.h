@@ -32,6 +32,8 @@ void sides_free(struct sides *s);
 int sides_of(struct sides *s, const struct record *record);
 
 size_t sides_processes(const struct sides *s, int side);
+/* Of its first process, any bytes; "" before there is one. */
+const char *sides_name(const struct sides *s, int side);
 struct sides_left_out sides_left_out(const struct sides *s);
 
 #endif /* SIDES_H */

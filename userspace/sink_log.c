@@ -10,6 +10,7 @@
 #include <uthash.h>
 
 #include "log_text.h"
+#include "top_words.h"
 
 /* A log that nobody can read is none: the worst have their lines, others are counted. */
 #define STEPS_MOST  20
@@ -37,6 +38,10 @@ struct sink_log {
 	uint64_t spells_more; /* that had no line */
 	struct logged *steps;
 	struct stuck *stuck; /* NULL: nobody wants to know */
+	/* Of losses, in the order of agent_stats.lost, what lines have said or a former agent's did. */
+	uint64_t lost_said[sizeof(((struct agent_stats *)0)->lost) /
+			   sizeof(((struct agent_stats *)0)->lost[0])];
+	bool goes_on; /* there was one, whose losses are not yet taken as said */
 };
 
 static struct sink_log *log_of(struct sink *sink)
@@ -206,6 +211,38 @@ static void say_steps(struct sink_log *l, uint64_t now)
 	settle(l, now);
 }
 
+/* ---- Losses ---- */
+
+/* What came since the last line about it; false: nothing. It is taken as said. */
+static bool take_lost(struct sink_log *l, const struct agent_stats *stats, struct agent_stats *more)
+{
+	size_t count = 0;
+
+	memset(more, 0, sizeof(*more));
+	for (size_t i = 0; stats->lost[i].reason; i++) {
+		if (stats->lost[i].count > l->lost_said[i]) {
+			more->lost[count].reason = stats->lost[i].reason;
+			more->lost[count++].count = stats->lost[i].count - l->lost_said[i];
+		}
+		l->lost_said[i] = stats->lost[i].count;
+	}
+	return count;
+}
+
+static void say_lost(struct sink_log *l, const struct agent_stats *stats, uint64_t now)
+{
+	char words[256], line[LOG_TEXT_SIZE];
+	struct agent_stats more;
+
+	if (!take_lost(l, stats, &more))
+		return;
+	top_words_lost(&more, words, sizeof(words));
+	if (!*words)
+		return;
+	log_text_lost(line, words, now - l->began);
+	say(l, line);
+}
+
 /* ---- Spells ---- */
 
 static void begin_spells(struct sink_log *l, uint64_t now)
@@ -260,14 +297,20 @@ static void flush(struct sink *sink, const struct model *m, const struct agent_s
 {
 	struct sink_log *l = log_of(sink);
 
-	(void)stats;
+	struct agent_stats former;
+
+	if (l->goes_on)
+		take_lost(l, stats, &former);
+	l->goes_on = false;
 	if (last)
 		begin_spells(l, now);
 	if (!l->options.every_ns)
 		return;
 	take(l, m);
-	if (last || now - l->began >= l->options.every_ns)
-		say_steps(l, now);
+	if (!last && now - l->began < l->options.every_ns)
+		return;
+	say_lost(l, stats, now);
+	say_steps(l, now);
 }
 
 /* What was counted before is the former agent's to say. */
@@ -278,6 +321,7 @@ static int load(struct sink *sink, const struct model *m, struct keep_reader *r)
 	(void)r;
 	take(l, m);
 	settle(l, l->began);
+	l->goes_on = true;
 	return 0;
 }
 

@@ -111,7 +111,7 @@ def test_the_table_says_it_in_words(pair):
     status, out, error = diff.end()
     assert status == 0 and not error, error
     lines = out.splitlines()
-    assert lines[:2] == [f"a: process {old.pid}", f"b: process {new.pid}"]
+    assert lines[:2] == [f"a: {old.pid}, driver", f"b: {new.pid}, driver"]
     assert lines[3].split() == ["STEP", "SIDE", "N", "ACC/S", "REF%", "SELF%", "BLK%", "MEAN", "DIFFERS"]
     (at,) = [i for i, line in enumerate(lines) if line.startswith("behind ")]
     assert lines[at].split()[1] == "a" and re.match(r" +b +1 .* ref\+ self\+$", lines[at + 1])

@@ -188,6 +188,41 @@ def test_what_does_not_go_together(options, said):
     assert said in done.stderr and done.stderr.count("\n") <= 2, done.stderr
 
 
+LOST = re.compile(r"pushback: in these [0-9.]+ s lost: (\d+) replaced \(these numbers are not complete\)")
+
+
+def replace(driver):
+    """What is written over may have done more: that is lost."""
+    driver.submit(0, REJECTED)
+    driver.init(0, "step")
+    driver.submit(0, ACCEPTED)
+
+
+def test_what_was_lost_is_said_once_in_a_round(tmp_path, driver):
+    driver.init(0, "step")
+    with Agent("--path", driver.file, "--log", "300ms", interval="100ms") as agent:
+        for told in (1, 2):
+            replace(driver)
+            wait_until(lambda: sum(bool(LOST.fullmatch(line)) for line in agent.lines) == told, "a line")
+        end(agent)
+    assert [found[1] for found in map(LOST.fullmatch, agent.lines) if found] == ["1", "1"]
+    assert agent.lost() == {"replaced": 2}
+
+
+def test_what_the_former_agent_said_is_not_lost_again(tmp_path, driver):
+    driver.init(0, "step")
+    with bpf_file_system() as directory, Relay(directory, "--path", driver.file, "--log", "1h") as relay:
+        replace(driver)
+        relay.stop()
+        relay.start()
+        time.sleep(1.5)  # its first round
+        replace(driver)
+        relay.stop()
+        assert [found[1] for found in map(LOST.fullmatch, relay.said) if found] == ["1", "1"]
+        unpin = run(PUSHBACK, "unpin", "--pin-dir", directory)
+        assert unpin.returncode == 0, unpin.stderr
+
+
 def test_the_next_agent_says_only_what_is_new(tmp_path, driver):
     driver.init(0, "step")
     with bpf_file_system() as directory, Relay(directory, "--path", driver.file, "--log", "1h") as relay:

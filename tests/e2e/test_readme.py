@@ -33,10 +33,13 @@ def shell(line, **environment):
     return run("sh", "-c", line, cwd=ROOT, env=os.environ | own | environment)
 
 
-@pytest.fixture(name="consumer")
 def a_consumer():
     with Program([DEMO, "--source", "memory", "--slow", "sink:refuse:1ms"]) as child:
         yield child
+
+
+consumer = pytest.fixture(name="consumer")(a_consumer)
+other = pytest.fixture(name="other")(a_consumer)
 
 
 def test_the_two_commands_stand_first():
@@ -64,10 +67,11 @@ def test_pushback_run(line, consumer):
 
 
 @pytest.mark.parametrize("line", [c for c in commands() if is_look(c)])
-def test_pushback_looks(line, consumer):
+def test_pushback_looks(line, consumer, other):
     """The other verbs say what they see of the consumer, and end or are ended."""
     limit = 4 if line == "pushback top" else 20
-    done = shell(f"exec timeout -s TERM -k 20 {limit} {line}", PID=str(consumer.pid))
+    pids = {"PID": str(consumer.pid), "OTHER": str(other.pid)}
+    done = shell(f"exec timeout -s TERM -k 20 {limit} {line}", **pids)
     assert done.returncode == (124 if line == "pushback top" else 0), done.stdout + done.stderr
     # What root may not look into on the machine of the test is no fault of the command's.
     said = re.sub(r"^pushback: warning: this may not be all: .*\n", "", done.stderr)
