@@ -69,7 +69,7 @@ def test_pushback_run(line, consumer):
 @pytest.mark.parametrize("line", [c for c in commands() if is_look(c)])
 def test_pushback_looks(line, consumer, other):
     """The other verbs say what they see of the consumer, and end or are ended."""
-    limit = 4 if line == "pushback top" else 20
+    limit = 8 if line == "pushback top" else 20
     pids = {"PID": str(consumer.pid), "OTHER": str(other.pid)}
     done = shell(f"exec timeout -s TERM -k 20 {limit} {line}", **pids)
     assert done.returncode == (124 if line == "pushback top" else 0), done.stdout + done.stderr
