@@ -38,7 +38,7 @@ ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE= -DPUSHBACK_TOOL_VERSION='"$(VERSION)"' $(
 CXX_FLAGS = -std=c++11 $(filter-out -Wstrict-prototypes -Wmissing-prototypes,$(WARNINGS)) -Wold-style-cast \
 	$(CFLAGS) $(SANITIZERS) -Iinclude -MMD -MP
 LINK = $(CC) $(CFLAGS) $(SANITIZERS) $(LDFLAGS)
-LIBS := -lbpf -lcapstone -liberty -ldw -lelf -lz -linih -ljansson -lncursesw -ltinfo -lm -pthread
+LIBS := -lbpf -lcap-ng -lseccomp -lcapstone -liberty -ldw -lelf -lz -linih -ljansson -lncursesw -ltinfo -lm -pthread
 
 LIBRARY := $(patsubst %.c,$(B)/%.o,$(filter-out userspace/main.c,$(wildcard userspace/*.c)))
 # The tool that adds probes to finished files; nothing of it is in the observer. What both know of code,

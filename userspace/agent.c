@@ -13,6 +13,7 @@
 
 #include "agent_ask.h"
 #include "agent_keep.h"
+#include "agent_start.h"
 #include "agent_stats.h"
 #include "attach.h"
 #include "closes.h"
@@ -23,6 +24,7 @@
 #include "labels.h"
 #include "model.h"
 #include "msg.h"
+#include "notify.h"
 #include "recipe.h"
 #include "sampler.h"
 #include "silent.h"
@@ -62,7 +64,8 @@ struct agent {
 	struct unreached unreached;
 	struct agent_stats stats;
 	int signals;
-	bool stopped;                 /* by one of them */
+	bool stopped; /* by one of them */
+	bool confined;
 	struct status_socket *socket; /* the caller's, or NULL */
 	time_t since;
 	uint64_t since_ns;
@@ -84,23 +87,6 @@ static enum exit_status exit_of(int err)
 	return err == -EPERM || err == -ENOTSUP ? EXIT_HOST : EXIT_FAILED;
 }
 
-static int open_signals(struct agent *a, char *why)
-{
-	sigset_t set;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGHUP);
-	sigaddset(&set, SIGQUIT);
-	sigaddset(&set, SIGUSR1);
-	a->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	if (a->signals >= 0)
-		return 0;
-	snprintf(why, ATTACH_WHY_SIZE, "cannot wait for signals: %s", strerror(errno));
-	return -errno;
-}
-
 static bool new_finder(struct agent *a)
 {
 	const struct agent_options *o = a->options;
@@ -118,23 +104,6 @@ static bool new_finder(struct agent *a)
 	options.matcher = a->matcher;
 	a->finder = finder_new(&options, a->attach);
 	return a->finder;
-}
-
-static enum exit_status read_recipes(struct agent *a, char *why)
-{
-	const char *const *path = a->options->recipes;
-	int err = 0;
-
-	if (!path)
-		return EXIT_DONE;
-	a->recipes = recipes_new();
-	if (!a->recipes) {
-		snprintf(why, ATTACH_WHY_SIZE, "out of memory");
-		return EXIT_FAILED;
-	}
-	for (; !err && *path; path++)
-		err = recipes_read(a->recipes, *path, why, ATTACH_WHY_SIZE);
-	return err == -EINVAL ? EXIT_USAGE : err ? EXIT_FAILED : EXIT_DONE;
 }
 
 /* What a former agent has left. */
@@ -163,7 +132,9 @@ static enum exit_status build(struct agent *a, char *why)
 	enum exit_status status;
 	int err;
 
-	status = read_recipes(a, why);
+	status = agent_start_check(why);
+	if (!status)
+		status = agent_start_recipes(&a->recipes, o->recipes, why);
 	if (status)
 		return status;
 	options.recipes = a->recipes;
@@ -171,7 +142,8 @@ static enum exit_status build(struct agent *a, char *why)
 	a->labels = labels_new(o->tag_from, o->origin, why, ATTACH_WHY_SIZE);
 	if (!a->labels)
 		return EXIT_USAGE;
-	if (open_signals(a, why))
+	a->signals = agent_start_signals(why);
+	if (a->signals < 0)
 		return EXIT_FAILED;
 	err = attach_new(&a->attach, &options, why);
 	if (err)
@@ -219,6 +191,7 @@ enum exit_status agent_new(struct agent **out, const struct agent_options *optio
 	if (status) {
 		agent_free(a);
 	} else {
+		agent_start_tell();
 		agent_keep_tell(a->attach, a->options->paths);
 		*out = a;
 	}
@@ -257,6 +230,17 @@ void agent_describe(const struct agent *a, char *text, size_t size)
 	snprintf(text, size, "%zu file%s, %zu sites, %s (%s)%s", attach_files(a->attach),
 		 attach_files(a->attach) == 1 ? "" : "s", attach_sites(a->attach), who,
 		 attach_is_multi(a->attach) ? "uprobe_multi" : "perf uprobes", since);
+}
+
+int agent_confine(struct agent *a, char *why)
+{
+	struct agent_start_confines confines = { .multi = attach_is_multi(a->attach),
+						 .pins = a->options->pin_dir,
+						 .no_seccomp = a->options->no_seccomp };
+	int err = a->confined ? 0 : agent_start_confine(&confines, why);
+
+	a->confined = !err;
+	return err;
 }
 
 bool agent_was_stopped(const struct agent *a)
@@ -499,6 +483,7 @@ static bool wait_until(struct agent *a, struct sink *const *sinks, size_t count,
 		nfds_t used = 1 + FINDER_FDS, asked;
 		bool woken;
 
+		notify_alive(now);
 		next = earlier(until, earlier(next_poll, sampler_due(a->sampler)));
 		next = earlier(next, finder_due(a->finder, now));
 		next = earlier(next, guard_due(a->guard));
@@ -553,6 +538,8 @@ enum exit_status agent_run(struct agent *a, struct sink *const *sinks, size_t co
 
 	a->sinks = sinks;
 	a->sinks_count = count;
+	if (agent_confine(a, why))
+		return EXIT_HOST;
 	if (a->keep && agent_keep_load_sinks(a->keep, sinks, count, why))
 		return EXIT_FAILED;
 	model_begin(a->model, now);
@@ -565,6 +552,8 @@ enum exit_status agent_run(struct agent *a, struct sink *const *sinks, size_t co
 		first = UINT64_MAX;
 		due = now >= next_flush;
 		end = end || (due && a->options->once) || finder_all_gone(a->finder);
+		if (end)
+			notify("STOPPING=1");
 		failed = drain(a, now, kind_of(a, due, end), why);
 		end |= failed;
 		if (due || end)

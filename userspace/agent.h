@@ -32,6 +32,7 @@ struct agent_options {
 	bool once;   /* one interval, then the end */
 	bool unseen; /* no sink asks for steps or consumers: see model.h */
 	bool no_multi;
+	bool no_seccomp;     /* see agent_confine() */
 	bool trace;          /* for agent_take_closes(); not with pin_dir */
 	const char *pin_dir; /* the state stays there for the next agent; NULL: it goes with us */
 	bool find_silent;    /* for agent_stats.silent, which is empty otherwise; */
@@ -47,6 +48,13 @@ void agent_free(struct agent *a);
 
 /* "3 files, 12 sites, all processes (uprobe_multi)", and of what age a state is that goes on */
 void agent_describe(const struct agent *a, char *text, size_t size);
+
+/*
+ * Gives up the privileges that start-up took, and with them what comes with none: nothing is opened for
+ * writing from then on, no program run or loaded, no socket begins to listen. In the thread that is the
+ * only one, once the sinks and sockets are there too. At most once; agent_run() does it if nobody has.
+ */
+int agent_confine(struct agent *a, char *why);
 
 /*
  * Runs until SIGTERM, SIGINT or SIGHUP, or for one interval, or until every process of --pid is gone,

@@ -36,6 +36,7 @@ struct agent_options agent_settings_options(const struct agent_settings *s)
 		.interval_ns = s->interval_ns,
 		.once = s->once,
 		.no_multi = s->no_multi,
+		.no_seccomp = s->no_seccomp,
 	};
 }
 

@@ -21,6 +21,7 @@ struct agent_settings {
 	uint64_t interval_ns;
 	bool once;
 	bool no_multi;
+	bool no_seccomp;
 	bool verbose;
 };
 
@@ -75,6 +76,8 @@ struct agent_settings {
 #define AGENT_OPTIONS_REST \
 	{ .name = "no-multi", .kind = OPTION_FLAG, .offset = AGENT_AT(no_multi), \
 	  .help = "one perf uprobe per site, as before Linux 6.6" }, \
+	{ .name = "no-seccomp", .kind = OPTION_FLAG, .offset = AGENT_AT(no_seccomp), \
+	  .help = "without the filter of system calls, as under valgrind" }, \
 	{ .name = "verbose", .kind = OPTION_FLAG, .offset = AGENT_AT(verbose), \
 	  .help = "say what libbpf and the kernel say" }, \
 	{ .name = "help", .kind = OPTION_FLAG, .offset = AGENT_AT(verbose), .help = "this text" }

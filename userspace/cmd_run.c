@@ -284,6 +284,14 @@ static void listen_for_reports(struct sink *record, const struct status_socket *
 		msg_info("pushback report cannot ask this agent: %s", strerror(-err));
 }
 
+static void notify_ready(const char *what)
+{
+	char state[256];
+
+	snprintf(state, sizeof(state), "READY=1\nSTATUS=watching %s", what);
+	notify(state);
+}
+
 static enum exit_status watch_and_send(struct agent *agent, const struct outlets *out,
 				       const struct settings *s, char *why)
 {
@@ -293,11 +301,15 @@ static enum exit_status watch_and_send(struct agent *agent, const struct outlets
 
 	listen_for_reports(out->record, socket);
 	agent_answer(agent, socket);
+	/* Who reads the line may look at what we are. */
+	if (agent_confine(agent, why)) {
+		status_socket_free(socket);
+		return EXIT_HOST;
+	}
 	agent_describe(agent, what, sizeof(what));
 	msg_info("watching %s%s", what, out->text);
-	notify("READY=1");
+	notify_ready(what);
 	status = agent_run(agent, out->sinks, out->count, why);
-	notify("STOPPING=1");
 	status_socket_free(socket);
 	return status;
 }

@@ -58,9 +58,9 @@ bool identity_stamp_is_same(const struct file_stamp *a, const struct file_stamp 
 	       a->changed_ns == b->changed_ns;
 }
 
-static bool is_our_mount(uint64_t id)
+static bool has_mount(const char *path, uint64_t id)
 {
-	FILE *mounts = fopen("/proc/self/mountinfo", "re");
+	FILE *mounts = fopen(path, "re");
 	bool found = false;
 	char *line = NULL;
 	size_t size = 0;
@@ -71,6 +71,12 @@ static bool is_our_mount(uint64_t id)
 	if (mounts)
 		fclose(mounts);
 	return found;
+}
+
+/* A service has a copy of the host's mounts, with other numbers: those are the first process's. */
+static bool is_our_mount(uint64_t id)
+{
+	return has_mount("/proc/self/mountinfo", id) || has_mount("/proc/1/mountinfo", id);
 }
 
 bool identity_is_reachable(int fd)
@@ -129,19 +135,27 @@ static uint64_t frame_of(int pagemap, const struct inode_view *view)
 	return entry & PAGEMAP_FRAME;
 }
 
+/*
+ * Once open, it goes on to tell what it tells whom it was opened by: CAP_SYS_ADMIN, which is given up.
+ */
+static int own_pagemap = -1;
+
+void identity_prepare(void)
+{
+	if (own_pagemap < 0)
+		own_pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+}
+
 /* The first one again at the end: then its page cannot have become the other's meanwhile. */
 bool identity_view_is_same(const struct inode_view *a, const struct inode_view *b)
 {
-	int pagemap = a && b ? open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC) : -1;
 	uint64_t frame;
-	bool same;
 
-	if (pagemap < 0)
+	identity_prepare();
+	if (!a || !b || own_pagemap < 0)
 		return false;
-	frame = frame_of(pagemap, a);
-	same = frame && frame_of(pagemap, b) == frame && frame_of(pagemap, a) == frame;
-	close(pagemap);
-	return same;
+	frame = frame_of(own_pagemap, a);
+	return frame && frame_of(own_pagemap, b) == frame && frame_of(own_pagemap, a) == frame;
 }
 
 bool identity_is_overlay(int fd)

@@ -31,7 +31,7 @@ int identity_stamp(int fd, struct file_stamp *out);
 bool identity_stamp_is_same(const struct file_stamp *a, const struct file_stamp *b);
 /*
  * Whether somebody may run it from where it lies: it is not deleted, and its mount is one of our mount
- * namespace. Of others, as those of containers, an open file is in the way when they are unmounted.
+ * namespace, or of the host's. Of others, as those of containers, an open file is in the way when they are unmounted.
  */
 bool identity_is_reachable(int fd);
 /*
@@ -49,9 +49,11 @@ struct inode_view *identity_view(int fd);
 void identity_view_free(struct inode_view *view);
 /*
  * Whether both see the same page of memory, so the same inode, for uprobes too. False also where that
- * cannot be told (it takes CAP_SYS_ADMIN). NULL is like no other.
+ * cannot be told: it takes CAP_SYS_ADMIN, at the first call of one of these two, of which the other does
+ * no more than that. NULL is like no other. Not in a child of the process that has called it.
  */
 bool identity_view_is_same(const struct inode_view *a, const struct inode_view *b);
+void identity_prepare(void);
 
 /* Here an inode may change beneath a file that stays the same one, by being copied up. */
 bool identity_is_overlay(int fd);

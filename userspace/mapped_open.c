@@ -5,15 +5,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <linux/openat2.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
+
+#include "open_in.h"
 
 static bool find_mapping(const void *address, struct proc_mapping *mapping)
 {
@@ -107,21 +107,16 @@ static int open_exe(pid_t pid, const struct proc_mapping *mapping)
 	return open_regular(open(link, O_PATH | O_CLOEXEC), mapping);
 }
 
-static int open_in(const char *root, const char *path, uint64_t more,
-		   const struct proc_mapping *mapping)
+static int open_through(const char *root, const char *path, bool links,
+			const struct proc_mapping *mapping)
 {
-	struct open_how how = {
-		.flags = O_PATH | O_CLOEXEC,
-		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | more,
-	};
 	int root_fd = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC), fd;
 
 	if (root_fd < 0)
 		return -errno;
-	fd = (int)syscall(SYS_openat2, root_fd, path, &how, sizeof(how));
-	fd = open_regular(fd, mapping);
+	fd = open_in(root_fd, path, links);
 	close(root_fd);
-	return fd;
+	return fd < 0 ? fd : open_regular(fd, mapping);
 }
 
 /*
@@ -136,7 +131,7 @@ static int open_below(const char *root, const char *path, const struct proc_mapp
 	if (!plain)
 		return -ENOMEM;
 	proc_maps_unescape(plain);
-	fd = open_in(root, plain, RESOLVE_NO_SYMLINKS, mapping);
+	fd = open_through(root, plain, false, mapping);
 	free(plain);
 	return fd;
 }
@@ -169,7 +164,7 @@ int mapped_open_through(pid_t pid, const char *path)
 
 	if (pid)
 		snprintf(link, sizeof(link), "/proc/%d/root", (int)pid);
-	return open_in(link, path, 0, NULL);
+	return open_through(link, path, true, NULL);
 }
 
 bool mapped_is_same(int fd, int other)

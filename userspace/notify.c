@@ -29,3 +29,27 @@ void notify(const char *state)
 	       (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length));
 	close(fd);
 }
+
+/* How often it wants to hear of us, 0: not at all. Of us, and not of who has started us. */
+static uint64_t watchdog_ns(void)
+{
+	const char *us = getenv("WATCHDOG_USEC"), *pid = getenv("WATCHDOG_PID");
+	unsigned long long value = us ? strtoull(us, NULL, 10) : 0;
+
+	if ((pid && strtol(pid, NULL, 10) != getpid()) || value > UINT64_MAX / 1000)
+		return 0;
+	return value * 1000;
+}
+
+void notify_alive(uint64_t now)
+{
+	static uint64_t every = UINT64_MAX, due;
+
+	/* Half of it, as sd_watchdog_enabled(3) advises. */
+	if (every == UINT64_MAX)
+		every = watchdog_ns() / 2;
+	if (!every || now < due)
+		return;
+	due = now + every;
+	notify("WATCHDOG=1");
+}
