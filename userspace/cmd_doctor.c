@@ -11,6 +11,7 @@
 #include "exit_status.h"
 #include "json_out.h"
 #include "msg.h"
+#include "privilege.h"
 
 #define WHY_SIZE 4608 /* a path, and what is wrong with it */
 
@@ -182,6 +183,9 @@ static int examine(const void *settings)
 	int result = read_recipes(s, &recipes, why);
 
 	msg_set_verbose(s->verbose);
+	/* What it finds is what the agent will meet; and it looks into whatever it is shown. */
+	if (!result && privilege_drop(true, why, sizeof(why)))
+		result = EXIT_HOST;
 	if (result)
 		msg_error("%s", msg_safe(line, sizeof(line), why));
 	else

@@ -94,8 +94,8 @@ static int64_t clock_ns(clockid_t which)
 
 /* ---- What is written ---- */
 
-static int write_page(const struct settings *s, const struct recorder *recorder, json_t *agent,
-		      const char *note)
+static int write_page(const struct settings *s, struct report_page *page,
+		      const struct recorder *recorder, json_t *agent, const char *note)
 {
 	const struct report_options report = {
 		.recorder = recorder,
@@ -115,7 +115,7 @@ static int write_page(const struct settings *s, const struct recorder *recorder,
 	}
 	if (err)
 		return err;
-	err = report_page_write(s->output, text, why, sizeof(why));
+	err = report_page_write(page, text, why, sizeof(why));
 	free(text);
 	if (!err || (err == -EPIPE && !strcmp(s->output, "-")))
 		return EXIT_DONE;
@@ -163,7 +163,7 @@ static int say_unasked(const char *path, int err, int pid)
 	return err == -EACCES || err == -EPERM ? EXIT_HOST : EXIT_FAILED;
 }
 
-static int report_last(const struct settings *s)
+static int report_last(const struct settings *s, struct report_page *page)
 {
 	const char *path = s->socket ? s->socket : STATUS_SOCKET;
 	struct recorder *recorder;
@@ -174,7 +174,7 @@ static int report_last(const struct settings *s)
 		return err;
 	if (err)
 		return say_unasked(path, err, pid);
-	result = write_page(s, recorder, agent, NULL);
+	result = write_page(s, page, recorder, agent, NULL);
 	json_decref(agent);
 	recorder_free(recorder);
 	return result;
@@ -185,7 +185,8 @@ static int report_last(const struct settings *s)
 /* Processes have series of their own, so that durations are those of one. */
 static const char *const tag_from[] = { "pid", NULL };
 
-static int report_sink(const struct settings *s, const struct agent *agent, const struct sink *sink)
+static int report_sink(const struct settings *s, struct report_page *page,
+		       const struct agent *agent, const struct sink *sink)
 {
 	json_t *status = sink_record_status(sink);
 	char note[128];
@@ -195,13 +196,13 @@ static int report_sink(const struct settings *s, const struct agent *agent, cons
 		return -ENOMEM;
 	snprintf(note, sizeof(note), "It was ended before its time, of %g s.",
 		 (double)s->agent.interval_ns / 1e9);
-	result = write_page(s, sink_record_recorder(sink), status,
+	result = write_page(s, page, sink_record_recorder(sink), status,
 			    agent_was_stopped(agent) ? note : NULL);
 	json_decref(status);
 	return result;
 }
 
-static int report_now(const struct settings *s)
+static int report_now(const struct settings *s, struct report_page *page)
 {
 	struct agent_options agent_options = agent_settings_options(&s->agent);
 	struct sink *sink = sink_record_new(s->agent.interval_ns);
@@ -220,7 +221,7 @@ static int report_now(const struct settings *s)
 		status = agent_run(agent, &sink, 1, why);
 	if (status)
 		msg_error("%s", why);
-	result = status ? (int)status : report_sink(s, agent, sink);
+	result = status ? (int)status : report_sink(s, page, agent, sink);
 	agent_free(agent);
 	if (sink)
 		sink->ops->free(sink);
@@ -231,16 +232,18 @@ static int start(const void *settings)
 {
 	const struct settings *s = settings;
 	char why[LINE_SIZE], line[LINE_SIZE];
+	struct report_page *page;
 	int result;
 
-	if (report_page_check(s->output, why, sizeof(why))) {
+	/* Until the page is whole no signal ends it. */
+	agent_settings_prepare(true);
+	if (report_page_open(&page, s->output, why, sizeof(why))) {
 		msg_error("%s", msg_safe(line, sizeof(line), why));
 		return EXIT_FAILED;
 	}
 	term_write_utf8();
-	/* Until the page is whole no signal ends it. */
-	agent_settings_prepare(true);
-	result = s->agent.interval_ns ? report_now(s) : report_last(s);
+	result = s->agent.interval_ns ? report_now(s, page) : report_last(s, page);
+	report_page_free(page);
 	agent_settings_release();
 	return result;
 }

@@ -88,7 +88,7 @@ static void check_multi(const struct host *h, struct finding *f)
 
 static void check_capabilities(const struct host *h, struct finding *f)
 {
-	doctor_judge_capabilities(f, h->effective, namespaces_user_is_host());
+	doctor_judge_capabilities(f, h->effective, !h->multi, namespaces_user_is_host());
 }
 
 static void check_pid_namespace(const struct host *h, struct finding *f)

@@ -20,18 +20,21 @@ static const struct {
 	{ "CAP_BPF", DOCTOR_CAP_BPF, DOCTOR_CAP_SYS_ADMIN, true, "no BPF program can be loaded" },
 	{ "CAP_PERFMON", DOCTOR_CAP_PERFMON, DOCTOR_CAP_SYS_ADMIN, true,
 	  "no probe can be attached" },
-	{ "CAP_SYS_ADMIN", DOCTOR_CAP_SYS_ADMIN, DOCTOR_CAP_SYS_ADMIN, false,
-	  "no perf uprobes, and deleted files of other users' processes stay closed" },
 	{ "CAP_SYS_PTRACE", DOCTOR_CAP_SYS_PTRACE, DOCTOR_CAP_SYS_PTRACE, false,
 	  "processes of other users are not looked into, and their silent steps not read" },
-	{ "CAP_DAC_READ_SEARCH", DOCTOR_CAP_DAC_READ_SEARCH, DOCTOR_CAP_DAC_OVERRIDE, false,
+	{ "CAP_DAC_READ_SEARCH", DOCTOR_CAP_DAC_READ_SEARCH, DOCTOR_CAP_DAC_READ_SEARCH, false,
 	  "files that only others may read are passed over" },
+	{ "CAP_CHECKPOINT_RESTORE", DOCTOR_CAP_CHECKPOINT_RESTORE, DOCTOR_CAP_SYS_ADMIN, false,
+	  "libraries that were deleted while they run are passed over" },
+	/* The last one: not where there is something better. */
+	{ "CAP_SYS_ADMIN", DOCTOR_CAP_SYS_ADMIN, DOCTOR_CAP_SYS_ADMIN, false, "no perf uprobes" },
 };
 
 #define WANTED (sizeof(wanted) / sizeof(wanted[0]))
 
-void doctor_judge_capabilities(struct finding *f, uint64_t effective, bool host)
+void doctor_judge_capabilities(struct finding *f, uint64_t effective, bool multi, bool host)
 {
+	const size_t count = WANTED - multi;
 	bool fails = false;
 	size_t i, missing = 0;
 
@@ -42,7 +45,7 @@ void doctor_judge_capabilities(struct finding *f, uint64_t effective, bool host)
 		return;
 	}
 	finding_warn(f, "missing: ");
-	for (i = 0; i < WANTED; i++) {
+	for (i = 0; i < count; i++) {
 		if (has(effective, wanted[i].capability) || has(effective, wanted[i].wider))
 			continue;
 		finding_add(f, "%s%s (%s)", missing++ ? ", " : "", wanted[i].name,
@@ -51,7 +54,7 @@ void doctor_judge_capabilities(struct finding *f, uint64_t effective, bool host)
 	}
 	if (!missing) {
 		finding_ok(f, "all that is used: ");
-		for (i = 0; i < WANTED; i++)
+		for (i = 0; i < count; i++)
 			finding_add(f, "%s%s", i ? ", " : "", wanted[i].name);
 		return;
 	}

@@ -14,15 +14,18 @@
 #include "finding.h"
 
 /* Numbers of <linux/capability.h>, the newer of which are missing in some. */
-#define DOCTOR_CAP_DAC_OVERRIDE    1
-#define DOCTOR_CAP_DAC_READ_SEARCH 2
-#define DOCTOR_CAP_SYS_PTRACE      19
-#define DOCTOR_CAP_SYS_ADMIN       21
-#define DOCTOR_CAP_PERFMON         38
-#define DOCTOR_CAP_BPF             39
+#define DOCTOR_CAP_DAC_READ_SEARCH    2
+#define DOCTOR_CAP_SYS_PTRACE         19
+#define DOCTOR_CAP_SYS_ADMIN          21
+#define DOCTOR_CAP_PERFMON            38
+#define DOCTOR_CAP_BPF                39
+#define DOCTOR_CAP_CHECKPOINT_RESTORE 40
 
-/* `effective`: a bit each. `host`: in the user namespace of the host, the only one where they count. */
-void doctor_judge_capabilities(struct finding *f, uint64_t effective, bool host);
+/*
+ * `effective`: a bit each. `multi`: there are uprobe_multi links, which take no CAP_SYS_ADMIN. `host`: in
+ * the user namespace of the host, the only one where they count.
+ */
+void doctor_judge_capabilities(struct finding *f, uint64_t effective, bool multi, bool host);
 
 void doctor_judge_lockdown(struct finding *f, enum lockdown lockdown);
 

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <libgen.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -78,23 +77,6 @@ static bool is_special(const char *path)
 	return !stat(path, &st) && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode);
 }
 
-static int open_special(const char *path)
-{
-	int fd = strcmp(path, "-") ? open(path, O_WRONLY | O_CLOEXEC) : dup(STDOUT_FILENO);
-
-	return fd < 0 ? -errno : fd;
-}
-
-static int write_special(const char *path, const char *data)
-{
-	int fd = open_special(path), err;
-
-	if (fd < 0)
-		return fd;
-	err = write_parts(fd, data);
-	return close(fd) && !err ? -errno : err;
-}
-
 /* As any new file: what mkostemp() makes is for its owner only. */
 static int give_usual_mode(int fd)
 {
@@ -104,59 +86,108 @@ static int give_usual_mode(int fd)
 	return fchmod(fd, 0666 & ~mask) ? -errno : 0;
 }
 
-/* A link stays one: the file it leads to is replaced. */
-static const char *target_of(const char *path, char real[PATH_MAX])
+struct report_page {
+	const char *said; /* as it was given; the caller's */
+	int fd;
+	char path[PATH_MAX];
+	char beside[PATH_MAX]; /* "": it is written to as it is */
+};
+
+static int open_special(struct report_page *page)
 {
-	return realpath(path, real) ? real : path;
+	page->fd = strcmp(page->path, "-") ? open(page->path, O_WRONLY | O_CLOEXEC)
+					   : fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 0);
+	return page->fd < 0 ? -errno : 0;
 }
 
-static int write_beside(const char *path, const char *data)
+static int open_beside(struct report_page *page)
 {
-	char beside[PATH_MAX];
-	int fd, err;
+	char real[PATH_MAX];
+	struct stat st;
+	int length;
 
-	if (snprintf(beside, sizeof(beside), "%s.XXXXXX", path) >= (int)sizeof(beside))
+	/* A link stays one: the file it leads to is replaced. */
+	if (realpath(page->path, real))
+		strcpy(page->path, real);
+	if (!stat(page->path, &st) && S_ISDIR(st.st_mode))
+		return -EISDIR;
+	length = snprintf(page->beside, sizeof(page->beside), "%s.XXXXXX", page->path);
+	if (length >= (int)sizeof(page->beside)) {
+		page->beside[0] = '\0';
 		return -ENAMETOOLONG;
-	fd = mkostemp(beside, O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	err = write_parts(fd, data);
-	if (!err)
-		err = give_usual_mode(fd);
-	/* A disk that is full may say so only now. */
-	if (!err && fsync(fd) && errno != EINVAL)
-		err = -errno;
-	if (close(fd) && !err)
-		err = -errno;
-	if (!err && rename(beside, path))
-		err = -errno;
-	if (err)
-		unlink(beside);
+	}
+	page->fd = mkostemp(page->beside, O_CLOEXEC);
+	if (page->fd >= 0)
+		return 0;
+	page->beside[0] = '\0';
+	return -errno;
+}
+
+int report_page_open(struct report_page **out, const char *path, char *why, size_t why_size)
+{
+	struct report_page *page = calloc(1, sizeof(*page));
+	int err;
+
+	*out = NULL;
+	if (!page)
+		return fail(path, -ENOMEM, why, why_size);
+	page->fd = -1;
+	page->said = path;
+	if (snprintf(page->path, sizeof(page->path), "%s", path) >= (int)sizeof(page->path))
+		err = -ENAMETOOLONG;
+	else if (!strcmp(path, "-") || is_special(path))
+		err = open_special(page);
+	else
+		err = open_beside(page);
+	if (!err) {
+		*out = page;
+		return 0;
+	}
+	report_page_free(page);
+	return fail(path, err, why, why_size);
+}
+
+static int close_page(struct report_page *page)
+{
+	int err = close(page->fd) ? -errno : 0;
+
+	page->fd = -1;
 	return err;
 }
 
-int report_page_check(const char *path, char *why, size_t why_size)
+static int keep(struct report_page *page)
 {
-	char copy[PATH_MAX];
-	struct stat st;
+	int err = give_usual_mode(page->fd);
 
-	if (!strcmp(path, "-") || is_special(path))
-		return 0;
-	if (snprintf(copy, sizeof(copy), "%s", path) >= (int)sizeof(copy))
-		return fail(path, -ENAMETOOLONG, why, why_size);
-	if (!stat(path, &st) && S_ISDIR(st.st_mode))
-		return fail(path, -EISDIR, why, why_size);
-	return access(dirname(copy), W_OK | X_OK) ? fail(path, -errno, why, why_size) : 0;
+	/* A disk that is full may say so only now. */
+	if (!err && fsync(page->fd) && errno != EINVAL)
+		err = -errno;
+	if (!err)
+		err = close_page(page);
+	if (!err && rename(page->beside, page->path))
+		err = -errno;
+	if (!err)
+		page->beside[0] = '\0';
+	return err;
 }
 
-int report_page_write(const char *path, const char *data, char *why, size_t why_size)
+int report_page_write(struct report_page *page, const char *data, char *why, size_t why_size)
 {
-	char real[PATH_MAX];
-	int err;
+	const char *name = strcmp(page->path, "-") ? page->said : "to standard output";
+	int err = write_parts(page->fd, data);
 
-	if (!strcmp(path, "-") || is_special(path))
-		err = write_special(path, data);
-	else
-		err = write_beside(target_of(path, real), data);
-	return err ? fail(strcmp(path, "-") ? path : "to standard output", err, why, why_size) : 0;
+	if (!err)
+		err = page->beside[0] ? keep(page) : close_page(page);
+	return err ? fail(name, err, why, why_size) : 0;
+}
+
+void report_page_free(struct report_page *page)
+{
+	if (!page)
+		return;
+	if (page->fd >= 0)
+		close(page->fd);
+	if (page->beside[0])
+		unlink(page->beside);
+	free(page);
 }

@@ -5,15 +5,20 @@
 
 #include <stddef.h>
 
+struct report_page;
+
 /*
- * Whether something could be written there at all, before a long watch: 0, or -errno with a line in
- * `why`. "-" is standard output.
+ * Where it is to go: "-" is standard output. `path` stays the caller's. Before the watch, which may open nothing for writing any more,
+ * and at once where nothing could be written. 0, or -errno with a line in `why`.
  */
-int report_page_check(const char *path, char *why, size_t why_size);
+int report_page_open(struct report_page **out, const char *path, char *why, size_t why_size);
 /*
  * The page with its data (report_text()). A file takes the place of the one before all at once; what is no
- * regular file is written to as it is. 0, or -errno with a line in `why`, and nothing is left behind.
+ * regular file is written to as it is. 0, or -errno with a line in `why`, and nothing is left behind. Once;
+ * `page` is still to be freed.
  */
-int report_page_write(const char *path, const char *data, char *why, size_t why_size);
+int report_page_write(struct report_page *page, const char *data, char *why, size_t why_size);
+/* Of one that was not written nothing is left. */
+void report_page_free(struct report_page *page);
 
 #endif /* REPORT_PAGE_H */

@@ -177,7 +177,7 @@ def test_nobody_is_told_what_is_missing(open_directory):
 def test_two_capabilities_suffice(open_directory):
     found = Findings(before=NARROW, program=open_directory / "pushback")
     assert not found.failures()
-    found.expect("capabilities", "warning", "CAP_SYS_PTRACE", "CAP_SYS_ADMIN")
+    found.expect("capabilities", "warning", "CAP_SYS_PTRACE", "CAP_CHECKPOINT_RESTORE")
     found.expect("uprobes", "ok", "uprobe_multi makes up")
     assert "1000 calls" in found["red_zone"]["fact"]
     check_self_test(found, "uprobe_multi")

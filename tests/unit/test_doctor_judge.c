@@ -16,7 +16,7 @@
 #define ADMIN           BIT(DOCTOR_CAP_SYS_ADMIN)
 #define PTRACE          BIT(DOCTOR_CAP_SYS_PTRACE)
 #define READ            BIT(DOCTOR_CAP_DAC_READ_SEARCH)
-#define OVERRIDE        BIT(DOCTOR_CAP_DAC_OVERRIDE)
+#define RESTORE         BIT(DOCTOR_CAP_CHECKPOINT_RESTORE)
 
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))
 
@@ -32,28 +32,46 @@ static void test_capabilities(void **state)
 {
 	static const struct {
 		uint64_t effective;
+		bool multi;
 		enum finding_level level;
 		const char *missing[4]; /* these and no others */
 	} cases[] = {
-		{ UINT64_MAX, FINDING_OK, { NULL } },
-		{ BPF | PERFMON | ADMIN | PTRACE | READ, FINDING_OK, { NULL } },
-		/* The wide ones hold the narrow ones. */
-		{ ADMIN | PTRACE | OVERRIDE, FINDING_OK, { NULL } },
-		{ ADMIN, FINDING_WARNING, { "CAP_SYS_PTRACE", "CAP_DAC_READ_SEARCH" } },
-		{ BPF | PERFMON | PTRACE | READ, FINDING_WARNING, { "CAP_SYS_ADMIN" } },
-		{ BPF | PTRACE | READ, FINDING_FAILURE, { "CAP_PERFMON", "CAP_SYS_ADMIN" } },
-		{ PERFMON | PTRACE | READ, FINDING_FAILURE, { "CAP_BPF", "CAP_SYS_ADMIN" } },
-		{ ~(BPF | ADMIN), FINDING_FAILURE, { "CAP_BPF", "CAP_SYS_ADMIN" } },
+		{ UINT64_MAX, false, FINDING_OK, { NULL } },
+		{ BPF | PERFMON | ADMIN | PTRACE | READ, false, FINDING_OK, { NULL } },
+		/* The wide one holds the narrow ones. */
+		{ ADMIN | PTRACE | READ, false, FINDING_OK, { NULL } },
+		{ ADMIN, false, FINDING_WARNING, { "CAP_SYS_PTRACE", "CAP_DAC_READ_SEARCH" } },
+		{ BPF | PERFMON | PTRACE | READ | RESTORE,
+		  false,
+		  FINDING_WARNING,
+		  { "CAP_SYS_ADMIN" } },
+		/* What the service has. */
+		{ BPF | PERFMON | PTRACE | READ | RESTORE, true, FINDING_OK, { NULL } },
+		{ BPF | PERFMON | PTRACE | READ,
+		  true,
+		  FINDING_WARNING,
+		  { "CAP_CHECKPOINT_RESTORE" } },
+		{ BPF | PTRACE | READ | RESTORE,
+		  false,
+		  FINDING_FAILURE,
+		  { "CAP_PERFMON", "CAP_SYS_ADMIN" } },
+		{ PERFMON | PTRACE | READ | RESTORE,
+		  false,
+		  FINDING_FAILURE,
+		  { "CAP_BPF", "CAP_SYS_ADMIN" } },
+		{ ~(BPF | ADMIN), false, FINDING_FAILURE, { "CAP_BPF", "CAP_SYS_ADMIN" } },
 	};
-	static const char *const all[] = { "CAP_BPF (", "CAP_PERFMON (", "CAP_SYS_ADMIN (",
-					   "CAP_SYS_PTRACE (", "CAP_DAC_READ_SEARCH (" };
+	static const char *const all[] = {
+		"CAP_BPF (",        "CAP_PERFMON (",         "CAP_SYS_ADMIN (",
+		"CAP_SYS_PTRACE (", "CAP_DAC_READ_SEARCH (", "CAP_CHECKPOINT_RESTORE ("
+	};
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		struct finding f = { .check = "capabilities" };
 		size_t missing = 0;
 
-		doctor_judge_capabilities(&f, cases[i].effective, true);
+		doctor_judge_capabilities(&f, cases[i].effective, cases[i].multi, true);
 		expect(&f, cases[i].level, "CAP_");
 		for (size_t k = 0; k < COUNT(cases[i].missing) && cases[i].missing[k]; k++)
 			assert_non_null(strstr(f.fact, cases[i].missing[k]));
@@ -70,7 +88,7 @@ static void test_nothing_counts_in_a_user_namespace(void **state)
 	struct finding f = { .check = "capabilities" };
 
 	(void)state;
-	doctor_judge_capabilities(&f, UINT64_MAX, false);
+	doctor_judge_capabilities(&f, UINT64_MAX, true, false);
 	expect(&f, FINDING_FAILURE, "user namespace");
 }
 
@@ -79,7 +97,7 @@ static void test_none_at_all(void **state)
 	struct finding f = { .check = "capabilities" };
 
 	(void)state;
-	doctor_judge_capabilities(&f, 0, true);
+	doctor_judge_capabilities(&f, 0, false, true);
 	expect(&f, FINDING_FAILURE, "CAP_DAC_READ_SEARCH");
 	/* The whole list has room. */
 	assert_int_equal(f.fact[strlen(f.fact) - 1], ')');
