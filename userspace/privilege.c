@@ -17,7 +17,7 @@ static const struct {
 	{ "CAP_BPF", CAP_BPF, true, "no BPF program can be loaded" },
 	{ "CAP_PERFMON", CAP_PERFMON, true, "no probe can be attached" },
 	{ "CAP_SYS_PTRACE", CAP_SYS_PTRACE, false,
-	  "processes of other users are not found, and their silent steps not read" },
+	  "not all processes of other users are found, and none of their silent steps read" },
 	{ "CAP_DAC_READ_SEARCH", CAP_DAC_READ_SEARCH, false,
 	  "files that only others may read are passed over, and --tag-from env: of other users" },
 	/* Older kernels do not know it: there it is CAP_SYS_ADMIN, which they need anyway. */
