@@ -84,8 +84,8 @@ static const uint64_t bpf_perf[] = { BPF_PROG_LOAD, BPF_BTF_LOAD };
 static const uint64_t bpf_pins[] = { BPF_OBJ_PIN, BPF_OBJ_GET };
 
 /* Of terminals, and how much there is to read. Not TIOCSTI, which types. */
-static const uint64_t ioctls[] = { TCGETS,     TCSETS,    TCSETSW,  TCSETSF,
-				   TIOCGWINSZ, TIOCGPGRP, FIONREAD, FIONBIO };
+static const uint64_t ioctls[] = { TCGETS, TCSETS, TCSETSW,    TCSETSF,   TCSBRK,
+				   TCXONC, TCFLSH, TIOCGWINSZ, TIOCGPGRP, FIONREAD };
 static const uint64_t perf_ioctls[] = { PERF_EVENT_IOC_SET_BPF, PERF_EVENT_IOC_ENABLE,
 					PERF_EVENT_IOC_DISABLE };
 
