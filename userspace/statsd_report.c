@@ -38,7 +38,8 @@ const char *statsd_unreached(const struct statsd_outbox *out)
 			"and unix:// for a stream",
 		[STATSD_UNRESOLVED] = "the name has no address",
 		[STATSD_UNREACHABLE] = "there is no route to it",
-		[STATSD_NOT_PERMITTED] = "not allowed to send there",
+		[STATSD_NOT_PERMITTED] =
+			"not allowed to send there (a socket must let this user write to it)",
 	};
 
 	return whys[out->stats.last];
