@@ -23,7 +23,7 @@ from pinning import Relay, bpf_file_system, unpin
 from program import DEMO, PUSHBACK, ROOT, Program, run, wait_until
 from scene import expect, one, refuse, refused
 from statsd_servers import free_port
-from test_discovery import NAME, Hunt, refuse_some
+from test_discovery import NAME, Hunt, links, refuse_some
 
 UNIT = ROOT / "tools/systemd/pushback.service"
 ADMIN = "CAP_SYS_ADMIN"
@@ -365,6 +365,24 @@ def ask_in_all_ways(service, path, port, page):
     wait_until(lambda: 'whose="theirs"' in scrape.get(url)[1], "nothing to scrape")
     service.signal(signal.SIGUSR1)
     service.wait_line("watching ")
+
+
+def test_files_of_the_host_are_in_reach_of_a_service(tmp_path):
+    """Its mounts are copies: what nobody can start is let go soon, and not what lies on the host."""
+    elsewhere = 'mount -t tmpfs none /mnt && cp "$1" /mnt && exec /mnt/"${1##*/}" "$2"'
+    service = ["unshare", "-m", "--propagation", "private"]
+    words = ["run", "--all", "--match-name", NAME, *WATCHING["run"]]
+    with Hunt(tmp_path) as hunt, Verb(*words, before=service) as agent:
+        agent.wait_line("watching")
+        with hunt.consumer() as ours:
+            hunt.found(ours)
+            with hunt.consumer(prefix=["unshare", "-m", "sh", "-c", elsewhere, "sh"]) as theirs:
+                hunt.found(theirs)
+                ours.close()
+                wait_until(lambda: links(agent) == 2, "it is not attached")
+        wait_until(lambda: links(agent) < 2, "what nobody can start is held", 30)
+        # That was not the one that was idle before: the next process of it counts from its first call.
+        assert hunt.consumer().semaphore() == 4
 
 
 def test_file_capabilities_will_do(tmp_path, open_directory):
