@@ -74,8 +74,8 @@ int agent_start_confine(const struct agent_start_confines *confines, char *why)
 	if (err || confines->no_seccomp)
 		return err;
 	err = syscall_filter_install(&options);
-	/* The capabilities are gone all the same. Where it is built so, that is known. */
-	if (err && err != -EOPNOTSUPP)
+	/* The capabilities are gone all the same. */
+	if (err < 0)
 		msg_warn("runs without a filter of system calls: %s", strerror(-err));
 	return 0;
 }

@@ -321,16 +321,15 @@ static void it_is_for_all_threads(void **state)
 	assert_int_equal(WEXITSTATUS(status), EPERM);
 }
 
-static int has_filter(void **state)
+static bool has_filter(void)
 {
 	const struct syscall_filter_options options = { .perf = false };
 	int status;
 	pid_t child = fork();
 
-	(void)state;
 	if (!child)
-		_exit(syscall_filter_install(&options) == -EOPNOTSUPP);
-	return waitpid(child, &status, 0) != child || !WIFEXITED(status) || WEXITSTATUS(status);
+		_exit(syscall_filter_install(&options) == 1);
+	return waitpid(child, &status, 0) != child || WEXITSTATUS(status) != 1;
 }
 
 static void a_build_with_sanitizers_says_so(void **state)
@@ -338,7 +337,7 @@ static void a_build_with_sanitizers_says_so(void **state)
 	const struct syscall_filter_options options = { .perf = false };
 
 	(void)state;
-	assert_int_equal(syscall_filter_install(&options), -EOPNOTSUPP);
+	assert_int_equal(syscall_filter_install(&options), 1);
 	assert_int_equal(write_a_file(), LET_THROUGH);
 }
 
@@ -353,7 +352,7 @@ int main(void)
 		cmocka_unit_test(a_build_with_sanitizers_says_so),
 	};
 
-	if (has_filter(NULL))
-		return cmocka_run_group_tests(sanitized, NULL, NULL);
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	if (has_filter())
+		return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(sanitized, NULL, NULL);
 }
