@@ -5,6 +5,8 @@ import contextlib
 import subprocess
 import time
 
+from program import patient
+
 CONTAINER = "5678901234abcdef" * 4
 
 
@@ -45,7 +47,7 @@ def groups(directory, *names):
 
 def remove_group(path):
     """The kernel may still be busy with the process that was in it."""
-    end = time.monotonic() + 10
+    end = time.monotonic() + patient(10)
     while True:
         try:
             return path.rmdir()

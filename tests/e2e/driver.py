@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 import time
 
-from program import PROGS, now
+from program import PROGS, now, patient
 
 PLACES = 1024  # from there on: in the library
 ACCEPTED, REJECTED, PROPAGATED, INVALID = range(4)
@@ -44,11 +44,11 @@ class Driver:
             self.dlopen()
 
     def _meet(self, path, listening):
-        listening.settimeout(20)
+        listening.settimeout(patient(20))
         self._socket, _ = listening.accept()
         listening.close()
         os.unlink(path)
-        self._socket.settimeout(60)
+        self._socket.settimeout(patient(60))
         self._stream = self._socket.makefile("rw", buffering=1)
         hello = self._stream.readline().split()
         assert hello[0] == "hello", hello
@@ -152,7 +152,7 @@ class Driver:
 
     def let_go(self, where="driver", limit=10):
         """Whether nobody watches. Somebody who watches all of this host may, for a moment."""
-        end = time.monotonic() + limit
+        end = time.monotonic() + patient(limit)
         while self.semaphore(where):
             if time.monotonic() > end:
                 return False

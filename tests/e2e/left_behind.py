@@ -49,7 +49,7 @@ def orphans(since):
 def assert_nothing(since):
     """The kernel lets go of a program a moment after its last user: what stays is left behind."""
     left = orphans(since)
-    end = time.monotonic() + 10
+    end = time.monotonic() + program.patient(10)
     while left and time.monotonic() < end:
         time.sleep(0.05)
         left &= orphans(since)

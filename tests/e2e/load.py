@@ -7,7 +7,7 @@ import signal
 import time
 
 import truth
-from program import DEMO, Program, now, run, semaphore_of
+from program import DEMO, Program, now, patient, run, semaphore_of
 
 # Longer runs and more of them, for a machine that has the time.
 LONG = os.environ.get("PUSHBACK_TEST_LONG", "") not in ("", "0")
@@ -42,7 +42,7 @@ class Consumer(Program):
         Another test's agent may watch all of this machine. An agent that comes to a watch of somebody
         else's has a step from its first event on, and so would miss what comes before that.
         """
-        since, end = None, time.monotonic() + timeout
+        since, end = None, time.monotonic() + patient(timeout)
         while True:
             if self.is_watched():
                 since = None

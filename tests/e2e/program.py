@@ -18,14 +18,23 @@ DEMO = BUILD / "pushback-demo"
 PROGS = BUILD / "tests"
 
 
+# How many times as long as usual all may take: an emulated machine is some ten times slower.
+PATIENCE = float(os.environ.get("PUSHBACK_TEST_PATIENCE", "1"))
+
+
 def now():
     return time.monotonic_ns()
+
+
+def patient(seconds):
+    """A deadline on this machine. Never how long something is watched, only when to give up."""
+    return seconds * PATIENCE
 
 
 def run(*argv, timeout=60, **more):
     """A command to its end: its status, and all that it wrote."""
     command = [str(word) for word in argv]
-    return subprocess.run(command, capture_output=True, text=True, timeout=timeout, **more)
+    return subprocess.run(command, capture_output=True, text=True, timeout=patient(timeout), **more)
 
 
 def semaphore_of(pid, path, file=None):
@@ -45,7 +54,7 @@ def semaphore_of(pid, path, file=None):
 
 def wait_until(condition, what, timeout=10):
     """The first value of condition() that is true; AssertionError(what) if none comes."""
-    end = time.monotonic() + timeout
+    end = time.monotonic() + patient(timeout)
     while not (value := condition()):
         assert time.monotonic() < end, what
         time.sleep(0.02)
@@ -73,7 +82,7 @@ class Program:
 
     def wait_line(self, pattern, timeout=20):
         """The match in the next line that has one; AssertionError when it ends without."""
-        end = time.monotonic() + timeout
+        end = time.monotonic() + patient(timeout)
         while True:
             try:
                 line = self._fresh.get(timeout=max(0.0, end - time.monotonic()))
@@ -95,7 +104,7 @@ class Program:
 
     def wait(self, timeout=60):
         """Its exit status, once it has ended and all of its lines are there."""
-        status = self.process.wait(timeout)
+        status = self.process.wait(patient(timeout))
         self._reader.join()
         return status
 

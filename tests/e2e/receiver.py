@@ -39,6 +39,8 @@ import sys
 import threading
 import time
 
+from program import patient
+
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.]{0,199}")
 KEY = re.compile(r"[a-z][a-z0-9_]{0,199}")
 VALUE = re.compile(r"[A-Za-z0-9_./:-]{1,200}")
@@ -186,7 +188,7 @@ class Receiver:
 
     def wait_for(self, condition, timeout=10):
         """True as soon as condition(self) is."""
-        end = time.monotonic() + timeout
+        end = time.monotonic() + patient(timeout)
         while not condition(self):
             if time.monotonic() > end:
                 return False

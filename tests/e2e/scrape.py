@@ -14,7 +14,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as old_parser
 
 from agent import PREFIX
-from program import PUSHBACK, Program, wait_until
+from program import PUSHBACK, Program, patient, wait_until
 from statsd_servers import Server, free_port
 
 STEM = PREFIX.replace(".", "_")
@@ -80,7 +80,7 @@ def samples(text, is_new):
 
 def get(url, accept=NEW):
     """(Content-Type, text)"""
-    with urllib.request.urlopen(urllib.request.Request(url, headers={"Accept": accept}), timeout=20) as answer:
+    with urllib.request.urlopen(urllib.request.Request(url, headers={"Accept": accept}), timeout=patient(20)) as answer:
         return answer.headers["Content-Type"], answer.read().decode()
 
 
@@ -92,7 +92,7 @@ def scrape(url):
 
 def check_by_promtool(text):
     done = subprocess.run(
-        ["promtool", "check", "metrics"], input=text, capture_output=True, text=True, timeout=30, check=False
+        ["promtool", "check", "metrics"], input=text, capture_output=True, text=True, timeout=patient(30), check=False
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
@@ -100,7 +100,7 @@ def check_by_promtool(text):
 def connect(url, request=b""):
     """A socket on which a request has been sent."""
     parts = urllib.parse.urlsplit(url)
-    s = socket.create_connection((parts.hostname, parts.port), timeout=20)
+    s = socket.create_connection((parts.hostname, parts.port), timeout=patient(20))
     s.sendall(request)
     return s
 
@@ -163,7 +163,7 @@ class Prometheus(Server):
         self.check_alive()
         what = urllib.parse.urlencode({"query": expression})
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.web}/api/v1/query?{what}", timeout=5) as answer:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.web}/api/v1/query?{what}", timeout=patient(5)) as answer:
                 return json.load(answer)["data"]["result"]
         except OSError:
             return []  # it is starting

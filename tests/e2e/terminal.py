@@ -10,6 +10,8 @@ import signal
 import subprocess
 import time
 
+from program import patient
+
 COUNT = itertools.count()
 
 
@@ -41,7 +43,7 @@ exec sleep 1000
     def tmux(self, *words, check=True):
         command = ["tmux", "-u", "-L", self.name, *(str(word) for word in words)]
         env = {k: v for k, v in os.environ.items() if k not in ("TMUX", "NO_COLOR")} | {"LC_ALL": "C.UTF-8"}
-        done = subprocess.run(command, capture_output=True, text=True, env=env, timeout=30)
+        done = subprocess.run(command, capture_output=True, text=True, env=env, timeout=patient(30))
         assert not check or done.returncode == 0, done.stderr
         return done.stdout
 
@@ -70,7 +72,7 @@ exec sleep 1000
 
     def wait_for(self, pattern, timeout=20):
         """The match on the first screen that has one; a pattern may span lines."""
-        end = time.monotonic() + timeout
+        end = time.monotonic() + patient(timeout)
         while True:
             text = "\n".join(self.screen())
             found = re.search(pattern, text, re.M)
@@ -80,7 +82,7 @@ exec sleep 1000
             time.sleep(0.05)
 
     def wait_without(self, pattern, timeout=20):
-        end = time.monotonic() + timeout
+        end = time.monotonic() + patient(timeout)
         while re.search(pattern, text := "\n".join(self.screen()), re.M):
             assert time.monotonic() < end, f"still {pattern!r} on:\n{text}"
             time.sleep(0.05)
@@ -89,7 +91,7 @@ exec sleep 1000
 
     @property
     def pid(self):
-        end = time.monotonic() + 10
+        end = time.monotonic() + patient(10)
         while not (self.pid_file.exists() and self.pid_file.read_text().endswith("\n")):
             assert time.monotonic() < end, self.screen()
             time.sleep(0.02)
@@ -100,7 +102,7 @@ exec sleep 1000
 
     def status(self, timeout=20):
         """Of the program, once it has ended."""
-        end = time.monotonic() + timeout
+        end = time.monotonic() + patient(timeout)
         while not self.status_file.exists():
             assert time.monotonic() < end, self.screen()
             time.sleep(0.02)

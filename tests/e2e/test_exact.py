@@ -24,9 +24,10 @@ from load import (
     time_errors,
     value_of,
 )
-from program import DEMO, now
+from program import DEMO, PATIENCE, now
 
-SLOTS = [("100ms", 3), ("1ms", 2), ("10us", 1)]  # 10, 1,000, 100,000 freed slots a second
+# 10, 1,000, 100,000 freed slots a second; no faster than the chain itself is, or nothing is refused.
+SLOTS = [("100ms", 3), ("1ms", 2), (f"{10 * PATIENCE:.0f}us", 1)]
 SLOTS_IDS = ["10", "1000", "100000"]
 FACTOR = 5 if LONG else 1
 

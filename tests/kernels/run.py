@@ -1,0 +1,151 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""The end-to-end tests on Debian's kernels, each in a virtual machine: `make test-kernels`.
+
+Prints a table of kernels by test files, what failed, why something was skipped, and how many instructions the
+verifier of each kernel goes through for each of our programs. Ends with 1 if anything failed.
+"""
+
+import argparse
+import json
+import os
+import shlex
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import packages
+import suite
+import vm
+
+TREE = Path(__file__).resolve().parents[2]
+
+
+def command(files, build, arguments):
+    home = Path.home()
+    return suite.COMMAND.format(
+        tree=TREE,
+        build=build,
+        patience=suite.PATIENCE,
+        limit=suite.FILE_LIMIT,
+        path=os.environ["PATH"],
+        cargo=os.environ.get("CARGO_HOME", home / ".cargo"),
+        rustup=os.environ.get("RUSTUP_HOME", home / ".rustup"),
+        files=" ".join(files),
+        arguments=shlex.join(arguments),
+    )
+
+
+class Kernel:
+    def __init__(self, name, where):
+        self.name, self.where = name, where
+        self.problem, self.release, self.results, self.loads = "", name, {}, {}
+
+    def take(self, files):
+        """What the machine has left there."""
+        if (self.where / "release").exists():
+            self.release = (self.where / "release").read_text().strip()
+        if (self.where / "load.json").exists():
+            self.loads = json.loads((self.where / "load.json").read_text() or "{}")
+        self.results = {name: suite.result(self.where / f"{name}.xml") for name in files}
+
+    @property
+    def failed(self):
+        return bool(self.problem) or any(not r.counts or r.counts["failed"] for r in self.results.values())
+
+
+def run_here(kernel, files, build, arguments):
+    """The running kernel, by the same commands, beside the others."""
+    kernel.where.mkdir(parents=True, exist_ok=True)
+    for old in kernel.where.iterdir():
+        old.unlink()
+    text = command(files, build, arguments).replace("/run/results", str(kernel.where)).replace("/tmp/home", str(Path.home()))
+    text = text.replace(f"PATIENCE={suite.PATIENCE}", "PATIENCE=2").replace(f"dmesg >{kernel.where}/dmesg\n", "")
+    subprocess.run(["/bin/sh", "-c", text], stdout=subprocess.DEVNULL, check=True)
+
+
+def run_one(name, options, disk):
+    kernel = Kernel(name, options.work / name)
+    began = time.monotonic()
+    if name == "running":
+        run_here(kernel, options.files, options.build, options.arguments)
+    else:
+        image = packages.kernel(packages.cache(options.build), packages.SUITES[name])
+        text = command(options.files, options.build, options.arguments)
+        _, kernel.problem = vm.run(image, text, kernel.where, disk, TREE, options.limit)
+    kernel.take(options.files)
+    print(f"kernels: {kernel.release}: {time.monotonic() - began:.0f} s {kernel.problem}", flush=True)
+    return kernel
+
+
+def table(head, rows):
+    widths = [max(len(str(row[i])) for row in [head, *rows]) for i in range(len(head))]
+    line = lambda row: "| " + " | ".join(str(cell).ljust(width) for cell, width in zip(row, widths)) + " |"
+    print("\n".join([line(head), "|" + "|".join("-" * (width + 2) for width in widths) + "|", *map(line, rows)]) + "\n")
+
+
+def print_results(kernels, files):
+    print("Tests, by file:\n")
+    table(["", *(k.release for k in kernels)], [[name, *(k.results[name] for k in kernels)] for name in files])
+    for kernel in kernels:
+        for name, result in kernel.results.items():
+            for bad in result.bad:
+                print(f"{kernel.release}: failed: {name}: {bad}")
+    reasons = {}
+    for kernel in kernels:
+        for name, result in kernel.results.items():
+            for why, count in result.skipped.items():
+                reasons.setdefault((name, why), []).append(f"{count} on {kernel.release}")
+    for (name, why), where in reasons.items():
+        print(f"skipped: {name}: {why}: {', '.join(where)}")
+
+
+def print_loads(kernels):
+    print("\nInstructions that the verifier went through:\n")
+    rows = []
+    for verb in next((k.loads for k in kernels if k.loads), {}):
+        programs = {p for k in kernels for p in k.loads.get(verb, {}) if p not in ("said", "status")}
+        for program in sorted(programs):
+            rows.append([f"{verb}: {program}", *(k.loads.get(verb, {}).get(program, "-") for k in kernels)])
+    table(["", *(k.release for k in kernels)], rows)
+    for kernel in kernels:
+        for verb, answer in kernel.loads.items():
+            if "said" in answer:
+                print(f"{kernel.release}: {verb} ends with {answer['status']}: {answer['said']}")
+
+
+def options_of():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("build", type=Path)
+    parser.add_argument("--kernels", default="running " + " ".join(packages.SUITES), help="of: %(default)s")
+    parser.add_argument("--files", default=" ".join(suite.FILES), help="of the tests: %(default)s")
+    parser.add_argument("--limit", type=float, default=7200, help="seconds for each machine (%(default)s)")
+    parser.add_argument("arguments", nargs="*", help="for pytest, after --")
+    options = parser.parse_args()
+    options.build = options.build.resolve()
+    options.work = options.build / "kernels"
+    options.kernels, options.files = options.kernels.split(), options.files.split()
+    unknown = set(options.kernels) - {"running", *packages.SUITES}
+    if unknown:
+        parser.error(f"no such kernel: {', '.join(unknown)}")
+    return options
+
+
+def main():
+    options = options_of()
+    options.work.mkdir(parents=True, exist_ok=True)
+    disk = options.work / "disk"
+    vm.disk(disk, TREE, options.build)
+    try:
+        kernels = [run_one(name, options, disk) for name in options.kernels]
+    finally:
+        disk.unlink()
+    print()
+    print_results(kernels, options.files)
+    print_loads(kernels)
+    return 1 if any(k.failed for k in kernels) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: MIT
+"""What a virtual machine is to run, and what came of it.
+
+One pytest per file, each with a limit of its own: a kernel that hangs one of them costs that one.
+"""
+
+import xml.etree.ElementTree as xml
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+# What meets the kernel: attaching, counting, finding, staying, and each verb once.
+FILES = (
+    "attach exact cpp mixed semantics property observers fault discovery review list doctor pin pin_files status stop "
+    "top trace graph check report log openmetrics statsd_sink truth python "
+    "recipe recipe_jumps recipe_returns recipe_target recipe_doctor recipe_wrong recipe_verbs rust"
+).split()
+FILE_LIMIT = 1500
+# An emulated machine is some ten times slower.
+PATIENCE = 10
+
+COMMAND = """\
+cd '{tree}' || exit 1
+export PUSHBACK_BUILD='{build}' PUSHBACK_TEST_PATIENCE={patience} PUSHBACK_RUNS=5 HOME=/tmp/home PATH='{path}'
+export CARGO_HOME='{cargo}' RUSTUP_HOME='{rustup}'
+mkdir -p $HOME
+uname -r >/run/results/release
+/usr/bin/python3 -B tests/kernels/load.py >/run/results/load.json
+for name in {files}; do
+	timeout -k 10 {limit} /usr/bin/python3 -B -m pytest -p no:cacheprovider -q -rs --tb=short --durations=5 \\
+		--junitxml=/run/results/$name.xml tests/e2e/test_$name.py {arguments} >/run/results/$name.log 2>&1
+	echo "$name: $?"
+done
+dmesg >/run/results/dmesg
+exit 0
+"""
+
+
+@dataclass
+class Result:
+    """Of one file on one kernel. `counts` is empty where it did not come to an end."""
+
+    counts: Counter = field(default_factory=Counter)
+    bad: list = field(default_factory=list)
+    skipped: Counter = field(default_factory=Counter)
+    seconds: float = 0
+
+    def __str__(self):
+        if not self.counts:
+            return "no end"
+        return " ".join(f"{n} {word}" for word, n in self.counts.items() if n)
+
+
+def result(path):
+    """Of pytest's report; without one it was cut off."""
+    done = Result()
+    if not path.exists() or not path.stat().st_size:
+        return done
+    done.counts = Counter(passed=0, failed=0, skipped=0)
+    for case in xml.parse(path).getroot().iter("testcase"):
+        done.seconds += float(case.get("time", 0))
+        skipped = case.find("skipped")
+        if case.find("failure") is not None or case.find("error") is not None:
+            done.counts["failed"] += 1
+            done.bad.append(case.get("name"))
+        elif skipped is not None:
+            done.counts["skipped"] += 1
+            done.skipped[skipped.get("message")] += 1
+        else:
+            done.counts["passed"] += 1
+    return done

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: MIT
+"""A virtual machine, emulated: one kernel, this machine's files, the tree on a disk of its own.
+
+Never KVM: a matrix has to work where it is missing as well, and be the same there. `run` gives what
+happened, or says that the machine had to be ended; nothing of it is left then.
+"""
+
+import contextlib
+import shutil
+import subprocess
+from pathlib import Path
+
+import initramfs
+
+MEMORY = "3G"
+CPUS = 2
+
+
+def disk(path, tree, build):
+    """An image of the tree, without what came from elsewhere."""
+    copy = path.with_suffix(".tree")
+    shutil.rmtree(copy, ignore_errors=True)
+    # What is built may lie elsewhere; it is told apart by its own name.
+    skip = shutil.ignore_patterns(".git", "kernels", "__pycache__", "*.o", "build-*")
+    for part in sorted(tree.iterdir()):
+        if part.name == "tests":
+            shutil.copytree(part, copy / part.name, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
+        elif part.name == build.name or not part.name.startswith("build"):
+            if part.is_dir() and part.name != ".git":
+                shutil.copytree(part, copy / part.name, symlinks=True, ignore=skip)
+            elif part.is_file():
+                shutil.copy2(part, copy / part.name)
+    path.unlink(missing_ok=True)
+    command = ["mke2fs", "-q", "-t", "ext4", "-O", "^metadata_csum_seed,^orphan_file", "-E", "root_owner=0:0", "-d", copy, path, "2G"]
+    subprocess.run([str(word) for word in command], check=True)
+    shutil.rmtree(copy)
+
+
+def command_line(image, initrd, disk_image, results, tree):
+    words = "console=ttyS0 panic=-1 quiet tsc=reliable mitigations=off"
+    share = "local,security_model=none,multidevs=remap"
+    return [
+        *("qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max,la57=off", "-smp", str(CPUS)),
+        *("-m", MEMORY, "-nodefaults", "-no-reboot", "-display", "none", "-serial", f"file:{results}/console"),
+        *("-kernel", image, "-initrd", initrd, "-append", f"{words} tree={tree}"),
+        *("-drive", f"file={disk_image},format=raw,if=virtio,snapshot=on,cache=unsafe"),
+        *("-virtfs", f"{share},path=/,mount_tag=host,readonly=on"),
+        *("-virtfs", f"{share},path={results},mount_tag=results"),
+    ]
+
+
+def run(kernel, command, results, disk_image, tree, limit):
+    """(the command's exit status, or None where the machine did not get there; why not)"""
+    image, modules = kernel
+    shutil.rmtree(results, ignore_errors=True)
+    results.mkdir(parents=True)
+    (results / "command").write_text(command)
+    initrd = results / "initrd"
+    initramfs.make(initrd, modules)
+    argv = [str(word) for word in command_line(image, initrd, disk_image, results, tree)]
+    why = "it ended by itself"
+    with contextlib.ExitStack() as stack:
+        machine = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stderr=open(results / "qemu", "wb"))
+        stack.callback(machine.wait)
+        stack.callback(machine.kill)
+        try:
+            machine.wait(limit)
+        except subprocess.TimeoutExpired:
+            why = f"it was ended after {limit} s"
+    initrd.unlink()
+    with contextlib.suppress(FileNotFoundError):
+        return int((results / "status").read_text()), ""
+    return None, f"{why}; its last words are in {results / 'console'}"
