@@ -78,8 +78,7 @@ static __always_inline void leave_all(struct pb_process_key *key)
 	count_change();
 }
 
-SEC("tp_btf/sched_process_exit")
-int BPF_PROG(pushback_exit, struct task_struct *task)
+static __always_inline int end_process(struct task_struct *task)
 {
 	struct pb_process_key key = {};
 
@@ -92,8 +91,7 @@ int BPF_PROG(pushback_exit, struct task_struct *task)
 }
 
 /* The old image at the point of no return, its memory still in place. */
-SEC("tp_btf/sched_prepare_exec")
-int BPF_PROG(pushback_prepare_exec, struct task_struct *task)
+static __always_inline int end_image(struct task_struct *task)
 {
 	struct pb_process_key key = {};
 
@@ -103,7 +101,36 @@ int BPF_PROG(pushback_prepare_exec, struct task_struct *task)
 	return 0;
 }
 
-/* Kernels without the above: the old image is gone, its last events are what is left. */
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(pushback_exit, struct task_struct *task)
+{
+	return end_process(task);
+}
+
+/*
+ * Before Linux 6.16 the memory has gone by then. This is where a task that exits lets go of it, for each of
+ * its threads, with all that the above looks at already as it is there.
+ */
+SEC("kprobe/exit_mm_release")
+int pushback_exit_memory(struct pt_regs *ctx)
+{
+	return end_process(bpf_get_current_task_btf());
+}
+
+SEC("tp_btf/sched_prepare_exec")
+int BPF_PROG(pushback_prepare_exec, struct task_struct *task)
+{
+	return end_image(task);
+}
+
+/* Kernels without the above (Linux 6.10): where the old image's memory is let go of. */
+SEC("kprobe/exec_mm_release")
+int pushback_exec_memory(struct pt_regs *ctx)
+{
+	return end_image(bpf_get_current_task_btf());
+}
+
+/* Where neither is to be had the old image is gone, and its last events are what is left. */
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(pushback_exec, struct task_struct *task)
 {

@@ -18,6 +18,7 @@
 #include <bpf/libbpf.h>
 
 #include "attach_internal.h"
+#include "kernel_lacks.h"
 #include "multi_link.h"
 #include "namespaces.h"
 #include "pinned.h"
@@ -31,6 +32,7 @@
 
 #define BTF_PATH       "/sys/kernel/btf/vmlinux"
 #define PMU_PATH       "/sys/bus/event_source/devices/uprobe/type"
+#define KPROBE_PATH    "/sys/bus/event_source/devices/kprobe/type"
 #define DETACH_THREADS 15 /* beside the one that is there */
 
 static uint64_t now_ns(void)
@@ -41,29 +43,55 @@ static uint64_t now_ns(void)
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-static bool has_tracepoint(const struct btf *btf, const char *name)
+/*
+ * Which programs follow a process's end. Tracepoints at which its memory is still there came with Linux
+ * 6.10 and 6.16 (with a type of their own); before, the functions that let go of it.
+ */
+static void configure_ends(struct pushback_bpf *s, const struct btf *btf)
 {
-	return btf__find_by_name_kind(btf, name, BTF_KIND_TYPEDEF) > 0;
+	bool kprobes = !access(KPROBE_PATH, F_OK);
+	bool prepare =
+		btf__find_by_name_kind(btf, "btf_trace_sched_prepare_exec", BTF_KIND_TYPEDEF) > 0;
+	bool late = btf__find_by_name_kind(btf, "trace_event_raw_sched_process_exit",
+					   BTF_KIND_STRUCT) < 0;
+
+	bpf_program__set_autoload(s->progs.pushback_prepare_exec, prepare);
+	bpf_program__set_autoload(s->progs.pushback_exec, !prepare);
+	bpf_program__set_autoload(
+		s->progs.pushback_exec_memory,
+		!prepare && kprobes &&
+			btf__find_by_name_kind(btf, "exec_mm_release", BTF_KIND_FUNC) > 0);
+	bpf_program__set_autoload(
+		s->progs.pushback_exit_memory,
+		late && kprobes &&
+			btf__find_by_name_kind(btf, "exit_mm_release", BTF_KIND_FUNC) > 0);
 }
 
-static int not_loaded(int err, char *why)
+static int not_loaded(int err, const struct attach_options *options, char *why)
 {
+	char lacks[KERNEL_LACKS_SIZE];
+
 	if (err == -EPERM || err == -EACCES) {
 		snprintf(why, ATTACH_WHY_SIZE,
 			 "not allowed to load BPF programs: run as root, or with CAP_BPF and "
 			 "CAP_PERFMON");
 		return -EPERM;
 	}
-	snprintf(why, ATTACH_WHY_SIZE,
-		 "the kernel does not take our BPF programs (%s): --verbose shows its reason",
-		 strerror(-err));
+	if (kernel_lacks(options->recipes, lacks) > 0)
+		snprintf(why, ATTACH_WHY_SIZE, "this kernel lacks %s: use one that has %s", lacks,
+			 strchr(lacks, ',') ? "them" : "it");
+	else
+		snprintf(why, ATTACH_WHY_SIZE,
+			 "the kernel does not take our BPF programs (%s): --verbose shows its "
+			 "reason",
+			 strerror(-err));
 	return -ENOTSUP;
 }
 
 static int refuse_pin(const struct attach_options *options, char *why)
 {
 	if (!options->no_multi && attach_try_multi("/", 0, 0) == -EPERM)
-		return not_loaded(-EPERM, why);
+		return not_loaded(-EPERM, options, why);
 	snprintf(why, ATTACH_WHY_SIZE,
 		 "--pin needs uprobe_multi links, which %s: run without --pin",
 		 options->no_multi ? "--no-multi does without"
@@ -85,7 +113,6 @@ static int configure(struct attach *a, const struct attach_options *options, cha
 {
 	struct pushback_bpf *s = a->skeleton;
 	struct btf *btf = access(BTF_PATH, R_OK) ? NULL : btf__load_vmlinux_btf();
-	bool prepare;
 
 	/*
 	 * The kernel's process numbers are those of the host. Elsewhere they mean other processes or
@@ -105,10 +132,8 @@ static int configure(struct attach *a, const struct attach_options *options, cha
 			 BTF_PATH);
 		return -ENOTSUP;
 	}
-	prepare = has_tracepoint(btf, "btf_trace_sched_prepare_exec");
+	configure_ends(s, btf);
 	btf__free(btf);
-	bpf_program__set_autoload(s->progs.pushback_prepare_exec, prepare);
-	bpf_program__set_autoload(s->progs.pushback_exec, !prepare);
 	bpf_program__set_autoload(s->progs.pushback_new_image, options->tell_execs);
 	bpf_program__set_autoattach(s->progs.pushback_new_image, !options->pin_dir);
 	bpf_map__set_autocreate(s->maps.execs, options->tell_execs);
@@ -159,12 +184,12 @@ static int event_fd(const struct attach *a)
 }
 
 /* News for this agent only, so it ends with it where all else stays. */
-static int follow_execs(struct attach *a, char *why)
+static int follow_execs(struct attach *a, const struct attach_options *options, char *why)
 {
 	struct pushback_bpf *s = a->skeleton;
 
 	s->links.pushback_new_image = bpf_program__attach(s->progs.pushback_new_image);
-	return s->links.pushback_new_image ? 0 : not_loaded(-errno, why);
+	return s->links.pushback_new_image ? 0 : not_loaded(-errno, options, why);
 }
 
 int attach_new(struct attach **out, const struct attach_options *options, char *why)
@@ -188,13 +213,13 @@ int attach_new(struct attach **out, const struct attach_options *options, char *
 	if (!err && !a->pinned)
 		err = follow_processes(a);
 	if (err) {
-		err = not_loaded(err, why);
+		err = not_loaded(err, options, why);
 		goto fail;
 	}
 	if (a->pinned)
 		err = attach_take_over(a, why);
 	if (!err && a->pinned && options->tell_execs)
-		err = follow_execs(a, why);
+		err = follow_execs(a, options, why);
 	if (err)
 		goto fail;
 	*out = a;

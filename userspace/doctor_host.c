@@ -17,6 +17,7 @@
 #include "doctor_read.h"
 #include "doctor_redzone.h"
 #include "doctor_self.h"
+#include "kernel_lacks.h"
 #include "namespaces.h"
 
 #define BPFFS_PATH  "/sys/fs/bpf"
@@ -71,6 +72,26 @@ static void check_btf(const struct host *h, struct finding *f)
 	}
 	finding_ok(f, "/sys/kernel/btf/vmlinux, %u types", btf__type_cnt(btf));
 	btf__free(btf);
+}
+
+static void check_bpf(const struct host *h, struct finding *f)
+{
+	char lacks[KERNEL_LACKS_SIZE], more[KERNEL_LACKS_SIZE];
+	int missing = kernel_lacks(false, lacks), all = kernel_lacks(true, more);
+
+	(void)h;
+	if (missing < 0 || all < 0) {
+		finding_warn(f, "what our programs use cannot be tried (%s)", strerror(-missing));
+		finding_advise(f, "run as root, or with CAP_BPF and CAP_PERFMON");
+	} else if (missing) {
+		finding_fail(f, "this kernel lacks %s", lacks);
+		finding_advise(f, "use one that has %s", missing > 1 ? "them" : "it");
+	} else if (all) {
+		finding_warn(f, "this kernel lacks %s, which only recipes need", more);
+		finding_advise(f, "nothing, if you use none");
+	} else {
+		finding_ok(f, "has all that our programs use");
+	}
 }
 
 static void check_uprobes(const struct host *h, struct finding *f)
@@ -223,6 +244,7 @@ static const struct {
 } checks[] = {
 	{ "kernel", check_kernel },
 	{ "btf", check_btf },
+	{ "bpf", check_bpf },
 	{ "uprobes", check_uprobes },
 	{ "uprobe_multi", check_multi },
 	{ "capabilities", check_capabilities },

@@ -361,6 +361,11 @@ static int pin_link(struct pinned *p, const struct bpf_program *program)
 	if (!link)
 		return -errno;
 	err = pin_put(p, bpf_link__fd(link), name_of(name, "link", bpf_program__name(program)));
+	/* Of a kprobe libbpf would switch the perf event off: its descriptor stays with this agent. */
+	if (!err && bpf_program__type(program) == BPF_PROG_TYPE_KPROBE) {
+		close(bpf_link__fd(link));
+		bpf_link__disconnect(link);
+	}
 	bpf_link__destroy(link);
 	return err;
 }

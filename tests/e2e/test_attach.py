@@ -15,6 +15,7 @@ import pytest
 
 import truth
 from agent import Agent
+from kernel import HAS_MULTI, MULTI
 from load import LONG, NS, Consumer, chain_errors, count_errors, run_json, sample_errors
 from program import DEMO, PROGS, PUSHBACK, ROOT, Program, run, semaphore_of, wait_until
 
@@ -71,7 +72,9 @@ def observe(verb, times, how, processes):
 # ---- First events ----
 
 
-@pytest.mark.parametrize("how,times", [("multi", 200 if LONG else 25), ("no", 200 if LONG else 6)])
+@pytest.mark.parametrize(
+    "how,times", [pytest.param("multi", 200 if LONG else 25, marks=MULTI), ("no", 200 if LONG else 6)]
+)
 def test_first_events(tmp_path, how, times):
     """Consumers that spin, each with one episode that is open for ever, which began unwatched.
 
@@ -104,7 +107,7 @@ def test_first_events(tmp_path, how, times):
 # ---- A late observer ----
 
 
-@pytest.mark.parametrize("how", ["multi", "no"])
+@pytest.mark.parametrize("how", [pytest.param("multi", marks=MULTI), "no"])
 def test_join_a_stuck_consumer(tmp_path, how):
     """It shows an episode that another observer has seen begin, with its true beginning."""
     rates = ("rate=10", "rate=1000", "rate=0")
@@ -141,7 +144,7 @@ def test_output_is_unchanged(tmp_path):
     times = 100 if LONG else 8
     options = ("cycle=20", "messages=1000000000")
     with spinners(tmp_path, options) as [watched]:
-        observe("first", times, "multi", [watched])
+        observe("first", times if HAS_MULTI else 2, "multi" if HAS_MULTI else "no", [watched])
         observe("first", 2, "no", [watched])
         got = watched.truth()
         assert got["accepted"] > 1000

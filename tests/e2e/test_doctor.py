@@ -20,16 +20,18 @@ import pytest
 from agent import Agent
 from container import CONTAINER, container
 from driver import Driver
+from kernel import HAS_MULTI, MULTI
 from program import BUILD, PUSHBACK
 
 DONE, FAILED, USAGE, HOST = 0, 1, 2, 3
 PROGS = BUILD / "tests"
 CHECKS = (
-    "kernel btf uprobes uprobe_multi capabilities pid_namespace lockdown perf_event_paranoid "
+    "kernel btf bpf uprobes uprobe_multi capabilities pid_namespace lockdown perf_event_paranoid "
     "ptrace_scope proc bpffs libbpf panic_on_warn red_zone self_test"
 ).split()
 NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
 NARROW = ["setpriv", "--reuid=65534", "--inh-caps=+bpf,+perfmon", "--ambient-caps=+bpf,+perfmon"]
+HOW = "uprobe_multi" if HAS_MULTI else "perf uprobes"
 LEVELS = {"ok": "ok", "warn": "warning", "FAIL": "failure"}
 
 
@@ -113,7 +115,7 @@ def in_mounts(script):
 # ---- The host ----
 
 
-@pytest.mark.parametrize("how", ["uprobe_multi", "perf uprobes"])
+@pytest.mark.parametrize("how", [pytest.param("uprobe_multi", marks=MULTI), "perf uprobes"])
 def test_this_host_can(how):
     found = Findings(*(["--no-multi"] if how == "perf uprobes" else []))
     assert found.order == CHECKS
@@ -174,6 +176,7 @@ def test_nobody_is_told_what_is_missing(open_directory):
     found.expect("red_zone", "warning", "not known")
 
 
+@MULTI
 def test_two_capabilities_suffice(open_directory):
     found = Findings(before=NARROW, program=open_directory / "pushback")
     assert not found.failures()
@@ -207,6 +210,7 @@ def test_no_uprobe_multi():
     found.expect("self_test", "failure", "cannot attach", "--verbose")
 
 
+@MULTI
 def test_no_uprobes():
     hide = in_mounts("mount -t tmpfs none /sys/bus/event_source/devices")
     found = Findings(before=hide)
@@ -252,7 +256,7 @@ def test_settings(tmp_path, check, path, value, level):
     found = Findings(before=setting(tmp_path, path, value))
     assert found[check]["level"] == level, found[check]
     assert found.failures() == ({check} if level == "failure" else set())
-    check_self_test(found, "uprobe_multi")
+    check_self_test(found, HOW)
 
 
 def test_settings_without_privileges(open_directory):
@@ -471,7 +475,7 @@ def test_file_that_nobody_runs(tmp_path):
     found = Findings(file)
     assert not found.failures()
     found.expect("processes", "warning", "none maps it now", "start")
-    found.expect("hits", "ok", "attached by uprobe_multi and let go", "no process")
+    found.expect("hits", "ok", f"attached by {HOW} and let go", "no process")
 
 
 def test_dead_notes_are_told(tmp_path):

@@ -20,12 +20,14 @@ import pytest
 import truth
 from agent import Agent
 from driver import ACCEPTED, REJECTED, Driver, copy_new
+from kernel import MULTI
 from load import COUNTS, LONG, TIMES, Consumer, count_errors, sample_errors, time_errors, value_of
 from pinning import BPFTOOL, Relay, bpf_file_system, in_a_namespace, pin_of, unpin
 from program import DEMO, PROGS, PUSHBACK, now, run, wait_until
 from scrape import ScrapedAgent
 from scene import expect, one, pause, refuse, refused
 
+pytestmark = MULTI
 SEED = int(os.environ.get("PUSHBACK_SEED", random.randrange(1 << 32)))
 ROUNDS = 40 if LONG else 4
 

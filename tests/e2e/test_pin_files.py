@@ -9,6 +9,7 @@ import pytest
 from agent import Agent
 from container import CONTAINER, groups
 from driver import Driver
+from kernel import MULTI
 from overlay import disk, overlays  # noqa: F401
 from pinning import Relay, bpf_file_system
 from program import wait_until
@@ -112,6 +113,7 @@ def test_in_doubt_both_are_watched_and_nothing_counts_twice(bpffs, disk):
 # ---- Letting go ----
 
 
+pytestmark = MULTI
 NAME = f"pbp{os.getpid()}"
 ALL = ("--all", "--match-name", NAME, "--let-go", "2s", "--tag-from", "pid=pid")
 

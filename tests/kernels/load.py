@@ -35,8 +35,11 @@ def loaded(pid):
     """{program: instructions} of those that the process holds."""
     found = {}
     for info in Path(f"/proc/{pid}/fdinfo").iterdir():
-        fields = dict(re.findall(r"^(\w+):\s*(\S+)", info.read_text(), re.M))
-        if "prog_id" not in fields:
+        try:
+            fields = dict(re.findall(r"^(\w+):\s*(\S+)", info.read_text(), re.M))
+        except FileNotFoundError:  # it goes on attaching
+            continue
+        if "prog_type" not in fields:  # links have its number too
             continue
         show = subprocess.run(["bpftool", "-j", "prog", "show", "id", fields["prog_id"]], capture_output=True, text=True)
         if show.returncode == 0:

@@ -32,7 +32,7 @@ def disk(path, tree, build):
                 shutil.copy2(part, copy / part.name)
     path.unlink(missing_ok=True)
     command = ["mke2fs", "-q", "-t", "ext4", "-O", "^metadata_csum_seed,^orphan_file", "-E", "root_owner=0:0", "-d", copy, path, "2G"]
-    subprocess.run([str(word) for word in command], check=True)
+    subprocess.run([str(word) for word in command], stdout=subprocess.DEVNULL, check=True)
     shutil.rmtree(copy)
 
 
