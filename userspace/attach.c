@@ -67,19 +67,21 @@ static void configure_ends(struct pushback_bpf *s, const struct btf *btf)
 			btf__find_by_name_kind(btf, "exit_mm_release", BTF_KIND_FUNC) > 0);
 }
 
+/* -EACCES is also what the verifier says of a program that it refuses. */
 static int not_loaded(int err, const struct attach_options *options, char *why)
 {
 	char lacks[KERNEL_LACKS_SIZE];
+	int missing = kernel_lacks(options->recipes, lacks);
 
-	if (err == -EPERM || err == -EACCES) {
+	if (err == -EPERM || missing == -EPERM) {
 		snprintf(why, ATTACH_WHY_SIZE,
 			 "not allowed to load BPF programs: run as root, or with CAP_BPF and "
 			 "CAP_PERFMON");
 		return -EPERM;
 	}
-	if (kernel_lacks(options->recipes, lacks) > 0)
+	if (missing > 0)
 		snprintf(why, ATTACH_WHY_SIZE, "this kernel lacks %s: use one that has %s", lacks,
-			 strchr(lacks, ',') ? "them" : "it");
+			 missing > 1 ? "them" : "it");
 	else
 		snprintf(why, ATTACH_WHY_SIZE,
 			 "the kernel does not take our BPF programs (%s): --verbose shows its "
