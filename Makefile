@@ -64,7 +64,7 @@ COMPLETION := $(patsubst tools/%,$(B)/%,$(wildcard tools/completion/*/*))
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all docs demo test test-long test-soak unit e2e progs check bench bench-smoke bench-programs install clean help
+.PHONY: all docs demo test test-long test-soak test-kernels unit e2e progs check bench bench-smoke bench-programs install clean help
 
 all: $(B)/pushback $(B)/pushback-demo $(B)/usdt-inject docs ## build pushback, the demo consumer and usdt-inject
 docs: $(MAN) $(COMPLETION) ## man pages and completion for shells
@@ -91,6 +91,11 @@ test-soak: SECONDS = 1800
 test-soak: all progs ## agents left alone for half an hour, with a restart a minute; SECONDS=N
 	$(Q)tools/need test
 	$(Q)PUSHBACK_BUILD=$(abspath $(B)) $(PYTHON) -B tests/soak.py --seconds $(SECONDS) $(ARGS)
+
+test-kernels: KERNELS = running 5.10 6.1 6.12 newest
+test-kernels: all progs ## the end-to-end tests on Debian's kernels, emulated; KERNELS='5.10 6.1', FILES='exact pin'
+	$(Q)tools/need kernels
+	$(Q)$(PYTHON) -B tests/kernels/run.py $(B) --kernels '$(KERNELS)' $(if $(FILES),--files '$(FILES)') -- $(ARGS)
 
 unit: $(UNITS) ## only the unit tests
 	$(Q)tests/run-unit $(UNITS)

@@ -56,7 +56,7 @@ def test_doctor_tells_what_is_missing():
 
 VERBS = [
     ("run", "--once", "--interval", "100ms", "--statsd", "udp://127.0.0.1:9", "--socket", "none"),
-    ("top", "--once", "--interval", "100ms"),
+    ("top", "--once", "--interval", "2500ms"),
     ("trace", "--duration", "100ms"),
     ("graph", "--for", "2500ms"),
     ("check", "--for", "2500ms", "--max-full", "99%"),

@@ -84,7 +84,8 @@ def main():
             "trace --recipe": ask([BUILD / "pushback", "trace", "--path", consumer, "--recipe", recipe.name]),
         }
     json.dump(answers, sys.stdout, indent=1)
+    return 1 if "said" in answers["run"] else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

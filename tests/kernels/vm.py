@@ -40,7 +40,7 @@ def command_line(image, initrd, disk_image, results, tree):
     words = "console=ttyS0 panic=-1 quiet tsc=reliable mitigations=off"
     share = "local,security_model=none,multidevs=remap"
     return [
-        *("qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max,la57=off", "-smp", str(CPUS)),
+        *("setpriv", "--pdeathsig", "KILL", "qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max,la57=off", "-smp", str(CPUS)),
         *("-m", MEMORY, "-nodefaults", "-no-reboot", "-display", "none", "-serial", f"file:{results}/console"),
         *("-kernel", image, "-initrd", initrd, "-append", f"{words} tree={tree}"),
         *("-drive", f"file={disk_image},format=raw,if=virtio,snapshot=on,cache=unsafe"),
