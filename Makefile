@@ -11,6 +11,8 @@ PKG_CONFIG ?= pkg-config
 PYTHON ?= /usr/bin/python3
 PREFIX ?= /usr/local
 DESTDIR ?=
+# Of another machine's libraries and headers, with its CC and OBJCOPY.
+SYSROOT ?=
 V ?= 0
 STATIC ?= 0
 DEBUG ?= 0
@@ -25,7 +27,7 @@ Q := $(if $(call on,V),,@)
 say = @$(if $(call on,V),:,printf '  %-8s %s\n' '$(1)' '$(2)')
 
 # Looked up when used: on a fresh machine there is no compiler yet when this is read.
-ARCH = $(shell uname -m | sed 's/x86_64/x86/; s/aarch64/arm64/')
+ARCH = $(shell $(CC) -dumpmachine 2>/dev/null | sed 's/-.*//; s/x86_64/x86/; s/aarch64/arm64/')
 MULTIARCH = $(shell $(CC) -print-multiarch 2>/dev/null)
 RDKAFKA_CFLAGS = $(shell $(PKG_CONFIG) --cflags rdkafka)
 RDKAFKA_LIBS = $(shell $(PKG_CONFIG) --libs rdkafka)
@@ -34,10 +36,10 @@ WARNINGS := -Wall -Wextra -Wpedantic -Werror -Wstrict-prototypes -Wmissing-proto
 CFLAGS ?= $(if $(call on,DEBUG),-O0,-O2) -g
 SANITIZERS := $(if $(call on,SANITIZE),-fsanitize=address$(COMMA)undefined -fno-omit-frame-pointer)
 ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE= -DPUSHBACK_TOOL_VERSION='"$(VERSION)"' $(WARNINGS) $(CFLAGS) \
-	$(SANITIZERS) -Iinclude -Iuserspace -I$(B) -MMD -MP
+	$(SANITIZERS) $(addprefix --sysroot=,$(SYSROOT)) -Iinclude -Iuserspace -I$(B) -MMD -MP
 CXX_FLAGS = -std=c++11 $(filter-out -Wstrict-prototypes -Wmissing-prototypes,$(WARNINGS)) -Wold-style-cast \
 	$(CFLAGS) $(SANITIZERS) -Iinclude -MMD -MP
-LINK = $(CC) $(CFLAGS) $(SANITIZERS) $(LDFLAGS)
+LINK = $(CC) $(CFLAGS) $(SANITIZERS) $(addprefix --sysroot=,$(SYSROOT)) $(LDFLAGS)
 LIBS := -lbpf -lcap-ng -lseccomp -lcapstone -liberty -ldw -lelf -lz -linih -ljansson -lncursesw -ltinfo -lm -pthread
 
 LIBRARY := $(patsubst %.c,$(B)/%.o,$(filter-out userspace/main.c,$(wildcard userspace/*.c)))
@@ -146,7 +148,7 @@ $(B)/pushback.bpf.o: bpf/pushback.bpf.c $(wildcard bpf/*.h) include/pushback.h i
 	$(call say,BPF,$@)
 	$(Q)$(CLANG) -target bpf -D__TARGET_ARCH_$(ARCH) -mcpu=v3 -ffreestanding -O2 -g \
 		-Wall -Wextra -Wno-unused-parameter -Werror \
-		-Iinclude $(addprefix -I/usr/include/,$(MULTIARCH)) -c $< -o $@
+		-Iinclude $(addprefix -I$(SYSROOT)/usr/include/,$(MULTIARCH)) -c $< -o $@
 
 $(B)/pushback.skel.h: $(B)/pushback.bpf.o
 	$(call say,SKEL,$@)
@@ -242,7 +244,7 @@ $(B)/bench/%.bpf.o: tools/bench/%.bpf.c | $(B)/need
 	@mkdir -p $(@D)
 	$(call say,BPF,$@)
 	$(Q)$(CLANG) -target bpf -mcpu=v3 -ffreestanding -O2 -g -Wall -Wextra -Wno-unused-parameter -Werror \
-		$(addprefix -I/usr/include/,$(MULTIARCH)) -c $< -o $@
+		$(addprefix -I$(SYSROOT)/usr/include/,$(MULTIARCH)) -c $< -o $@
 
 $(B)/bench/%.skel.h: $(B)/bench/%.bpf.o
 	$(call say,SKEL,$@)

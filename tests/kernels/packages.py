@@ -7,12 +7,15 @@ installed. What was fetched stays, in a directory per package and version.
 
 import os
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 # Which suite has which kernel.
 SUITES = {"5.10": "bullseye", "6.1": "bookworm", "6.12": "bookworm-backports", "newest": "sid"}
+# What a root directory has for `guest` to mount on.
+MOUNTED = ("dev", "proc", "run", "sys", "tmp", "var/tmp")
 
 
 def cache(build):
@@ -42,6 +45,7 @@ class Apt:
     """apt with one suite as its only source."""
 
     def __init__(self, root, suite, architecture="amd64"):
+        self.architecture = architecture
         self.root = root / "apt" / f"{suite}-{architecture}"
         for part in ("state/lists/partial", "cache/archives/partial"):
             (self.root / part).mkdir(parents=True, exist_ok=True)
@@ -76,6 +80,21 @@ class Apt:
             run("dpkg-deb", "-x", deb, f"{target}.part")
             os.rename(f"{target}.part", target)
             deb.unlink()
+        return target
+
+    def installed(self, packages, root):
+        """A directory that holds the files of these and of all that they need, as if they were installed."""
+        target = root / f"root-{self.architecture}"
+        if not target.exists():
+            part = target.with_suffix(".part")
+            shutil.rmtree(part, ignore_errors=True)
+            run("apt-get", *self.options, "install", "-y", "--download-only", "--no-install-recommends", *packages)
+            for deb in sorted((self.root / "cache/archives").glob("*.deb")):
+                run("dpkg-deb", "-x", deb, part)
+                deb.unlink()
+            for folder in MOUNTED:
+                (part / folder).mkdir(parents=True, exist_ok=True)
+            os.rename(part, target)
         return target
 
 

@@ -8,6 +8,7 @@ happened, or says that the machine had to be ended; nothing of it is left then.
 import contextlib
 import shutil
 import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 
 import initramfs
@@ -36,35 +37,47 @@ def disk(path, tree, build):
     shutil.rmtree(copy)
 
 
-def command_line(image, initrd, disk_image, results, tree):
-    words = "console=ttyS0 panic=-1 quiet tsc=reliable mitigations=off"
+@dataclass(frozen=True)
+class Machine:
+    """Of which kind, and what its files are."""
+
+    program: str = "qemu-system-x86_64"
+    options: tuple = ("-cpu", "max,la57=off")
+    words: str = "console=ttyS0 tsc=reliable mitigations=off"
+    root: Path = Path("/")
+
+
+def command_line(machine, image, initrd, disk_image, results, tree):
     share = "local,security_model=none,multidevs=remap"
     return [
-        *("setpriv", "--pdeathsig", "KILL", "qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max,la57=off", "-smp", str(CPUS)),
-        *("-m", MEMORY, "-nodefaults", "-no-reboot", "-display", "none", "-serial", f"file:{results}/console"),
-        *("-kernel", image, "-initrd", initrd, "-append", f"{words} tree={tree}"),
+        # It must not outlive us.
+        *("setpriv", "--pdeathsig", "KILL", machine.program, "-accel", "tcg,thread=multi", *machine.options),
+        *("-smp", str(CPUS), "-m", MEMORY, "-nodefaults", "-no-reboot", "-display", "none"),
+        *("-serial", f"file:{results}/console", "-kernel", image, "-initrd", initrd),
+        *("-append", f"{machine.words} panic=-1 quiet tree={tree}"),
         *("-drive", f"file={disk_image},format=raw,if=virtio,snapshot=on,cache=unsafe"),
-        *("-virtfs", f"{share},path=/,mount_tag=host,readonly=on"),
+        *("-virtfs", f"{share},path={machine.root},mount_tag=host,readonly=on"),
         *("-virtfs", f"{share},path={results},mount_tag=results"),
     ]
 
 
-def run(kernel, command, results, disk_image, tree, limit):
+def run(kernel, command, results, disk_image, tree, limit, machine=Machine()):
     """(the command's exit status, or None where the machine did not get there; why not)"""
     image, modules = kernel
     shutil.rmtree(results, ignore_errors=True)
     results.mkdir(parents=True)
     (results / "command").write_text(command)
     initrd = results / "initrd"
-    initramfs.make(initrd, modules)
-    argv = [str(word) for word in command_line(image, initrd, disk_image, results, tree)]
+    initramfs.make(initrd, modules, machine.root / "bin/busybox")
+    argv = [str(word) for word in command_line(machine, image, initrd, disk_image, results, tree)]
     why = "it ended by itself"
     with contextlib.ExitStack() as stack:
-        machine = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stderr=open(results / "qemu", "wb"))
-        stack.callback(machine.wait)
-        stack.callback(machine.kill)
+        words = stack.enter_context(open(results / "qemu", "wb"))
+        emulator = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stderr=words)
+        stack.callback(emulator.wait)
+        stack.callback(emulator.kill)
         try:
-            machine.wait(limit)
+            emulator.wait(limit)
         except subprocess.TimeoutExpired:
             why = f"it was ended after {limit} s"
     initrd.unlink()
