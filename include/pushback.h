@@ -55,7 +55,7 @@
  *   pushback_step_end         the step is destroyed; what is open is abandoned. Needed where steps
  *                             come and go, unless the next one is made in the same place by
  *                             pushback_step_init: what lives there ends then. At process exit it may
- *                             be left out on Linux 6.16 and later.
+ *                             be left out, before Linux 6.16 where the kernel has kprobes.
  *   pushback_submit_enter,
  *   pushback_poll_enter       optional: this thread is inside the step now (finds steps that block
  *                             instead of refusing, and makes sure of the order of steps).
