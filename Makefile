@@ -278,4 +278,5 @@ $(B)/need: tools/need
 	$(Q)tools/need build
 	@touch $@
 
--include $(shell find $(B) -name '*.d' 2>/dev/null)
+# Not in other machines' files.
+-include $(shell find $(B) -path $(B)/kernels -prune -o -type f -name '*.d' -print 2>/dev/null)
