@@ -94,7 +94,7 @@ test-soak: all progs ## agents left alone for half an hour, with a restart a min
 	$(Q)tools/need test
 	$(Q)PUSHBACK_BUILD=$(abspath $(B)) $(PYTHON) -B tests/soak.py --seconds $(SECONDS) $(ARGS)
 
-test-kernels: KERNELS = running 5.10 6.1 6.12 newest
+test-kernels: KERNELS = running 5.10 6.1 6.12 newest aarch64
 test-kernels: all progs ## the end-to-end tests on Debian's kernels, emulated; KERNELS='5.10 6.1', FILES='exact pin'
 	$(Q)tools/need kernels
 	$(Q)$(PYTHON) -B tests/kernels/run.py $(B) --kernels '$(KERNELS)' $(if $(FILES),--files '$(FILES)') -- $(ARGS)

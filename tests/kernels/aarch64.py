@@ -32,7 +32,7 @@ def build(tree, root):
 
 def machine(root):
     options = ("-M", "virt", "-cpu", "cortex-a72")
-    return vm.Machine("qemu-system-aarch64", options, "console=ttyAMA0 mitigations=off", root)
+    return vm.Machine("qemu-system-aarch64", options, "console=ttyAMA0", root)
 
 
 def root(cache):

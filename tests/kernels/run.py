@@ -16,11 +16,13 @@ import sys
 import time
 from pathlib import Path
 
+import aarch64
 import packages
 import suite
 import vm
 
 TREE = Path(__file__).resolve().parents[2]
+KNOWN = ("running", *packages.SUITES, "aarch64")
 
 
 def command(files, build, arguments):
@@ -44,16 +46,16 @@ class Kernel:
         self.name, self.where = name, where
         self.problem, self.release, self.results, self.loads = "", name, {}, {}
 
-    def take(self, files):
-        """What the machine has left there."""
+    def take(self, files, ran):
+        """What the machine has left there; not all may have been asked for."""
         if (self.where / "release").exists():
             self.release = (self.where / "release").read_text().strip()
         if (self.where / "load.json").exists():
             self.loads = json.loads((self.where / "load.json").read_text() or "{}")
         self.results = {name: suite.result(self.where / f"{name}.xml") for name in files}
 
-        for name in self.results if self.refused else ():
-            if name not in suite.WITHOUT_BPF:
+        for name in files:
+            if name not in (suite.WITHOUT_BPF if self.refused else ran):
                 self.results[name] = suite.Result(left_out=True)
 
     @property
@@ -75,16 +77,36 @@ def run_here(kernel, files, build, arguments):
     subprocess.run(["/bin/sh", "-c", text], stdout=subprocess.DEVNULL, check=True)
 
 
-def run_one(name, options, disk):
+def run_there(kernel, options):
+    """In a machine of its own."""
+    cache = packages.cache(options.build)
+    files, build, machine = options.files, options.build, vm.Machine()
+    if kernel.name == "aarch64":
+        root = aarch64.root(cache)
+        files, build, machine = aarch64.FILES, aarch64.build(TREE, root), aarch64.machine(root)
+        image = aarch64.kernel(cache)
+    else:
+        image = packages.kernel(cache, packages.SUITES[kernel.name])
+    text = command(files, build, options.arguments)
+    # Several runs may go on at once.
+    disk = options.work / f"disk-{os.getpid()}"
+    try:
+        vm.disk(disk, TREE, build)
+        _, kernel.problem = vm.run(image, text, kernel.where, disk, TREE, options.limit, machine)
+    finally:
+        disk.unlink(missing_ok=True)
+    return files
+
+
+def run_one(name, options):
     kernel = Kernel(name, options.work / name)
     began = time.monotonic()
+    ran = options.files
     if name == "running":
         run_here(kernel, options.files, options.build, options.arguments)
     else:
-        image = packages.kernel(packages.cache(options.build), packages.SUITES[name])
-        text = command(options.files, options.build, options.arguments)
-        _, kernel.problem = vm.run(image, text, kernel.where, disk, TREE, options.limit)
-    kernel.take(options.files)
+        ran = run_there(kernel, options)
+    kernel.take(options.files, ran)
     print(f"kernels: {kernel.release}: {time.monotonic() - began:.0f} s {kernel.problem}", flush=True)
     return kernel
 
@@ -128,7 +150,7 @@ def print_loads(kernels):
 def options_of():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("build", type=Path)
-    parser.add_argument("--kernels", default="running " + " ".join(packages.SUITES), help="of: %(default)s")
+    parser.add_argument("--kernels", default=" ".join(KNOWN), help="of: %(default)s")
     parser.add_argument("--files", default=" ".join(suite.FILES), help="of the tests: %(default)s")
     parser.add_argument("--limit", type=float, default=7200, help="seconds for each machine (%(default)s)")
     parser.add_argument("arguments", nargs="*", help="for pytest, after --")
@@ -136,7 +158,7 @@ def options_of():
     options.build = options.build.resolve()
     options.work = options.build / "kernels"
     options.kernels, options.files = options.kernels.split(), options.files.split()
-    unknown = set(options.kernels) - {"running", *packages.SUITES}
+    unknown = set(options.kernels) - set(KNOWN)
     if unknown:
         parser.error(f"no such kernel: {', '.join(unknown)}")
     return options
@@ -146,12 +168,7 @@ def main():
     options = options_of()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     options.work.mkdir(parents=True, exist_ok=True)
-    disk = options.work / f"disk-{os.getpid()}"
-    vm.disk(disk, TREE, options.build)
-    try:
-        kernels = [run_one(name, options, disk) for name in options.kernels]
-    finally:
-        disk.unlink()
+    kernels = [run_one(name, options) for name in options.kernels]
     print()
     print_results(kernels, options.files)
     print_loads(kernels)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import initramfs
+import tsc
 
 MEMORY = "3G"
 CPUS = 2
@@ -43,7 +44,7 @@ class Machine:
 
     program: str = "qemu-system-x86_64"
     options: tuple = ("-cpu", "max,la57=off")
-    words: str = "console=ttyS0 tsc=reliable mitigations=off"
+    words: str = f"console=ttyS0 tsc=reliable tsc_early_khz={tsc.khz()}"
     root: Path = Path("/")
 
 
@@ -54,7 +55,7 @@ def command_line(machine, image, initrd, disk_image, results, tree):
         *("setpriv", "--pdeathsig", "KILL", machine.program, "-accel", "tcg,thread=multi", *machine.options),
         *("-smp", str(CPUS), "-m", MEMORY, "-nodefaults", "-no-reboot", "-display", "none"),
         *("-serial", f"file:{results}/console", "-kernel", image, "-initrd", initrd),
-        *("-append", f"{machine.words} panic=-1 quiet tree={tree}"),
+        *("-append", f"{machine.words} mitigations=off panic=-1 quiet tree={tree}"),
         *("-drive", f"file={disk_image},format=raw,if=virtio,snapshot=on,cache=unsafe"),
         *("-virtfs", f"{share},path={machine.root},mount_tag=host,readonly=on"),
         *("-virtfs", f"{share},path={results},mount_tag=results"),
