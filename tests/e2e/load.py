@@ -7,7 +7,7 @@ import signal
 import time
 
 import truth
-from program import DEMO, Program, now, patient, run, semaphore_of
+from program import DEMO, PATIENCE, Program, now, patient, run, semaphore_of
 
 # Longer runs and more of them, for a machine that has the time.
 LONG = os.environ.get("PUSHBACK_TEST_LONG", "") not in ("", "0")
@@ -110,14 +110,18 @@ def count_errors(agent, steps, **tags):
 
 
 def time_errors(agent, steps, wall_ns, slack_ns=0, **tags):
-    """Where a time is off by more than 1 % of wall time, what the truth leaves open, and `slack_ns`."""
+    """Where a time is off by more than 1 % of wall time, what the truth leaves open, and `slack_ns`.
+
+    A fire lies between the header's look at the clock and the consumer's own: 1 % on hardware, and as much
+    more where it is emulated.
+    """
     seen = agent.counters(**tags)
     errors = []
     for name, step in steps.items():
         for key, slack_key, direction, metric in TIMES:
             want, have = value_of(step, key, direction) / 1e6, seen[name][metric]
             slack = slack_ns + value_of(step, slack_key, direction)
-            if abs(want - have) > (0.01 * wall_ns + slack) / 1e6:
+            if abs(want - have) > (0.01 * PATIENCE * wall_ns + slack) / 1e6:
                 errors.append(f"{name} {metric}: {have} ms, in truth {want:.1f} ms")
     return errors
 
