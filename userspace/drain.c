@@ -16,9 +16,9 @@
 #include "drain_delete.h"
 #include "drain_internal.h"
 #include "drain_record.h"
+#include "drain_whole.h"
 
-#define SILENT_NS  1000000000ull
-#define TORN_TRIES 4
+#define SILENT_NS 1000000000ull
 /* Durations are not left for longer: counts of the kernel's histograms wrap at 2^32. */
 #define DURATIONS_NS 60000000000ull
 /* Drains in a row in which a silent step's memory held something else: it is gone. */
@@ -141,19 +141,13 @@ static bool is_silent(const struct pb_step *e, uint64_t now)
 	return e->event_ns < now && now - e->event_ns >= SILENT_NS;
 }
 
-/* A copy that its writer did not change meanwhile; the batch's may be torn. */
+/* The batch's may be torn. */
 static bool read_whole(struct drain *d, const struct pb_step_key *key, struct pb_step *e)
 {
-	int i;
+	int err = drain_whole(d->maps.steps, key, e);
 
-	for (i = 0; i < TORN_TRIES; i++) {
-		if (e->sequence_begin == e->sequence_end)
-			return true;
-		if (bpf_map_lookup_elem(d->maps.steps, key, e))
-			return false;
-	}
-	d->lost[DRAIN_LOSS_TORN]++;
-	return false;
+	d->lost[DRAIN_LOSS_TORN] += err == -EAGAIN;
+	return !err;
 }
 
 /*

@@ -74,6 +74,7 @@ def test_from_the_beginning(tmp_path, demo, slow, seconds):
     options = ("--slow", f"sink:refuse:{slow}")
     with Agent("--path", demo) as agent:
         with Consumer(tmp_path / "log", *options, program=demo) as consumer:
+            consumer.wait_line("backpressure")
             time.sleep(seconds * FACTOR)
             consumer.end()
         wall = now() - begin
