@@ -39,6 +39,19 @@ const volatile bool count_hits = false;
 #endif
 #endif
 
+const volatile bool never = false;
+
+/*
+ * For each program that a uprobe runs. From Linux 6.13 on the kernel gives programs of this type a stack per
+ * CPU, because those of kprobes are not preempted. Those of uprobes are, and then another thread's hit writes
+ * over it. Programs with a tail call keep to their thread's stack.
+ */
+static __always_inline void own_stack(void *ctx)
+{
+	if (never)
+		bpf_tail_call(ctx, &nowhere, 0);
+}
+
 #define READ_SIZE offsetof(struct pushback_step, name) /* what changes of a struct */
 
 static __always_inline void lose(__u32 reason, __u64 n)
@@ -495,6 +508,7 @@ int pushback_event(struct pt_regs *ctx)
 	struct pb_step_key key;
 	struct pb_step *e;
 
+	own_stack(ctx);
 	if (!is_target())
 		return 0;
 	if (count_hits)

@@ -415,6 +415,7 @@ int pushback_enter(struct pt_regs *ctx)
 	struct pb_frame *frame;
 	int unread;
 
+	own_stack(ctx);
 	rule = hit_rule(cookie);
 	if (!rule)
 		return 0;
@@ -563,6 +564,7 @@ int pushback_leave(struct pt_regs *ctx)
 	struct pb_thread *thread;
 	struct pb_frame *frame;
 
+	own_stack(ctx);
 	if (!hit_rule(cookie))
 		return 0;
 	thread = thread_of(false);
@@ -603,6 +605,7 @@ int pushback_jump(struct pt_regs *ctx)
 	struct pb_thread *thread;
 	struct pb_frame *frame;
 
+	own_stack(ctx);
 	if (!hit_rule(cookie))
 		return 0;
 	thread = thread_of(false);
@@ -633,6 +636,7 @@ int pushback_site(struct pt_regs *ctx)
 	struct pb_rule *rule;
 	__u32 outcome;
 
+	own_stack(ctx);
 	rule = hit_rule(cookie);
 	if (!rule)
 		return 0;
