@@ -29,7 +29,7 @@
 /* Written by the driving thread's events and at exit; read every second and deleted by the loader. */
 PB_HASH(steps, struct pb_step_key, struct pb_step, PB_MAX_STEPS);
 /* Written by events; read by the loader where a step's `sampled` has changed; deleted with the step. */
-PB_HASH(hists, struct pb_hist_key, struct pb_hist, 4 * PB_MAX_STEPS);
+PB_HASH(hists, struct pb_hist_key, struct pb_hist, 8 * PB_MAX_STEPS);
 /* Written by events; read at exit; deleted by the loader when the process is gone. */
 PB_HASH(processes, struct pb_process_key, struct pb_process, PB_MAX_PROCESSES);
 /* How many steps of a process the loader has deleted: written by it, read at the first sight of one. */

@@ -123,6 +123,18 @@ static __always_inline struct pb_hist *part_of(struct pb_step *e, const struct p
 	return hist;
 }
 
+static __always_inline void remember(struct pb_recent *r, __u32 index, __u64 weight)
+{
+	__u32 at = r->count % PB_RECENT;
+
+	barrier_var(at);
+	if (at >= PB_RECENT)
+		return;
+	r->last[at].index = index;
+	r->last[at].weight = weight <= 0xffff ? weight : 0;
+	r->count++;
+}
+
 /* Non-zero: there is no room. */
 static __noinline int put(struct pb_step *e, const struct pb_step_key *key, __u32 direction,
 			  __u64 ns, __u64 count)
@@ -138,6 +150,7 @@ static __noinline int put(struct pb_step *e, const struct pb_step_key *key, __u3
 	if (!hist || at >= PB_HIST_PART)
 		return 1;
 	__sync_fetch_and_add(&hist->count[at], (__u32)count);
+	remember(&e->recent[direction], index, count);
 	return 0;
 }
 

@@ -109,8 +109,8 @@ enum pb_hit {
 #define PB_HIST_SUB       32
 #define PB_HIST_BUCKETS   (PB_HIST_OCTAVES * PB_HIST_SUB)
 #define PB_HIST_MIN_SHIFT 10
-/* It is kept in parts of 7 octaves; most steps' durations are in one of them or two. */
-#define PB_HIST_PART  (7 * PB_HIST_SUB)
+/* It is kept in parts of 3 octaves; most steps' durations are in one of them or two. */
+#define PB_HIST_PART  (3 * PB_HIST_SUB)
 #define PB_HIST_PARTS ((PB_HIST_BUCKETS + PB_HIST_PART - 1) / PB_HIST_PART)
 
 /* The bucket of a duration in ns. */
@@ -159,6 +159,19 @@ struct pb_baseline {
 	uint64_t self_ns;
 };
 
+/*
+ * What went into a direction's histogram last: who has seen all that went before need not read that.
+ * A weight of 0 is one that has no room here.
+ */
+#define PB_RECENT 16
+struct pb_recent {
+	uint32_t count; /* how often something went in; wraps */
+	struct {
+		uint16_t index; /* of the bucket */
+		uint16_t weight;
+	} last[PB_RECENT]; /* number n at n % PB_RECENT */
+};
+
 /* struct pb_step.flags */
 #define PB_STEP_ENDED    0x1u  /* step_end was seen */
 #define PB_STEP_REPLACED 0x2u  /* another instance lives at its address */
@@ -196,6 +209,7 @@ struct pb_step {
 	uint32_t parts[2];         /* per direction, bit i: there is part i of its histogram */
 	uint32_t object;           /* number of the file whose site told of it first */
 	uint32_t reserved;
+	struct pb_recent recent[2];
 	struct pb_baseline base;
 	struct pushback_step now;
 	uint64_t sequence_begin;

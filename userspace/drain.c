@@ -36,35 +36,6 @@ struct call {
 	void *context;
 };
 
-static const char *const loss_names[DRAIN_LOSSES] = {
-	[PB_LOSS_READ] = "step_unreadable",
-	[PB_LOSS_INVALID] = "step_invalid",
-	[PB_LOSS_STEPS_FULL] = "steps_full",
-	[PB_LOSS_PROCESS_FULL] = "process_full",
-	[PB_LOSS_PROCESSES_FULL] = "processes_full",
-	[PB_LOSS_HISTS_FULL] = "histograms_full",
-	[PB_LOSS_EXIT_UNREAD] = "exit_unread",
-	[PB_LOSS_PLACE_FULL] = "places_full",
-	[PB_LOSS_NEXT_FULL] = "nexts_full",
-	[DRAIN_LOSS_TORN] = "torn",
-	[DRAIN_LOSS_SILENT] = "silent_unreadable",
-	[DRAIN_LOSS_GONE] = "gone",
-	[DRAIN_LOSS_NAME_CUT] = "name_cut",
-	[DRAIN_LOSS_MEMORY] = "drain_no_memory",
-	[DRAIN_LOSS_LIE] = "step_implausible",
-	[PB_LOSS_EXEC_UNTOLD] = "exec_untold",
-	[PB_LOSS_REPLACED] = "replaced",
-	[PB_LOSS_FRAMES_FULL] = "frames_full",
-	[PB_LOSS_SOURCE_UNREAD] = "value_unreadable",
-	[PB_LOSS_RESULT_UNKNOWN] = "result_unknown",
-	[PB_LOSS_RETURN_UNMATCHED] = "return_unmatched",
-};
-
-const char *drain_loss_name(unsigned int reason)
-{
-	return reason < DRAIN_LOSSES ? loss_names[reason] : NULL;
-}
-
 struct drain *drain_new(const struct attach_maps *maps)
 {
 	struct drain *d = calloc(1, sizeof(*d));
@@ -101,21 +72,6 @@ void drain_free(struct drain *d)
 	free(d->peeks);
 	peeker_free(d->peeker);
 	free(d);
-}
-
-uint64_t drain_lost(struct drain *d, unsigned int reason)
-{
-	uint64_t sum = 0;
-	uint32_t key = reason;
-	int cpu;
-
-	if (reason >= PB_LOSSES)
-		return reason < DRAIN_LOSSES ? d->lost[reason] : 0;
-	if (bpf_map_lookup_elem(d->maps.losses, &key, d->per_cpu))
-		return 0;
-	for (cpu = 0; cpu < d->cpus; cpu++)
-		sum += d->per_cpu[cpu];
-	return sum;
 }
 
 size_t drain_steps(const struct drain *d)
@@ -218,6 +174,10 @@ static int read_durations(struct drain *d, struct seen *seen, const struct pb_st
 				      &d->samples[direction]);
 		r->samples[direction] = d->samples[direction];
 	}
+	d->had_read += durations_were_read(&seen->durations);
+	if (!err && durations_may_agree(&seen->durations) &&
+	    !bpf_map_lookup_elem(d->maps.steps, &seen->key, &d->entry))
+		durations_agree(&seen->durations, e, &d->entry);
 	return err;
 }
 
@@ -533,6 +493,12 @@ static uint64_t count_changes(const struct drain *d)
 	return bpf_map_lookup_elem(d->maps.changes, &key, &count) ? d->changes + 1 : count;
 }
 
+/* Of histograms all at once take less where many steps need theirs. */
+static bool read_few(const struct drain *d)
+{
+	return d->had_read * FEW_PART < d->steps;
+}
+
 /* Such ones are read by themselves: of many, all at once take less. */
 static bool had_few_events(const struct drain *d)
 {
@@ -573,8 +539,10 @@ int drain_run(struct drain *d, uint64_t now, enum drain_kind kind, drain_fn fn, 
 	call.again = !changed && can_do_without_map(d, call.kind);
 	err = call.again ? 0 : read_all(d);
 	/* After the steps: no episode that an entry has is without its duration. */
-	if (!err && call.kind != DRAIN_COUNTS && !had_few_events(d))
+	if (!err && call.kind != DRAIN_COUNTS && !read_few(d))
 		read_histograms(d);
+	if (!err && call.kind != DRAIN_COUNTS)
+		d->had_read = 0;
 	if (!err)
 		err = drain_all(d, &call);
 	if (err)

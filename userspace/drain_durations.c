@@ -35,12 +35,46 @@ bool durations_are_told(const struct durations *seen, const struct pb_step *e)
 	       !ahead(sampled_of(e, 1), &seen->samples[1]);
 }
 
+/* That the entry's last ones are all that is new, and just that. */
+static bool are_recent(const struct durations *seen, const struct pb_recent *recent, int direction,
+		       uint64_t wanted)
+{
+	uint32_t n = seen->recent[direction];
+	uint64_t weight = 0;
+
+	if (seen->out_of_step[direction] || !seen->few[direction])
+		return false;
+	for (; n != recent->count; n++) {
+		uint32_t one = recent->last[n % PB_RECENT].weight;
+
+		if (!one || recent->last[n % PB_RECENT].index >= PB_HIST_BUCKETS)
+			return false;
+		weight += one;
+	}
+	return weight == wanted;
+}
+
+static int hand_on_recent(struct durations *seen, const struct pb_recent *recent, int direction,
+			  struct hist *into)
+{
+	int err = 0;
+
+	while (!err && seen->recent[direction] != recent->count) {
+		uint32_t at = seen->recent[direction] % PB_RECENT;
+
+		err = samples_pass(&seen->samples[direction], recent->last[at].index,
+				   recent->last[at].weight, into);
+		seen->recent[direction] += !err;
+	}
+	return err;
+}
+
 /*
  * The part where the last ones were comes first: mostly it has them all. Each was read after the step,
  * and together they must not be ahead of its episodes.
  */
-int drain_durations(struct durations *seen, int hists, const struct pb_step_key *step,
-		    const struct pb_step *e, int direction, struct hist *into)
+static int hand_on_read(struct durations *seen, int hists, const struct pb_step_key *step,
+			const struct pb_step *e, int direction, struct hist *into)
 {
 	struct pb_hist_key key = { .step = *step, .direction = (uint32_t)direction };
 	struct samples *samples = &seen->samples[direction];
@@ -49,7 +83,6 @@ int drain_durations(struct durations *seen, int hists, const struct pb_step_key 
 	struct pb_hist counts;
 	int err;
 
-	hist_clear(into);
 	err = samples_hand_on(samples, ahead(sampled, samples), into);
 	for (unsigned int i = 0; !err && i < PB_HIST_PARTS && ahead(sampled, samples); i++) {
 		key.part = (first + i) % PB_HIST_PARTS;
@@ -60,6 +93,49 @@ int drain_durations(struct durations *seen, int hists, const struct pb_step_key 
 		if (!err)
 			err = samples_hand_on(samples, ahead(sampled, samples), into);
 	}
+	seen->recent[direction] = e->recent[direction].count;
+	seen->out_of_step[direction] = true;
+	return err;
+}
+
+int drain_durations(struct durations *seen, int hists, const struct pb_step_key *step,
+		    const struct pb_step *e, int direction, struct hist *into)
+{
+	const struct pb_recent *recent = &e->recent[direction];
+	uint64_t wanted = ahead(sampled_of(e, direction), &seen->samples[direction]);
+	int err;
+
+	hist_clear(into);
+	seen->read[direction] = false;
+	if (!wanted)
+		return 0;
+	seen->few[direction] = recent->count - seen->recent[direction] <= PB_RECENT;
+	if (are_recent(seen, recent, direction, wanted)) {
+		err = hand_on_recent(seen, recent, direction, into);
+	} else {
+		seen->read[direction] = true;
+		err = hand_on_read(seen, hists, step, e, direction, into);
+	}
 	/* What was taken is to be handed on. */
 	return into->count ? 0 : err;
+}
+
+bool durations_were_read(const struct durations *seen)
+{
+	return seen->read[0] || seen->read[1];
+}
+
+bool durations_may_agree(const struct durations *seen)
+{
+	return (seen->read[0] && seen->few[0]) || (seen->read[1] && seen->few[1]);
+}
+
+void durations_agree(struct durations *seen, const struct pb_step *e, const struct pb_step *later)
+{
+	/* Nothing was under way either. */
+	if (later->sequence_begin != e->sequence_end || later->sequence_end != e->sequence_end)
+		return;
+	for (int d = 0; d < 2; d++)
+		if (seen->read[d] && !ahead(sampled_of(e, d), &seen->samples[d]))
+			seen->out_of_step[d] = false;
 }

@@ -5,6 +5,7 @@
  *	drain.c       drains
  *	drain_same.c  which steps have no news
  *	drain_keep.c  what of them outlives the agent
+ *	drain_loss.c  what was lost
  */
 #ifndef DRAIN_INTERNAL_H
 #define DRAIN_INTERNAL_H
@@ -32,6 +33,7 @@ struct drain {
 	uint64_t changes;      /* the kernel's count, before the map was read the last time */
 	uint64_t durations_at; /* the last drain with them */
 	size_t had_events;     /* how many steps had some since the one before that */
+	size_t had_read;       /* in that one, how many needed their histograms */
 	uint64_t lost[DRAIN_LOSSES];
 	int cpus;
 	uint64_t *per_cpu;

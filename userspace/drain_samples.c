@@ -113,6 +113,43 @@ int samples_hand_on(struct samples *samples, uint64_t most, struct hist *into)
 	return 0;
 }
 
+/* Where it is, or where it would be. */
+static size_t find(const struct samples *samples, unsigned int index)
+{
+	size_t low = 0, high = samples->size;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (samples->buckets[middle].index < index)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+int samples_pass(struct samples *samples, unsigned int index, uint32_t weight, struct hist *into)
+{
+	size_t at = find(samples, index);
+	struct samples_bucket *bucket;
+	int err = 0;
+
+	if (at == samples->size || samples->buckets[at].index != index)
+		err = add_bucket(samples, at, index);
+	if (!err)
+		err = hist_add(into, hist_bucket_ns(index), weight);
+	if (err)
+		return err;
+	bucket = &samples->buckets[at];
+	bucket->handed_on += weight;
+	/* It may have been read with it, or before. */
+	if ((int32_t)(bucket->read - bucket->handed_on) < 0)
+		bucket->read = bucket->handed_on;
+	samples->total += weight;
+	return 0;
+}
+
 void samples_save(const struct samples *samples, struct keep_writer *w)
 {
 	keep_number(w, samples->total);

@@ -29,6 +29,9 @@ int samples_read(struct samples *samples, unsigned int part, const struct pb_his
  */
 int samples_hand_on(struct samples *samples, uint64_t most, struct hist *into);
 
+/* One of which is known, without reading it, that it went in and was not handed on. 0 or -ENOMEM. */
+int samples_pass(struct samples *samples, unsigned int index, uint32_t weight, struct hist *into);
+
 /* What was handed on, for the next agent, and into zeroed ones. -ENOMEM, or -EBADMSG. */
 void samples_save(const struct samples *samples, struct keep_writer *w);
 int samples_load(struct samples *samples, struct keep_reader *r);

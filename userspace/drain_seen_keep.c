@@ -47,8 +47,10 @@ static int load_step(struct seen_table *t, struct keep_reader *r)
 	seen->unreadable_counted = flags & UNREADABLE_COUNTED;
 	seen->lie_counted = flags & LIE_COUNTED;
 	seen->ended = (uint32_t)keep_read(r) & PB_STEP_DEAD;
-	for (int d = 0; !err && d < 2; d++)
+	for (int d = 0; !err && d < 2; d++) {
+		seen->durations.out_of_step[d] = true;
 		err = samples_load(&seen->durations.samples[d], r);
+	}
 	return err;
 }
 
