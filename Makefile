@@ -273,6 +273,8 @@ $(B)/python/pushback/__init__.py: include/pushback.h $(wildcard $(addprefix incl
 
 progs: $(PROGS) $(SHARED) $(CPP) $(EXTENSION)
 
+include tests/fuzz/fuzz.mk
+
 $(B)/need: tools/need
 	@mkdir -p $(B)
 	$(Q)tools/need build
