@@ -71,18 +71,19 @@ static int parse_spec(const char *text, struct spec *spec, char *why, size_t why
 	const char *equals = strchr(text, '=');
 	const char *source = equals ? equals + 1 : text;
 	size_t length = equals ? (size_t)(equals - text) : strlen(text);
-	char given[STATSD_TEXT_MAX + 1];
+	char given[STATSD_TEXT_MAX + 1], quoted[STATSD_TEXT_MAX + 1];
 
+	statsd_quote(quoted, sizeof(quoted), text);
 	if (!parse_source(source, spec) ||
 	    (!equals && (spec->source == FROM_ENVIRONMENT || spec->source == FROM_ARGUMENT))) {
 		snprintf(why, why_size,
 			 "--tag-from '%s' is not known: give KEY=env:NAME, KEY=argv:--OPTION, "
 			 "container_id, pod_uid or pid",
-			 text);
+			 quoted);
 		return -EINVAL;
 	}
 	if (length >= sizeof(given)) {
-		snprintf(why, why_size, "--tag-from '%.40s...': the key is longer than %d", text,
+		snprintf(why, why_size, "--tag-from '%.40s...': the key is longer than %d", quoted,
 			 STATSD_TEXT_MAX);
 		return -EINVAL;
 	}

@@ -74,6 +74,7 @@ int opts_duration(const char *text, uint64_t *ns)
 	return -EINVAL;
 }
 
+/* It is one line whatever was given: behind a line's end the advice would be lost. */
 __attribute__((format(printf, 3, 4))) static int wrong(char *why, size_t why_size,
 						       const char *format, ...)
 {
@@ -82,6 +83,9 @@ __attribute__((format(printf, 3, 4))) static int wrong(char *why, size_t why_siz
 	va_start(args, format);
 	vsnprintf(why, why_size, format, args);
 	va_end(args);
+	for (char *c = why; *c; c++)
+		if ((unsigned char)*c < ' ' || *c == 0x7f)
+			*c = '?';
 	return -EINVAL;
 }
 

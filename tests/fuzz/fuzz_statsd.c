@@ -140,11 +140,18 @@ static void receive(int server, size_t payload)
 
 /* ---- What is sent ---- */
 
+static char path[64];
+
+static void take_away(void)
+{
+	unlink(path);
+}
+
 static struct statsd_socket *connect_to(int *server)
 {
 	struct sockaddr_un at = { .sun_family = AF_UNIX };
 	struct statsd_address address;
-	char path[64], url[80], why[256];
+	char url[80], why[256];
 	struct statsd_socket *s;
 
 	snprintf(path, sizeof(path), "/tmp/pushback-fuzz-%d.sock", (int)getpid());
@@ -157,8 +164,7 @@ static struct statsd_socket *connect_to(int *server)
 	s = statsd_socket_new(&address);
 	MUST(s);
 	statsd_socket_tick(s, 1);
-	/* It is connected: the name is not needed any more. */
-	unlink(path);
+	atexit(take_away);
 	return s;
 }
 

@@ -69,10 +69,10 @@ static void parse_options(struct input *in)
 	while (argc <= ARGUMENTS_MOST && !input_is_over(in))
 		argv[argc++] = input_text(in);
 	err = opts_parse(&verb, argc, argv, &s, why, sizeof(why));
-	MUST(err == 0 || err == -EINVAL);
-	if (err) {
+	MUST(err == 0 || err == 1 || err == -EINVAL);
+	if (err < 0) {
 		MUST(*why && fuzz_is_line(why, sizeof(why)));
-	} else {
+	} else if (!err) {
 		MUST(s.choice >= 0 && s.choice < 3);
 		MUST(s.duration == 1 || s.duration >= 100000000);
 		MUST(s.percent > 0 && isfinite(s.percent));
