@@ -118,6 +118,12 @@ static void put_time(FILE *out, const char *key, uint64_t ns)
 	fprintf(out, ",\"%s\":%" PRIu64 ".%03" PRIu64, key, ns / 1000, ns % 1000);
 }
 
+/* What a consumer claims may be more than readers of JSON take, and the whole file would be lost to them. */
+static void put_count(FILE *out, const char *key, uint64_t count)
+{
+	fprintf(out, ",\"%s\":%" PRIu64, key, count > INT64_MAX ? INT64_MAX : count);
+}
+
 void trace_chrome_slice(struct trace_chrome *c, const struct trace_episode *e)
 {
 	static const char *const ends[] = { "closed", "partial", "abandoned", "open" };
@@ -135,15 +141,15 @@ void trace_chrome_slice(struct trace_chrome *c, const struct trace_episode *e)
 	if (e->at_least)
 		fputs(",\"at_least\":true", c->out);
 	if (e->counted)
-		fprintf(c->out, ",\"rejections\":%" PRIu64, e->rejections);
+		put_count(c->out, "rejections", e->rejections);
 	if (e->counted && e->direction == PUSHBACK_SEND)
 		put_time(c->out, "self_us", e->self_ns);
 	if (e->folded) {
-		fprintf(c->out, ",\"folded_before\":%" PRIu64, e->folded);
+		put_count(c->out, "folded_before", e->folded);
 		put_time(c->out, "folded_before_us", e->folded_ns);
 	}
 	if (e->untold)
-		fprintf(c->out, ",\"untold_before\":%" PRIu64, e->untold);
+		put_count(c->out, "untold_before", e->untold);
 	fputs("}}", c->out);
 }
 

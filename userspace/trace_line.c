@@ -30,7 +30,7 @@ void trace_of_close(struct trace_episode *e, const struct pb_close *close, int64
 		.key = close->key,
 		.end = ends[close->kind % 3],
 		.direction = close->direction == PUSHBACK_RECEIVE,
-		.time_ns = (int64_t)close->end_ns + offset,
+		.time_ns = (int64_t)(close->end_ns + (uint64_t)offset),
 		.began_ns = pushback_since(close->ns, close->end_ns),
 		.ns = close->ns,
 		.at_least = close->flags & PB_CLOSE_AT_LEAST,

@@ -23,6 +23,8 @@ static void check_source(const struct recipe_value *value, const char *usdt)
 		return;
 	}
 	MUST(source.kind <= PB_SOURCE_MEMORY);
+	if (source.kind == PB_SOURCE_NONE || source.kind == PB_SOURCE_CONSTANT)
+		return;
 	MUST(source.width == 1 || source.width == 2 || source.width == 4 || source.width == 8);
 	MUST(source.at % 8 == 0 && source.at < 1024);
 }

@@ -164,7 +164,7 @@ static void trace(struct input *in)
 	out = open_memstream(&text, &size);
 	chrome = trace_chrome_new(out);
 	trace_chrome_slice(chrome, &e);
-	trace_chrome_end(chrome, close.untold);
+	trace_chrome_end(chrome, close.untold >> 1);
 	trace_chrome_free(chrome);
 	fclose(out);
 	is_json(text, NULL);
