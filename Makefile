@@ -78,7 +78,7 @@ demo: all ## watch a consumer get into backpressure, 30 s
 test: JOBS = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
 test: ## build and run all tests; as root
 	$(Q)tools/need test
-	$(Q)$(MAKE) $(JOBS) all progs $(UNITS)
+	$(Q)$(MAKE) $(JOBS) all progs $(UNITS) $(FUZZ_PROGRAMS)
 	$(Q)PUSHBACK_BUILD=$(abspath $(B)) $(PYTHON) tests/run.py $(B)
 
 test-long: all progs ## what takes too long for each day: 200 attaches, 1,000 schedules, all builds

@@ -19,6 +19,7 @@ def suites(build):
     yield "check", [PYTHON, "tools/check.py"]
     yield "unit", ["tests/run-unit", *units]
     yield "header", [PYTHON, "-m", "pytest", "-q", "-rs", "tests/header/matrix.py"]
+    yield "fuzz", [PYTHON, "-m", "pytest", "-q", "-rs", "--durations=8", "tests/fuzz"]
     yield "end to end", [PYTHON, "-m", "pytest", "-q", "-rs", "--durations=8", "tests/e2e"]
 
 

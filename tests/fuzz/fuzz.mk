@@ -11,11 +11,12 @@ FUZZ_TESTED := $(filter-out userspace/main.c userspace/attach.c $(wildcard users
 FUZZ_CC = $(CLANG) $(filter-out -MMD -MP,$(ALL_CFLAGS)) -Wno-gnu -Itests/fuzz/support -Itests/unit/support -O1
 FUZZ_SANITIZERS := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 
-.PHONY: fuzz fuzz-programs
+.PHONY: fuzz fuzz-programs fuzz-planted
 
 fuzz: SECONDS = 1200
 fuzz: fuzz-programs ## look for input that breaks the parsers, long; TARGET='elf recipe' SECONDS=1200 each
 	$(Q)$(PYTHON) -B tests/fuzz/run.py $(FUZZ) --seconds $(SECONDS) $(TARGET)
+	$(Q)$(PYTHON) -B tests/fuzz/run.py $(FUZZ) --cover $(TARGET)
 
 fuzz-programs:
 	$(Q)tools/need test
@@ -34,6 +35,12 @@ $(FUZZ)/%.o: %.c | $(B)/need
 	@mkdir -p $(@D)
 	$(call say,CC,$@)
 	$(Q)$(FUZZ_CC) $(FUZZ_SANITIZERS) -fsanitize=fuzzer-no-link -MMD -MP -c $< -o $@
+
+# One target with another version of one of the sources, for the test of the tests.
+fuzz-planted:
+	@mkdir -p $(dir $(PLANTED))
+	$(Q)$(FUZZ_CC) $(FUZZ_SANITIZERS) -fsanitize=fuzzer tests/fuzz/fuzz_$(TARGET).c $(PLANT) $(FUZZ)/tested.a \
+		$(LDFLAGS) $(LIBS) -o $(PLANTED)
 
 # The same for what part of the lines they reach: no sanitizers, counters of llvm-cov.
 $(FUZZ)/cover/fuzz_%: tests/fuzz/fuzz_%.c $(FUZZ)/cover/tested.a

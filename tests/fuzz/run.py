@@ -8,6 +8,7 @@ under crashes/ there and named in the table. What part of the lines of the files
 reach, llvm-cov tells (--cover).
 """
 import argparse
+import json
 import os
 import re
 import subprocess
@@ -73,9 +74,10 @@ class Result:
 TITLES = f"{'target':12} {'seconds':>7} {'executions':>12} {'a second':>9} {'edges':>6} {'corpus':>7} {'crashes':>8}"
 
 
-def fuzz(programs, name, seconds, seed):
+def fuzz(programs, name, seconds, seed, where=None):
     """One target, for so long or until an input breaks it."""
-    found, crashes = programs / "found" / name, programs / "crashes" / name
+    where = where or programs
+    found, crashes = where / "found" / name, where / "crashes" / name
     found.mkdir(parents=True, exist_ok=True)
     crashes.mkdir(parents=True, exist_ok=True)
     before = set(crashes.iterdir())
@@ -88,7 +90,7 @@ def fuzz(programs, name, seconds, seed):
     # What `--help` and the like print is not ours to show.
     child = subprocess.run(command, cwd=TOP, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
                            errors="replace", check=False)
-    (programs / f"{name}.log").write_text(child.stderr)
+    (where / f"{name}.log").write_text(child.stderr)
     return Result(name, child.stderr, child.returncode, time.monotonic() - began, sorted(set(crashes.iterdir()) - before))
 
 
@@ -118,7 +120,6 @@ def cover(programs, names):
         sources = [f"userspace/{s}.c" for s in TESTED[name].split()]
         text = subprocess.run(["llvm-cov", "export", "-summary-only", "-format=text", str(program), f"-instr-profile={data}",
                                *sources], cwd=TOP, stdout=subprocess.PIPE, text=True, check=True).stdout
-        import json
         for file in json.loads(text)["data"][0]["files"]:
             lines = file["summary"]["lines"]
             print(f"{name:12} {lines['covered']:6} {lines['count']:6} {lines['percent']:5.0f}%  {Path(file['filename']).name}")
