@@ -299,22 +299,25 @@ static json_t *report_object(const struct report *r)
 			 recorder_object(r), "consumers", consumers);
 }
 
-/* '<' only stands in strings: there it can be written otherwise. */
-static char *without_brackets(char *text)
+/* These only stand in strings: there they can be written otherwise. jansson takes DEL for printable. */
+static bool is_to_be_escaped(char c)
+{
+	return c == '<' || c == '\x7f';
+}
+
+static char *escaped(char *text)
 {
 	size_t more = 0, length = strlen(text);
 	char *out, *at;
 
 	for (const char *c = text; *c; c++)
-		more += *c == '<' ? 5 : 0;
+		more += is_to_be_escaped(*c) ? 5 : 0;
 	out = at = malloc(length + more + 1);
 	for (const char *c = text; out && *c; c++) {
-		if (*c == '<') {
-			memcpy(at, "\\u003c", 6);
-			at += 6;
-		} else {
+		if (is_to_be_escaped(*c))
+			at += sprintf(at, "\\u%04x", (unsigned int)*c);
+		else
 			*at++ = *c;
-		}
 	}
 	if (out)
 		*at = '\0';
@@ -338,7 +341,7 @@ static int text_of(const struct report_options *options, size_t cells, char **te
 	json_decref(object);
 	report_strips_free(&r.strips);
 	if (*text)
-		*text = without_brackets(*text);
+		*text = escaped(*text);
 	return err ? err : *text ? 0 : -ENOMEM;
 }
 

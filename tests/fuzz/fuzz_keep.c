@@ -233,7 +233,7 @@ static void load_openmetrics(struct input *in)
 /* Not made whole first. */
 static void load_spoilt(struct input *in)
 {
-	struct keep_reader whole, section;
+	struct keep_reader whole, section = { 0 };
 
 	if (keep_open(&whole, in->data, in->size))
 		return;

@@ -28,6 +28,7 @@ TESTED = {
     "keep": "keep recorder_keep report report_strips report_verdict model_keep drain_seen_keep labels statsd_keep"
             " openmetrics_keep",
     "openmetrics": "openmetrics_text",
+    "proc": "discover",
     "recipe": "recipe recipe_value recipe_names recipe_target",
     "record": "drain_record drain_samples peek_steps trace_line trace_chrome model",
     "statsd": "statsd_line statsd_event statsd_packet",
