@@ -452,10 +452,11 @@ static int read_file(int fd, int ms)
 	union file_control control = { 0 };
 	char byte;
 	struct iovec data = { &byte, 1 };
+	/* No room for a second one, which there is in the padding: it would stay open. */
 	struct msghdr message = { .msg_iov = &data,
 				  .msg_iovlen = 1,
 				  .msg_control = &control,
-				  .msg_controllen = sizeof(control) };
+				  .msg_controllen = CMSG_LEN(sizeof(int)) };
 	int file = -1;
 	ssize_t n;
 

@@ -76,8 +76,7 @@ static void judge(const struct insn_code *code, const struct insn_options *optio
 		return;
 	MUST(out.returns_count <= INSN_RETURNS_MAX);
 	for (size_t i = 0; i < out.returns_count; i++)
-		MUST(out.returns[i].address >= BASE &&
-		     out.returns[i].address < BASE + whole.size);
+		MUST(out.returns[i].address >= BASE && out.returns[i].address < BASE + whole.size);
 	MUST(out.entry.address >= code->address && out.entry.address < code->address + code->size);
 	if (options->machine == INSN_HOST)
 		for (uint64_t at = 0; at < code->size && at < 16; at++)

@@ -78,6 +78,20 @@ static void say(const char *line, void *context)
 	MUST(line);
 }
 
+/* What was loaded can be handed on. */
+static void save_again(const struct recorder *r)
+{
+	struct keep_writer w = { 0 };
+	struct keep_reader whole;
+	struct recorder *again;
+
+	recorder_save(r, &w);
+	MUST(!keep_finish(&w) && !keep_open(&whole, w.data, w.size));
+	MUST(!recorder_load(&again, &whole));
+	recorder_free(again);
+	keep_free(&w);
+}
+
 static void load_recorder(struct input *in)
 {
 	uint64_t last_s = input_byte(in);
@@ -93,6 +107,8 @@ static void load_recorder(struct input *in)
 	err = recorder_load(&r, &whole);
 	is_known(err);
 	MUST(!err == (r != NULL));
+	if (r)
+		save_again(r);
 	if (json_is_object(agent)) {
 		status_say(agent, say, NULL);
 		if (r)
@@ -194,17 +210,28 @@ static void load_statsd(struct input *in)
 	struct statsd_table t = { .max = 100, .global_tags = "" };
 	struct statsd_agent agent = { 0 };
 	struct model *m = model_new();
+	struct keep_writer w = { 0 };
 	size_t count;
 
 	MUST(m);
 	statsd_outbox_init(&out, NULL, 1000);
-	if (!model_load(m, &models) && !statsd_table_load(&t, m, &section)) {
+	if (!model_load(m, &models) && !statsd_table_load(&t, m, &section) &&
+	    !statsd_agent_load(&agent, &out, &section)) {
 		const struct series *const *series = model_series(m, &count);
 
-		is_known(statsd_agent_load(&agent, &out, &section));
 		statsd_table_begin(&t, m);
 		statsd_table_update(&t, series, count);
+		keep_begin(&w, "sink");
+		statsd_table_save(&t, &w);
+		statsd_agent_save(&agent, &out, &w);
+		open_part(&w, "sink", &section);
+		statsd_table_free(&t);
+		t = (struct statsd_table){ .max = 100, .global_tags = "" };
+		MUST(!statsd_table_load(&t, m, &section));
+		agent = (struct statsd_agent){ 0 };
+		MUST(!statsd_agent_load(&agent, &out, &section));
 	}
+	keep_free(&w);
 	statsd_table_free(&t);
 	statsd_outbox_free(&out);
 	model_free(m);
@@ -245,8 +272,8 @@ static void load_spoilt(struct input *in)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static void (*const loads[])(struct input *in) = {
-		load_recorder, load_model,   load_seen,	       load_labels,
+	static void (*const loads[])(struct input * in) = {
+		load_recorder, load_model,  load_seen,        load_labels,
 		load_matcher,  load_statsd, load_openmetrics, load_spoilt,
 	};
 	struct input in = { data, size };

@@ -27,7 +27,8 @@ static uint64_t started;
 /* Starts anew with enough room: libFuzzer takes no notice of the last argument. */
 static void start_with_room(int argc, char **argv)
 {
-	char **wide = calloc((size_t)argc + 3, sizeof(*wide)), variable[sizeof(MARK) + ROOM], room[ROOM];
+	char **wide = calloc((size_t)argc + 3, sizeof(*wide)), variable[sizeof(MARK) + ROOM],
+	     room[ROOM];
 
 	MUST(wide);
 	memset(room, 'x', sizeof(room) - 1);

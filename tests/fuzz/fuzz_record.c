@@ -109,7 +109,8 @@ static void drain(struct input *in)
 			check(&r, &e, now);
 			if (how & 8)
 				take_samples(in, &r);
-			r.key = (struct pb_step_key){ { 7, 1 + (how >> 6), 0 }, 1 + (how >> 4 & 3) };
+			r.key = (struct pb_step_key){ { 7, 1 + (how >> 6), 0 },
+						      1 + (how >> 4 & 3) };
 			model_record(m, &r, "a:b");
 			hist_free(&r.samples[0]);
 			hist_free(&r.samples[1]);

@@ -178,8 +178,8 @@ static void make_tags(struct input *in, char *out, size_t size)
 	for (size_t i = 0; i < tags_sent; i++) {
 		char *key = input_text(in), *value = input_text(in);
 		char tag[2 * STATSD_TEXT_MAX + 2];
-		int n = i ? statsd_tag(tag, sizeof(tag), key, value) :
-			    statsd_own_tag(tag, sizeof(tag), "step", value);
+		int n = i ? statsd_tag(tag, sizeof(tag), key, value)
+			  : statsd_own_tag(tag, sizeof(tag), "step", value);
 
 		MUST(n > 0 && (size_t)n == strlen(tag));
 		used += (size_t)snprintf(out + used, size - used, "%s%s", used ? "," : "", tag);

@@ -27,7 +27,7 @@ static char own_path[64], fake_path[64];
 struct fake {
 	int listening;
 	const struct input *answer;
-	int file; /* to be handed over, or -1 */
+	int file;      /* to be handed over, or -1 */
 	uint8_t files; /* how many times */
 };
 static struct fake fake;
