@@ -128,11 +128,11 @@ def cover(programs, names):
 
 
 def smallest(programs, name):
-    """Of all that is known those inputs that reach as much, into the tree."""
+    """Of all that is known a few inputs that reach each edge that all do, into the tree."""
     folder = HERE / "corpus" / name
     kept = folder.with_suffix(".new")
     kept.mkdir()
-    subprocess.run([str(programs / f"fuzz_{name}"), *LIMITS, "-merge=1", f"-max_len={LENGTH.get(name, 4096)}", str(kept),
+    subprocess.run([str(programs / f"fuzz_{name}"), *LIMITS, "-set_cover_merge=1", "-use_counters=0", f"-max_len={LENGTH.get(name, 4096)}", str(kept),
                     *inputs(name), str(programs / "found" / name)], cwd=TOP, stdout=subprocess.DEVNULL,
                    stderr=subprocess.DEVNULL, check=True)
     for old in folder.iterdir():
