@@ -36,7 +36,7 @@ TESTED = {
     "text": "proc_maps cgroup_path doctor_parse http_request symbol_name symbol_suffix recipe_value",
     "words": "opts labels matcher statsd_address openmetrics_address",
 }
-# Those in which a slow input is no more than that: each has a bound of its own on what it does.
+# A CPU that is shared makes an input slow, so only one that hangs counts.
 LIMITS = ["-timeout=120", "-rss_limit_mb=2048", "-malloc_limit_mb=1024", "-print_final_stats=1", "-verbosity=1"]
 LENGTH = {"elf": 16384, "elfnote": 8192, "insn": 2048, "keep": 8192, "record": 16384}
 
