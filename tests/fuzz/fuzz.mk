@@ -8,7 +8,8 @@ FUZZ_TARGETS := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c)
 FUZZ_PROGRAMS := $(addprefix $(FUZZ)/fuzz_,$(FUZZ_TARGETS))
 FUZZ_TESTED := $(filter-out userspace/main.c userspace/attach.c $(wildcard userspace/cmd*.c), \
 	$(wildcard userspace/*.c)) $(wildcard tests/fuzz/support/*.c tests/unit/support/*.c)
-FUZZ_CC = $(CLANG) $(filter-out -MMD -MP,$(ALL_CFLAGS)) -Wno-gnu -Itests/fuzz/support -Itests/unit/support -O1
+# Warnings are gcc's business, of each build.
+FUZZ_CC = $(CLANG) $(filter-out -MMD -MP $(WARNINGS),$(ALL_CFLAGS)) -w -Itests/fuzz/support -Itests/unit/support -O1
 FUZZ_SANITIZERS := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 
 .PHONY: fuzz fuzz-programs fuzz-planted
