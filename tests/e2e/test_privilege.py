@@ -338,9 +338,11 @@ def test_counts_of_a_service_are_exact(tmp_path, open_directory, monkeypatch, ki
             hunt.found(second, "library").init(1024, "step")
             told[second.pid] = [refuse(second, 1024) for _ in range(3)]
             ask_in_all_ways(service, sockets / "s", port, tmp_path / "page.html")
-            # A server that was away gets all counts.
+            # A server that was away gets all counts; none is on its way when it goes.
+            service.signal(signal.SIGSTOP)
             service.last_flush()
             service.receiver.stop()
+            service.signal(signal.SIGCONT)
             for _ in range(7):
                 first.submit(0, ACCEPTED)
             service.receiver.start(service.address)
