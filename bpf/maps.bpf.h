@@ -127,14 +127,6 @@ struct {
 	__type(value, struct pushback_step);
 } exit_scratch SEC(".maps");
 
-/* Empty: see own_stack(). */
-struct {
-	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, __u32);
-} nowhere SEC(".maps");
-
 PB_ZERO(zero_step, struct pb_step);
 PB_ZERO(zero_hist, struct pb_hist);
 PB_ZERO(zero_process, struct pb_process);
