@@ -6,6 +6,7 @@ kernel lets go of perf uprobes one after the other, 50 ms each: a hundred files 
 many and take 20 s, with PUSHBACK_TEST_LONG=1; else ten do.
 """
 
+import contextlib
 import signal
 import time
 
@@ -46,10 +47,21 @@ def test_stop_with_a_hundred_binaries(scene):
     nothing_lost(agent)
 
 
+@contextlib.contextmanager
+def handled(number, how):
+    """What is started meanwhile inherits it."""
+    before = signal.signal(number, how)
+    try:
+        yield
+    finally:
+        signal.signal(number, before)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP], ids=lambda number: number.name)
 def test_what_a_terminal_sends_ends_it_too(scene, number):
     d = scene.step()
-    agent = scene.attach(interval="1h")
+    with handled(number, signal.SIG_DFL):  # the tests themselves may run under nohup(1)
+        agent = scene.attach(interval="1h")
     episode = refuse(d)
     agent.signal(number)
     assert agent.wait() == 0
@@ -60,11 +72,8 @@ def test_what_a_terminal_sends_ends_it_too(scene, number):
 def test_a_hangup_that_is_ignored(scene):
     """As under nohup(1)."""
     d = scene.step()
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    try:
+    with handled(signal.SIGHUP, signal.SIG_IGN):
         agent = scene.attach()
-    finally:
-        signal.signal(signal.SIGHUP, before)
     agent.signal(signal.SIGHUP)
     episode = refuse(d)
     agent.end()
