@@ -6,6 +6,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "reader.h"
+
 static uint64_t own_cpu(void)
 {
 	struct timespec t = { 0 };
@@ -100,6 +102,6 @@ void agent_stats_count(struct agent_stats *stats, struct drain *d, const struct 
 			    map_bytes(fds.deletions) + map_bytes(fds.places);
 	stats->files = attach_files(a);
 	stats->sites = attach_sites(a);
-	stats->cpu_ns = own_cpu();
+	stats->cpu_ns = own_cpu() + reader_cpu_ns();
 	stats->memory = resident();
 }

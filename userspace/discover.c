@@ -360,6 +360,20 @@ int discover_executable(pid_t pid, char *value, size_t size)
 	return 0;
 }
 
+int discover_user(pid_t pid, uid_t *user)
+{
+	static const char line[] = "\nUid:\t";
+	size_t size;
+	char *data, *at;
+	int err = read_proc(pid, "status", &data, &size);
+
+	at = err ? NULL : memmem(data, size, line, sizeof(line) - 1);
+	if (at)
+		*user = (uid_t)strtoul(at + sizeof(line) - 1, NULL, 10);
+	free(data);
+	return at ? 0 : err ? err : -ESRCH;
+}
+
 /* The next NUL-terminated string at *at; the last one's NUL may be missing. */
 static const char *take_entry(const char **at, const char *end, size_t *length)
 {

@@ -18,10 +18,15 @@
 
 /*
  * process_vm_readv(2) of a process, by any of its threads: the first one may have exited, and each may
- * have made itself unreadable. How many bytes, or -errno with -EPERM for -EACCES.
+ * have made itself unreadable. How many bytes, or -errno with -EPERM for -EACCES, and for a process that
+ * holds whoever reads it: see reader.h. For one caller at a time.
  */
 ssize_t peek(pid_t pid, const struct iovec *to, size_t to_count, const struct iovec *from,
 	     size_t from_count);
+
+/* The same in a reader's thread, which is held for as long as it takes. */
+ssize_t peek_here(pid_t pid, const struct iovec *to, size_t to_count, const struct iovec *from,
+		  size_t from_count);
 
 struct peek_step {
 	uint64_t place;

@@ -8,6 +8,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "peek.h"
 #include "proc_maps.h"
 
 #if defined(__x86_64__)
@@ -31,10 +32,10 @@ static int read_memory(pid_t pid, uint64_t address, code_unit *code)
 {
 	struct iovec to = { code, sizeof(*code) };
 	struct iovec from = { (void *)(uintptr_t)address, sizeof(*code) };
-	ssize_t n = process_vm_readv(pid, &to, 1, &from, 1, 0);
+	ssize_t n = peek(pid, &to, 1, &from, 1);
 
 	if (n < 0)
-		return errno == EPERM ? -EACCES : -errno;
+		return n == -EPERM ? -EACCES : (int)n;
 	return n == sizeof(*code) ? 0 : -EFAULT;
 }
 

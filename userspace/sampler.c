@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "peek.h"
+#include "reader.h"
 
 #define PERIOD_NS 50000000ull
 /*
@@ -40,35 +41,73 @@ struct target {
 	uint64_t place;
 };
 
-struct sampler {
+/* A look at all of them, in a reader's thread: all that it needs. */
+struct pass {
+	struct reader_job reader;
 	struct target *targets; /* those of a process together, by place */
+	struct piece *pieces;   /* of each what was read; 0 */
 	size_t count, capacity;
+	uint64_t used; /* of the thread's CPU */
+	struct iovec to[2 * BATCH], from[BATCH];
+	size_t steps[BATCH]; /* in each of `from` */
+	char between[PAGE];
+};
+
+struct sampler {
+	struct pass *pass;
 	bool in_order;
 	uint64_t until; /* the end of the period that the next sample is for */
 	uint64_t due;   /* somewhere in it */
 	uint64_t dice;
-	struct iovec to[2 * BATCH], from[BATCH];
-	size_t steps[BATCH]; /* in each of `from` */
-	struct piece pieces[BATCH];
-	char between[PAGE];
 };
+
+static void read_all(struct reader_job *job);
+
+static void release(struct reader_job *job)
+{
+	struct pass *p = (struct pass *)job;
+
+	free(p->targets);
+	free(p->pieces);
+	free(p);
+}
+
+static struct pass *pass_new(void)
+{
+	struct pass *p = calloc(1, sizeof(*p));
+
+	if (p)
+		p->reader = (struct reader_job){ .run = read_all, .release = release };
+	return p;
+}
 
 struct sampler *sampler_new(void)
 {
-	return calloc(1, sizeof(struct sampler));
+	struct sampler *s = calloc(1, sizeof(*s));
+
+	if (s)
+		s->pass = pass_new();
+	if (s && s->pass)
+		return s;
+	free(s);
+	return NULL;
 }
 
 void sampler_free(struct sampler *s)
 {
 	if (!s)
 		return;
-	free(s->targets);
+	if (s->pass)
+		release(&s->pass->reader);
 	free(s);
 }
 
 void sampler_begin(struct sampler *s)
 {
-	s->count = 0;
+	if (!s->pass)
+		s->pass = pass_new();
+	if (s->pass)
+		s->pass->count = 0;
 	s->in_order = true;
 }
 
@@ -79,23 +118,38 @@ static bool stands_well(const struct target *target)
 	       target[0].place <= target[1].place;
 }
 
+static int reserve(struct pass *p)
+{
+	size_t more = p->capacity ? p->capacity * 2 : 64;
+	struct target *targets;
+	struct piece *pieces;
+
+	if (p->count < p->capacity)
+		return 0;
+	targets = realloc(p->targets, more * sizeof(*targets));
+	if (targets)
+		p->targets = targets;
+	pieces = realloc(p->pieces, more * sizeof(*pieces));
+	if (pieces)
+		p->pieces = pieces;
+	if (!targets || !pieces)
+		return -ENOMEM;
+	p->capacity = more;
+	return 0;
+}
+
 int sampler_add(struct sampler *s, const struct record *record)
 {
+	struct pass *p = s->pass;
+
 	/* Of others there is no struct that says where they are. */
 	if (record->dead || record->key.instance & PB_FOREIGN)
 		return 0;
-	if (s->count == s->capacity) {
-		size_t more = s->capacity ? s->capacity * 2 : 64;
-		struct target *targets = realloc(s->targets, more * sizeof(*targets));
-
-		if (!targets)
-			return -ENOMEM;
-		s->targets = targets;
-		s->capacity = more;
-	}
-	s->targets[s->count] = (struct target){ .key = record->key, .place = record->place };
-	s->in_order &= !s->count || stands_well(&s->targets[s->count - 1]);
-	s->count++;
+	if (!p || reserve(p))
+		return -ENOMEM;
+	p->targets[p->count] = (struct target){ .key = record->key, .place = record->place };
+	s->in_order &= !p->count || stands_well(&p->targets[p->count - 1]);
+	p->count++;
 	return 0;
 }
 
@@ -111,7 +165,7 @@ static int by_process(const void *a, const void *b)
 void sampler_end(struct sampler *s)
 {
 	if (!s->in_order)
-		qsort(s->targets, s->count, sizeof(*s->targets), by_process);
+		qsort(s->pass->targets, s->pass->count, sizeof(*s->pass->targets), by_process);
 }
 
 uint64_t sampler_due(const struct sampler *s)
@@ -184,7 +238,8 @@ static bool is_on_page(const struct iovec *run, uint64_t at)
  * As many steps as one call takes. Those of one page are read in one go, with what lies between them:
  * to find a page costs far more than to copy from it.
  */
-static struct plan plan_call(struct sampler *s, const struct target *targets, size_t count)
+static struct plan plan_call(struct pass *s, const struct target *targets, struct piece *pieces,
+			     size_t count)
 {
 	struct plan p = { 0 };
 
@@ -203,42 +258,42 @@ static struct plan plan_call(struct sampler *s, const struct target *targets, si
 			s->from[p.from++] =
 				(struct iovec){ (void *)(uintptr_t)at, sizeof(struct piece) };
 		}
-		s->to[p.to++] = (struct iovec){ &s->pieces[p.count], sizeof(struct piece) };
+		s->to[p.to++] = (struct iovec){ &pieces[p.count], sizeof(struct piece) };
 	}
 	return p;
 }
 
 /*
- * How many were read, up to the first whose memory is gone; *gone: it and those on the same page, 0
- * if there is none. -errno.
+ * How many were read, from number `first` up to the first whose memory is gone; *gone: it and those on the
+ * same page, 0 if there is none. -errno.
  */
-static ssize_t look(struct sampler *s, struct model *m, const struct target *targets, size_t count,
-		    size_t *gone)
+static ssize_t look(struct pass *s, size_t first, size_t count, size_t *gone)
 {
-	struct plan p = plan_call(s, targets, count);
-	ssize_t got = peek((pid_t)targets->key.process.tgid, s->to, p.to, s->from, p.from);
+	const struct target *targets = &s->targets[first];
+	struct plan p = plan_call(s, targets, &s->pieces[first], count);
+	ssize_t got = peek_here((pid_t)targets->key.process.tgid, s->to, p.to, s->from, p.from);
 	size_t read = 0, run;
 
 	if (got < 0 && got != -EFAULT)
 		return got;
 	for (run = 0; run < p.from && got >= (ssize_t)s->from[run].iov_len; run++) {
 		got -= (ssize_t)s->from[run].iov_len;
-		for (size_t i = 0; i < s->steps[run]; i++, read++)
-			tell(m, &targets[read], &s->pieces[read]);
+		read += s->steps[run];
 	}
 	*gone = run < p.from ? s->steps[run] : 0;
+	/* The beginning of it may have been. */
+	memset(&s->pieces[first + read], 0, *gone * sizeof(*s->pieces));
 	return (ssize_t)read;
 }
 
 /* Each page that is gone costs a call: of a process with many of them the rest is passed over. */
-static void look_at_process(struct sampler *s, struct model *m, const struct target *targets,
-			    size_t count)
+static void look_at_process(struct pass *s, size_t first, size_t count)
 {
 	unsigned int times = 0;
 	size_t done = 0, gone;
 
 	while (done < count && times < GONE_MOST) {
-		ssize_t n = look(s, m, targets + done, count - done, &gone);
+		ssize_t n = look(s, first + done, count - done, &gone);
 
 		if (n < 0)
 			return;
@@ -247,18 +302,34 @@ static void look_at_process(struct sampler *s, struct model *m, const struct tar
 	}
 }
 
+static void read_all(struct reader_job *job)
+{
+	struct pass *s = (struct pass *)job;
+	uint64_t used = used_ns();
+	size_t done, count;
+
+	memset(s->pieces, 0, s->count * sizeof(*s->pieces));
+	for (done = 0; done < s->count; done += count) {
+		count = count_same(&s->targets[done], s->count - done);
+		if (reader_turn(job, (pid_t)s->targets[done].key.process.tgid))
+			look_at_process(s, done, count);
+	}
+	s->used = used_ns() - used;
+}
+
 void sampler_run(struct sampler *s, struct model *m, uint64_t now)
 {
 	uint64_t used = used_ns(), period = PERIOD_NS;
-	size_t done, count;
+	struct pass *p = s->pass;
 
+	/* One that was given up took the steps with it: until the next drain there are none. */
+	if (p && p->count && !reader_run(&p->reader))
+		p = s->pass = NULL;
 	model_sample_begin(m, now);
-	for (done = 0; done < s->count; done += count) {
-		count = count_same(&s->targets[done], s->count - done);
-		look_at_process(s, m, &s->targets[done], count);
-	}
+	for (size_t i = 0; p && i < p->count; i++)
+		tell(m, &p->targets[i], &p->pieces[i]);
 	model_sample_end(m);
-	used = used_ns() - used;
+	used = used_ns() - used + (p ? p->used : 0);
 	if (used * PART > period)
 		period = used * PART < PERIOD_MOST_NS ? used * PART : PERIOD_MOST_NS;
 	plan_next(s, now, period);

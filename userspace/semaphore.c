@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <sys/uio.h>
 
+#include "peek.h"
 #include "proc_maps.h"
 
 static int read_value(pid_t pid, uint64_t address)
@@ -13,10 +14,10 @@ static int read_value(pid_t pid, uint64_t address)
 	uint16_t value;
 	struct iovec to = { &value, sizeof(value) };
 	struct iovec from = { (void *)(uintptr_t)address, sizeof(value) };
-	ssize_t n = process_vm_readv(pid, &to, 1, &from, 1, 0);
+	ssize_t n = peek(pid, &to, 1, &from, 1);
 
 	if (n < 0)
-		return errno == EPERM ? -EACCES : -errno;
+		return n == -EPERM ? -EACCES : (int)n;
 	return n == sizeof(value) ? value : -EFAULT;
 }
 

@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <termios.h>
 #include <unistd.h>
@@ -63,7 +64,7 @@ static const int deadly[] = {
 	CALL(execve), CALL(execveat), CALL(fork), CALL(vfork), CALL(ptrace), CALL(process_vm_writev),
 	CALL(init_module), CALL(finit_module), CALL(delete_module), CALL(kexec_load),
 	CALL(kexec_file_load), CALL(mount), CALL(umount2), CALL(pivot_root), CALL(chroot),
-	CALL(move_mount), CALL(open_tree), CALL(fsopen), CALL(setns), CALL(unshare), CALL(reboot),
+	CALL(move_mount), CALL(open_tree), CALL(fsopen), CALL(setns), CALL(reboot),
 	CALL(swapon), CALL(swapoff), CALL(setuid), CALL(setreuid), CALL(setresuid), CALL(setgid),
 	CALL(setregid), CALL(setresgid), CALL(setgroups), CALL(pidfd_getfd), CALL(userfaultfd),
 	CALL(io_uring_setup), CALL(add_key), CALL(keyctl), CALL(request_key), CALL(mknod),
@@ -161,13 +162,19 @@ static void add_maps(struct building *b)
 
 static void add_processes(struct building *b)
 {
-	const uint64_t thread = CLONE_VM | CLONE_THREAD | CLONE_SIGHAND;
 	const uint64_t others = CLONE_NEWNS | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET;
 	struct scmp_arg_cmp ours = SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid());
 	struct scmp_arg_cmp nothing = SCMP_A2(SCMP_CMP_EQ, 0);
+	struct scmp_arg_cmp files = SCMP_A0(SCMP_CMP_EQ, CLONE_FILES);
+	struct scmp_arg_cmp no_files = SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_FILES, 0);
+	struct scmp_arg_cmp with_us = SCMP_A0(SCMP_CMP_EQ, PR_SET_PDEATHSIG);
 
-	/* Threads, and nothing but threads. */
-	add_bits(b, CALL(clone), 0, thread | others, thread);
+	/* Threads, and what shares our memory as they do: it is no other program, and the filter is on it. */
+	add_bits(b, CALL(clone), 0, CLONE_VM | others, CLONE_VM);
+	add(b, SCMP_ACT_ALLOW, CALL(unshare), 1, &files);
+	add(b, SCMP_ACT_KILL_PROCESS, CALL(unshare), 1, &no_files);
+	add(b, SCMP_ACT_ALLOW, CALL(wait4), 0, NULL);
+	add(b, SCMP_ACT_ALLOW, CALL(prctl), 1, &with_us);
 	/* To ourselves, as abort() does. */
 	add(b, SCMP_ACT_ALLOW, CALL(tgkill), 1, &ours);
 	/* Limits are asked for and not set. */

@@ -1,0 +1,374 @@
+/* SPDX-License-Identifier: MIT */
+#include "reader.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "discover.h"
+#include "msg.h"
+
+#define HELD_NS      500000000l
+#define STACK_SIZE   (64 * 1024)
+#define HOLDERS_MOST 64
+#define HOLDERS_USER 8 /* of one user: then none of that user's is read */
+
+enum { WAITING, RUNNING, DONE, GIVEN_UP };
+
+struct reader {
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	struct reader_job *job; /* NULL: it waits for one */
+	bool given_up;
+	bool dead;
+	pid_t pid;
+	char *stack;
+};
+
+struct holder {
+	pid_t pid;
+	uint64_t start_time;
+	uid_t user;
+};
+
+static struct reader *reader;
+static pid_t owner;      /* a fork has none */
+static uint64_t past_ns; /* what those took that were given up */
+
+/* Whoever reads asks, and one that was given up may still do so. */
+static pthread_mutex_t holders_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct holder holders[HOLDERS_MOST];
+static size_t holders_count;
+
+/* ---- Who holds readers ---- */
+
+static size_t count_of(uid_t user)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; user && i < holders_count; i++)
+		count += holders[i].user == user;
+	return count;
+}
+
+static bool is_of_many(pid_t pid)
+{
+	uid_t user = 0;
+
+	if (holders_count == HOLDERS_MOST)
+		return true;
+	/* What follows reads of /proc: for all processes that would be too much. */
+	if (holders_count < HOLDERS_USER)
+		return false;
+	return !discover_user(pid, &user) && count_of(user) >= HOLDERS_USER;
+}
+
+static bool is_holder(pid_t pid)
+{
+	bool found = false;
+
+	pthread_mutex_lock(&holders_lock);
+	for (size_t i = 0; !found && i < holders_count; i++)
+		found = holders[i].pid == pid && holders[i].start_time == discover_start_time(pid);
+	if (!found && holders_count)
+		found = is_of_many(pid);
+	pthread_mutex_unlock(&holders_lock);
+	return found;
+}
+
+static void forget_ended(void)
+{
+	size_t left = 0;
+
+	for (size_t i = 0; i < holders_count; i++) {
+		if (discover_is_running(holders[i].pid, holders[i].start_time))
+			holders[left++] = holders[i];
+	}
+	holders_count = left;
+}
+
+static void add_holder(pid_t pid)
+{
+	struct holder h = { .pid = pid, .start_time = discover_start_time(pid) };
+
+	if (discover_user(pid, &h.user))
+		h.user = 0;
+	pthread_mutex_lock(&holders_lock);
+	forget_ended();
+	if (holders_count < HOLDERS_MOST)
+		holders[holders_count++] = h;
+	pthread_mutex_unlock(&holders_lock);
+	msg_warn("process %d holds whoever reads its memory: it is read no more, which leaves "
+		 "what its events tell",
+		 (int)pid);
+}
+
+bool reader_turn(struct reader_job *job, pid_t pid)
+{
+	if (atomic_load(&job->state) != RUNNING || is_holder(pid))
+		return false;
+	atomic_store(&job->pid, pid);
+	atomic_fetch_add(&job->turns, 1);
+	return atomic_load(&job->state) == RUNNING;
+}
+
+/* ---- The one who reads ---- */
+
+static void run_one(struct reader_job *job)
+{
+	int running = RUNNING;
+
+	job->run(job);
+	if (!atomic_compare_exchange_strong(&job->state, &running, DONE))
+		job->release(job);
+}
+
+static void live(struct reader *r)
+{
+	bool given_up;
+
+	pthread_mutex_lock(&r->lock);
+	do {
+		while (!r->job)
+			pthread_cond_wait(&r->changed, &r->lock);
+		pthread_mutex_unlock(&r->lock);
+		run_one(r->job);
+		pthread_mutex_lock(&r->lock);
+		r->job = NULL;
+		given_up = r->given_up;
+		pthread_cond_signal(&r->changed);
+	} while (!given_up);
+	pthread_mutex_unlock(&r->lock);
+}
+
+/* Links, locks and sockets are let go of when we end, held or not. */
+static void close_all(void)
+{
+	const struct dirent *entry;
+	DIR *fds;
+
+	if (unshare(CLONE_FILES))
+		return;
+	fds = opendir("/proc/self/fd");
+	while (fds && (entry = readdir(fds))) {
+		int fd = atoi(entry->d_name);
+
+		if (fd != dirfd(fds))
+			close(fd);
+	}
+	if (fds)
+		closedir(fds);
+}
+
+/* Its name in libc's books is its keeper's, who does nothing meanwhile. */
+static int live_apart(void *context)
+{
+	struct reader *r = context;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != owner)
+		_exit(0);
+	close_all();
+	live(r);
+	_exit(0);
+}
+
+static void reader_free(struct reader *r)
+{
+	pthread_cond_destroy(&r->changed);
+	pthread_mutex_destroy(&r->lock);
+	free(r->stack);
+	free(r);
+}
+
+/* Of those that were given up nobody else knows. */
+static void bury(struct reader *r)
+{
+	bool given_up;
+
+	pthread_mutex_lock(&r->lock);
+	r->dead = true;
+	given_up = r->given_up;
+	pthread_cond_signal(&r->changed);
+	pthread_mutex_unlock(&r->lock);
+	if (given_up)
+		reader_free(r);
+}
+
+static void *keep(void *context)
+{
+	struct reader *r = context;
+	pid_t pid = clone(live_apart, r->stack + STACK_SIZE, CLONE_VM | CLONE_FS | CLONE_FILES, r);
+
+	pthread_mutex_lock(&r->lock);
+	r->pid = pid;
+	pthread_mutex_unlock(&r->lock);
+	if (pid < 0)
+		live(r);
+	while (pid > 0 && waitpid(pid, NULL, __WALL) < 0 && errno == EINTR)
+		;
+	bury(r);
+	return NULL;
+}
+
+/* Signals stay with the agent's thread, which waits for them. */
+static int begin_keeper(struct reader *r)
+{
+	pthread_attr_t attributes;
+	sigset_t all, before;
+	pthread_t id;
+	int err = pthread_attr_init(&attributes);
+
+	if (err)
+		return err;
+	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+	pthread_attr_setstacksize(&attributes, STACK_SIZE);
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	err = pthread_create(&id, &attributes, keep, r);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	pthread_attr_destroy(&attributes);
+	return err;
+}
+
+static struct reader *reader_new(void)
+{
+	struct reader *r = calloc(1, sizeof(*r));
+	pthread_condattr_t monotonic;
+
+	if (r)
+		r->stack = aligned_alloc(64, STACK_SIZE);
+	if (!r || !r->stack) {
+		free(r);
+		return NULL;
+	}
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_mutex_init(&r->lock, NULL);
+	pthread_cond_init(&r->changed, &monotonic);
+	pthread_condattr_destroy(&monotonic);
+	if (!begin_keeper(r))
+		return r;
+	reader_free(r);
+	return NULL;
+}
+
+/* ---- The caller ---- */
+
+/* Of a process, if there is one: 0 would be ours. */
+static uint64_t cpu_of(pid_t pid)
+{
+	struct timespec t;
+	clockid_t clock;
+
+	if (pid <= 0 || clock_getcpuclockid(pid, &clock) || clock_gettime(clock, &t))
+		return 0;
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+/* The present one, or a new one; NULL: there is none to be had. */
+static struct reader *take_reader(void)
+{
+	bool dead = false;
+
+	if (owner != getpid()) {
+		owner = getpid();
+		reader = NULL;
+	}
+	if (reader) {
+		pthread_mutex_lock(&reader->lock);
+		dead = reader->dead;
+		pthread_mutex_unlock(&reader->lock);
+	}
+	if (dead) {
+		reader_free(reader);
+		reader = NULL;
+	}
+	if (!reader)
+		reader = reader_new();
+	return reader;
+}
+
+static bool is_busy(const struct reader *r)
+{
+	return r->job && !r->dead;
+}
+
+/* false: it has been in one process for all that time. */
+static bool wait_once(struct reader *r, struct reader_job *job)
+{
+	unsigned int turns = atomic_load(&job->turns);
+	struct timespec until;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_nsec += HELD_NS;
+	until.tv_sec += until.tv_nsec / 1000000000l;
+	until.tv_nsec %= 1000000000l;
+	while (is_busy(r)) {
+		if (pthread_cond_timedwait(&r->changed, &r->lock, &until) == ETIMEDOUT)
+			return !is_busy(r) || atomic_load(&job->turns) != turns;
+	}
+	return true;
+}
+
+/* With the lock. Whether it has come back just then. */
+static bool give_up(struct reader *r, struct reader_job *job)
+{
+	pid_t pid = atomic_load(&job->pid);
+	int running = RUNNING;
+
+	if (!atomic_compare_exchange_strong(&job->state, &running, GIVEN_UP))
+		return true;
+	r->given_up = true;
+	past_ns += cpu_of(r->pid);
+	reader = NULL;
+	pthread_mutex_unlock(&r->lock);
+	add_holder(pid);
+	return false;
+}
+
+bool reader_run(struct reader_job *job)
+{
+	struct reader *r = take_reader();
+	bool moves = true, done;
+
+	if (!r) {
+		job->release(job);
+		return false;
+	}
+	atomic_store(&job->state, RUNNING);
+	atomic_store(&job->turns, 0);
+	pthread_mutex_lock(&r->lock);
+	r->job = job;
+	pthread_cond_signal(&r->changed);
+	while (is_busy(r) && moves)
+		moves = wait_once(r, job);
+	if (is_busy(r) && !give_up(r, job))
+		return false;
+	while (is_busy(r))
+		pthread_cond_wait(&r->changed, &r->lock);
+	done = atomic_load(&job->state) == DONE;
+	pthread_mutex_unlock(&r->lock);
+	if (!done)
+		job->release(job);
+	return done;
+}
+
+uint64_t reader_cpu_ns(void)
+{
+	pid_t pid = 0;
+
+	if (reader && owner == getpid()) {
+		pthread_mutex_lock(&reader->lock);
+		pid = reader->pid;
+		pthread_mutex_unlock(&reader->lock);
+	}
+	return past_ns + cpu_of(pid);
+}
