@@ -11,6 +11,7 @@
 #include "identity.h"
 #include "msg.h"
 #include "privilege.h"
+#include "reader.h"
 #include "syscall_filter.h"
 
 enum exit_status agent_start_check(char *why)
@@ -69,8 +70,10 @@ int agent_start_confine(const struct agent_start_confines *confines, char *why)
 {
 	const struct syscall_filter_options options = { .perf = !confines->multi,
 							.pins = confines->pins };
-	int err = privilege_drop(!confines->multi, why, ATTACH_WHY_SIZE);
+	int err;
 
+	reader_end();
+	err = privilege_drop(!confines->multi, why, ATTACH_WHY_SIZE);
 	if (err || confines->no_seccomp)
 		return err;
 	err = syscall_filter_install(&options);

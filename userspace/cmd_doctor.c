@@ -12,6 +12,7 @@
 #include "json_out.h"
 #include "msg.h"
 #include "privilege.h"
+#include "reader.h"
 
 #define WHY_SIZE 4608 /* a path, and what is wrong with it */
 
@@ -184,6 +185,7 @@ static int examine(const void *settings)
 
 	msg_set_verbose(s->verbose);
 	/* What it finds is what the agent will meet; and it looks into whatever it is shown. */
+	reader_end();
 	if (!result && privilege_drop(true, why, sizeof(why)))
 		result = EXIT_HOST;
 	if (result)

@@ -27,6 +27,7 @@ struct reader {
 	pthread_cond_t changed;
 	struct reader_job *job; /* NULL: it waits for one */
 	bool given_up;
+	bool ends; /* is to */
 	bool dead;
 	pid_t pid;
 	char *stack;
@@ -132,19 +133,21 @@ static void run_one(struct reader_job *job)
 
 static void live(struct reader *r)
 {
-	bool given_up;
+	bool given_up = false;
 
 	pthread_mutex_lock(&r->lock);
-	do {
-		while (!r->job)
+	while (!given_up) {
+		while (!r->job && !r->ends)
 			pthread_cond_wait(&r->changed, &r->lock);
+		if (!r->job)
+			break;
 		pthread_mutex_unlock(&r->lock);
 		run_one(r->job);
 		pthread_mutex_lock(&r->lock);
 		r->job = NULL;
 		given_up = r->given_up;
 		pthread_cond_signal(&r->changed);
-	} while (!given_up);
+	}
 	pthread_mutex_unlock(&r->lock);
 }
 
@@ -271,6 +274,23 @@ static uint64_t cpu_of(pid_t pid)
 	if (pid <= 0 || clock_getcpuclockid(pid, &clock) || clock_gettime(clock, &t))
 		return 0;
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+void reader_end(void)
+{
+	struct reader *r = owner == getpid() ? reader : NULL;
+
+	if (!r)
+		return;
+	pthread_mutex_lock(&r->lock);
+	r->ends = true;
+	past_ns += cpu_of(r->pid);
+	pthread_cond_signal(&r->changed);
+	while (!r->dead)
+		pthread_cond_wait(&r->changed, &r->lock);
+	pthread_mutex_unlock(&r->lock);
+	reader_free(r);
+	reader = NULL;
 }
 
 /* The present one, or a new one; NULL: there is none to be had. */

@@ -21,10 +21,12 @@
 #define LAST_MS         500
 
 /*
- * Lines of durations in a flush, in all and of one series and direction: up to 10,000 durations each,
- * but a consumer may claim to have had any number, and writing must end.
+ * Lines of durations in a flush: up to 10,000 durations each, but a consumer may claim to have had any
+ * number, and writing must end. So that others lose nothing by it, each series and direction has some of its
+ * own; what needs more takes it from what is there for all, and that no more than so much.
  */
-#define LINES_MAX        (1u << 20)
+#define LINES_OWN        64u
+#define LINES_MAX        (1u << 17)
 #define SERIES_LINES_MAX (1u << 15)
 
 /*
@@ -174,9 +176,9 @@ static void send_distribution(struct sink_statsd *ss, const struct statsd_series
 {
 	struct statsd_line line = series_line(ss, s, duration_names[d], "");
 	char value[STATSD_NUMBER_SIZE];
-	size_t lines = ss->lines_left < SERIES_LINES_MAX ? ss->lines_left : SERIES_LINES_MAX;
+	size_t more = ss->lines_left < SERIES_LINES_MAX ? ss->lines_left : SERIES_LINES_MAX;
+	size_t lines = LINES_OWN + more;
 
-	ss->lines_left -= lines;
 	hist_reduce(&ss->scratch, HIST_VALUES_MAX);
 	line.type = ss->duration_type;
 	line.value = value;
@@ -192,7 +194,7 @@ static void send_distribution(struct sink_statsd *ss, const struct statsd_series
 		}
 		ss->out.stats.durations_dropped += left;
 	}
-	ss->lines_left += lines;
+	ss->lines_left -= lines < more ? more - lines : 0;
 }
 
 static void send_summary(struct sink_statsd *ss, const struct statsd_series *s, unsigned int d)

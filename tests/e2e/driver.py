@@ -251,5 +251,6 @@ def listen(directory):
     path = tempfile.mktemp(prefix="pb-", suffix=".sock", dir="/tmp")
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     listening.bind(path)
+    os.chmod(path, 0o777)  # a driver may be another user's
     listening.listen(1)
     return path, listening

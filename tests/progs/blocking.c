@@ -38,7 +38,8 @@ static void give_up(const char *what)
 
 /* ---- The file system ---- */
 
-static void answer(int fd, const struct fuse_in_header *in, const void *what, size_t size, int error)
+static void answer(int fd, const struct fuse_in_header *in, const void *what, size_t size,
+		   int error)
 {
 	struct fuse_out_header out = { .len = (uint32_t)(sizeof(out) + size),
 				       .error = error,
