@@ -112,13 +112,14 @@ class Stage:
         return done.stdout
 
     def series_of_honest(self):
-        found = [s for (step, pid), s in self.agent.series().items() if pid == str(self.honest.pid)]
+        own = ("honest", str(self.honest.pid))
+        found = [series for key, series in self.agent.series().items() if key == own]
         assert len(found) == 1, list(self.agent.series())
         return found[0]
 
     def wait_told(self):
         """The observer has told of all rounds."""
-        pid = {"pid": str(self.honest.pid)}
+        pid = {"pid": str(self.honest.pid), "step": "honest"}
         name = PREFIX + "submit_accepted"
         assert self.agent.receiver.wait_for(lambda r: r.counter(name, **pid) == self.rounds, 20)
 

@@ -2,7 +2,7 @@
 /*
  * attacker - a consumer that does what it can to harm its observers
  *
- *	attacker MODE [SEED | COUNT | FILE...]
+ *	attacker MODE [COUNT [SEED] | SEED | FILE...]
  *
  * Prints "ready", waits for a line on stdin, and attacks until the next line. Where there is an end to it,
  * it says "does" then. Prints "done" and how often it did what it does, and waits for another line. hostile.c
@@ -14,8 +14,9 @@
  * claims: many steps, each of as many closed episodes as time allows and more
  * semaphore: the words that say who watches, and the breakpoint itself, are written to
  * fork, vfork, exec: COUNT processes that make two returns and end, by many at a time
- * many: steps, each at a place of its own, as fast as it can
- * edges: begins and ends episodes, for who kills it in the middle
+ * many, named: steps, each at a place of its own, as fast as it can; and of a name of its own
+ * killed: COUNT processes that begin and end episodes without a pause, each killed at any moment; "done"
+ *	has how many submits were accepted, but for one of each that may have been
  * once: two returns, at once
  * map: maps each FILE to be run, until the next line
  */
@@ -312,30 +313,48 @@ static void fork_on(char how, const char *self, uint64_t most)
 		;
 }
 
-static void edges_on(void)
+static void edges_on(volatile uint64_t *accepted)
 {
 	static struct pushback_step step = PUSHBACK_STEP_INIT("edges");
 
-	for (; !atomic_load(&ends); done++) {
+	for (unsigned int turn = 1;; turn++) {
 		pushback_submit_return(&step, PUSHBACK_REJECTED);
 		pushback_forward_return(&step, PUSHBACK_REJECTED);
 		pushback_submit_return(&step, PUSHBACK_ACCEPTED);
+		++*accepted;
 		pushback_forward_return(&step, PUSHBACK_ACCEPTED);
-		if (done % 4096 == 0)
+		if (turn % 1024 == 0) {
 			pushback_step_end(&step);
-		if (done % 4096 == 0)
 			pushback_step_init(&step, "edges");
+		}
 	}
 }
 
-static void many_on(void)
+static void kill_all(uint64_t count)
+{
+	uint64_t *accepted =
+		mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	for (uint64_t i = 0; i < count; i++) {
+		pid_t pid = fork();
+
+		if (!pid)
+			edges_on(accepted);
+		usleep((useconds_t)(draw() % 4000));
+		kill(pid, SIGKILL);
+		waitpid(pid, NULL, 0);
+	}
+	done = *accepted;
+}
+
+static void many_on(bool named)
 {
 	struct pushback_step *steps = aligned_alloc(64, PLACES * sizeof(*steps));
 	char name[32];
 
 	for (; steps && done < PLACES && !atomic_load(&ends); done++) {
 		snprintf(name, sizeof(name), "many%u", (unsigned int)done);
-		pushback_step_init(&steps[done], name);
+		pushback_step_init(&steps[done], named ? name : "many");
 		pushback_submit_return(&steps[done], PUSHBACK_REJECTED);
 	}
 }
@@ -383,10 +402,10 @@ static void attack(const char *mode, char **argv)
 		claims_on();
 	else if (!strcmp(mode, "semaphore"))
 		semaphore_on();
-	else if (!strcmp(mode, "edges"))
-		edges_on();
-	else if (!strcmp(mode, "many"))
-		many_on();
+	else if (!strcmp(mode, "killed"))
+		kill_all(argv[2] ? strtoull(argv[2], NULL, 10) : 1);
+	else if (!strcmp(mode, "many") || !strcmp(mode, "named"))
+		many_on(mode[0] == 'n');
 	else if (!strcmp(mode, "map"))
 		map_all(argv + 2);
 	else
@@ -406,7 +425,8 @@ int main(int argc, char **argv)
 	tell("ready");
 	if (argc < 2 || !fgets(line, sizeof(line), stdin))
 		return 2;
-	dice = (argc > 2 ? strtoull(argv[2], NULL, 10) : 1) * 2654435761u + 1;
+	/* The last one that is there, if it is one. */
+	dice = (argc > 2 ? strtoull(argv[argc - 1], NULL, 10) : 1) * 2654435761u + 1;
 	if (pthread_create(&waiting, NULL, wait_for_end, last))
 		return 1;
 	attack(argv[1], argv);
