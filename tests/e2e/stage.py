@@ -123,6 +123,11 @@ class Stage:
         name = PREFIX + "submit_accepted"
         assert self.agent.receiver.wait_for(lambda r: r.counter(name, **pid) == self.rounds, 20)
 
+    def assert_told(self, step, counter, count):
+        told = lambda r: r.counter(PREFIX + counter, step=step)
+        assert self.agent.receiver.wait_for(lambda r: told(r) >= count, 20), told(self.agent.receiver)
+        assert told(self.agent.receiver) == count
+
     def check(self, steps=None, processes=None, memory=MEMORY):
         """Ends it. Its numbers of the honest one are right, and nothing is there that nobody may be called.
 

@@ -30,6 +30,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -361,17 +362,23 @@ static void many_on(bool named)
 
 /* ---- Files ---- */
 
+static bool map_one(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	void *memory = MAP_FAILED;
+	struct stat st;
+
+	if (fd >= 0 && !fstat(fd, &st) && st.st_size)
+		memory = mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, 0);
+	if (fd >= 0)
+		close(fd);
+	return memory != MAP_FAILED;
+}
+
 static void map_all(char **files)
 {
-	for (; *files; files++) {
-		int fd = open(*files, O_RDONLY | O_CLOEXEC);
-
-		if (fd >= 0)
-			done += mmap(NULL, PAGE, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, 0) !=
-				MAP_FAILED;
-		if (fd >= 0)
-			close(fd);
-	}
+	for (; *files; files++)
+		done += map_one(*files);
 }
 
 /* ---- ---- */

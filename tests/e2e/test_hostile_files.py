@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: MIT
+"""Files that attack who looks for consumers: found by --all, mapped by an ordinary user's process.
+
+Beside an honest consumer, which is found as well and whose numbers must stay exact.
+"""
+
+import contextlib
+import os
+import random
+import re
+import struct
+
+import pytest
+
+from program import PROGS, Program, run, wait_until
+from stage import AS_NOBODY, NOBODY, Stage
+from test_hostile import SEED
+
+PATH_MAX = 4096
+
+
+@pytest.fixture
+def stage():
+    with Stage() as one:
+        one.copy("attacker")
+        one.theirs = one.directory / "theirs"
+        one.theirs.mkdir()
+        os.chown(one.theirs, NOBODY, NOBODY)
+        print(f"PUSHBACK_TEST_SEED={SEED}")
+        yield one
+
+
+# ---- Files ----
+
+
+def note(site, base, semaphore, provider=b"pushback", name=b"submit_return"):
+    text = struct.pack("<QQQ", site, base, semaphore) + provider + b"\0" + name + b"\0\0"
+    return struct.pack("<III", 8, len(text), 3) + b"stapsdt\0" + text + b"\0" * (-len(text) % 4)
+
+
+def section_of(file, name):
+    """(offset of its header, offset, size)"""
+    data = file.read_bytes()
+    (headers,) = struct.unpack_from("<Q", data, 40)
+    number = re.search(rf"\[ *(\d+)\] {re.escape(name)} ", run("readelf", "-SW", file).stdout)[1]
+    at = headers + 64 * int(number)
+    return at, *struct.unpack_from("<QQ", data, at + 24)
+
+
+def patched(stage, name, *parts, size=None):
+    """A driver with some of its bytes replaced: (offset, bytes)."""
+    file = stage.copy("driver", f"theirs/{name}")
+    with open(file, "r+b") as f:
+        for at, data in parts:
+            f.seek(at)
+            f.write(data)
+        if size:
+            f.truncate(size)
+    return file
+
+
+def with_notes(stage, name, notes, claimed=None):
+    """Its notes are these, behind all else in the file."""
+    driver = PROGS / "driver"
+    header, _, _ = section_of(driver, ".note.stapsdt")
+    end = driver.stat().st_size
+    where = struct.pack("<QQ", end, claimed or len(notes))
+    return patched(stage, name, (header + 24, where), (end, notes), size=end + claimed if claimed else None)
+
+
+def spoilt(stage, dice):
+    """Some of what an ELF file says of itself is random or extreme."""
+    driver = PROGS / "driver"
+    header, at, size = section_of(driver, ".note.stapsdt")
+    extremes = [0, 1, 2**16 - 1, 2**31, 2**32 - 1, 2**63, 2**64 - 1, 4095, 4096]
+    for i in range(8):
+        parts = []
+        for _ in range(6):
+            word = struct.pack("<Q", dice.choice([*extremes, dice.randrange(2**64)]))
+            parts.append((dice.choice([dice.randrange(16, 64), header + dice.randrange(56), at + dice.randrange(size - 8)]), word))
+        yield patched(stage, f"spoilt{i}", *parts)
+    for i in range(4):
+        yield patched(stage, f"short{i}", size=dice.randrange(1, driver.stat().st_size))
+
+
+def hostile_files(stage):
+    silly = [0, 1, 4095, 2**31, 2**63, 2**64 - 1, 0x400000]
+    yield with_notes(stage, "sites", b"".join(note(s, b, m) for s in silly for b in silly for m in silly))
+    yield with_notes(stage, "million", note(0x1000, 0, 0x2000) * 1_000_000)
+    yield with_notes(stage, "foreign", note(0x1000, 0, 0, b"x" * 300, b"y" * 300) * 20_000)
+    yield with_notes(stage, "sparse", b"\0" * 16, claimed=700 << 20)
+    yield with_notes(stage, "longest", struct.pack("<III", 8, 2**32 - 1, 3) + b"stapsdt\0", claimed=300 << 20)
+    yield from spoilt(stage, random.Random(SEED))
+    yield stage.copy("driver", "theirs/a\nb INJECTED\x1b[31m|c")
+    yield stage.copy("driver", "theirs/\udcff\udcfe (deleted)")
+
+
+def is_probed(pid, file):
+    """A site of it has a breakpoint in that process: it was looked at, and attached."""
+    with open(f"/proc/{pid}/maps", errors="surrogateescape") as maps:
+        line = next(line for line in maps if line.rstrip().endswith(str(file)))
+    begin, end = (int(n, 16) for n in line.split()[0].split("-"))
+    data = file.read_bytes()
+    with open(f"/proc/{pid}/mem", "rb") as memory:
+        memory.seek(begin)
+        there = memory.read(min(end - begin, len(data)))
+        return there != data[: len(there)]
+
+
+def map_them(stage, files, **more):
+    """A process of an ordinary user's that maps them; the last of them is a good one."""
+    good = stage.copy("driver", f"theirs/good{random.randrange(1 << 30)}")
+    program = Program([*AS_NOBODY, stage.directory / "attacker", "map", *files, good], "stdout", **more)
+    stage.stack.enter_context(program)
+    program.wait_line("^ready")
+    program.say("")
+    count = int(program.wait_line(r"^does (\d+)")[1])
+    return program, good, count
+
+
+def looked_at(stage, program, good):
+    wait_until(lambda: is_probed(program.pid, good), "the last one is never found", 30)
+    stage.play()
+    stage.wait_told()
+
+
+# ---- Discovery of them ----
+
+
+def test_notes_and_headers(stage):
+    """Of any number and size, at any address; cut short; of names that would be lines."""
+    stage.watch(files=())
+    files = list(hostile_files(stage))
+    program, good, count = map_them(stage, files)
+    assert count == len(files) + 1
+    looked_at(stage, program, good)
+    stage.check()
+
+
+def test_files_that_change(stage):
+    """While they are read; cut short; gone, or in their place what would hold or mislead who opens it."""
+    stage.watch(files=())
+    files = [stage.copy("driver", f"theirs/changed{i}") for i in range(8)]
+    program, _, _ = map_them(stage, files)
+    dice = random.Random(SEED)
+    data = (PROGS / "driver").read_bytes()
+    os.truncate(files[0], 100)
+    for file, put in zip(files[1:4], (os.mkfifo, lambda f: os.symlink("/dev/zero", f), lambda f: os.symlink(f, f))):
+        file.unlink()
+        put(file)
+    files[4].unlink()
+    with open(files[5], "r+b") as written, open(files[6], "r+b") as cut:
+        for _ in range(60):
+            at = dice.randrange(len(data))
+            os.pwrite(written.fileno(), dice.randbytes(64), at)
+            os.ftruncate(cut.fileno(), at)
+            os.pwrite(cut.fileno(), data, 0)
+            stage.play(5)
+    program, good, _ = map_them(stage, files[5:])
+    looked_at(stage, program, good)
+    stage.check()
+
+
+def test_paths_beyond_the_longest(stage):
+    """Of which /proc shows no more than a page, or nothing."""
+    stage.watch(files=())
+    with contextlib.ExitStack() as stack:
+        at = os.open(stage.theirs, os.O_PATH)
+        for _ in range(PATH_MAX // 200 + 2):
+            os.mkdir("d" * 200, dir_fd=at)
+            below = os.open("d" * 200, os.O_PATH, dir_fd=at)
+            os.close(at)
+            at = below
+        stack.callback(os.close, at)
+        with open(os.open("file", os.O_WRONLY | os.O_CREAT, 0o755, dir_fd=at), "wb") as deep:
+            deep.write((PROGS / "driver").read_bytes())
+        program, good, count = map_them(stage, ["file"], cwd=f"/proc/{os.getpid()}/fd/{at}")
+    assert count == 2
+    looked_at(stage, program, good)
+    stage.check()
+
+
+def test_namespaces_of_an_ordinary_user(stage):
+    """A file that no path of ours leads to: what runs it is counted, and spoils nothing."""
+    stage.watch(files=())
+    script = 'mount -t tmpfs none "$1" && cp "$2" "$1/attacker" && exec "$1/attacker" exec 20'
+    argv = [*AS_NOBODY, "unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script, "sh", stage.theirs, stage.directory / "attacker"]
+    with Program(argv, "stdout") as program:
+        program.wait_line("^ready")
+        assert stage.play_beside(program, 0) == 20
+        stage.wait_told()
+        stage.assert_told("once", "submit_accepted", 20)
+    stage.check()
