@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: MIT
 """Consumers that attack their observer, each beside an honest one whose numbers must stay exact."""
 
+import json
 import os
 import pathlib
 import random
 import re
+import signal
 
 import pytest
 
@@ -56,6 +58,28 @@ def test_fires_without_bound(stage):
     attacker = stage.attacker("flood")
     assert stage.play_beside(attacker) > 1000
     stage.wait_told()
+    stage.check("flood", "attacker")
+
+
+def test_rings_that_are_full(stage, tmp_path):
+    """Episodes that a trace had no room for are counted by it; so are those of the honest one, one and all."""
+    stage.watch()
+    attacker = stage.attacker("flood", "12000")
+    file = tmp_path / "trace"
+    with open(file, "w") as out:
+        words = ["trace", "--json", "--path", stage.honest.file, "--path", stage.directory / "attacker"]
+        trace = stage.stack.enter_context(Program([PUSHBACK, *words], stdout=out))
+    trace.wait_line("tracing")
+    trace.signal(signal.SIGSTOP)
+    stage.play_beside(attacker, 0)
+    trace.signal(signal.SIGCONT)
+    stage.wait_told()
+    trace.signal(signal.SIGINT)
+    assert trace.wait() == 0
+    rows = [json.loads(line) for line in file.read_text().splitlines()]
+    own = [row for row in rows if row["kind"] == "histogram" and row["step"] == "honest"]
+    assert [row["episodes"] for row in own] == [stage.rounds] * 2
+    assert rows[-1]["kind"] == "end" and rows[-1]["untold"] > 0
     stage.check("flood", "attacker")
 
 

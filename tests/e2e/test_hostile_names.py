@@ -88,7 +88,6 @@ def check_json(text):
     check_text("\n".join(line for line in lines if line.startswith("pushback: ")), names=False)
     rows = [json.loads(line) for line in lines if not line.startswith("pushback: ")]
     assert rows and "INJECTED" not in {key for row in rows for key in row}
-    return rows
 
 
 # ---- Servers ----
@@ -212,8 +211,8 @@ def test_verbs_in_json(stage, nasty, tmp_path):
     events = json.loads(chrome.read_text())["traceEvents"]
     assert {"honest refusing"} < {e["args"]["name"] for e in events if e.get("name") == "thread_name"}
     for key, text in outputs.items():
-        rows = check_json(text)
-        assert any(row.get("step") == "honest" for row in rows) or key in ("list", "graph"), text
+        check_json(text)
+        assert '"honest"' in text or key == "list", text
 
 
 class Page(html.parser.HTMLParser):

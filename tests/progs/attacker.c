@@ -10,7 +10,7 @@
  *
  * bytes: structs of random and of extreme bytes, written anew all the time by another thread
  * memory: the memory of a step comes, goes, may not be read, and is of a file that is cut short
- * flood: each turn claims some closed episodes, and fires without any bound
+ * flood: COUNT or any number of turns, each claims some closed episodes, and fires without any bound
  * claims: many steps, each of as many closed episodes as time allows and more
  * semaphore: the words that say who watches, and the breakpoint itself, are written to
  * fork, vfork, exec: COUNT processes that make two returns and end, by many at a time
@@ -206,12 +206,12 @@ static void memory_on(void)
 
 /* ---- Fires and what they hang on ---- */
 
-static void flood_on(void)
+static void flood_on(uint64_t most)
 {
 	static struct pushback_step step = PUSHBACK_STEP_INIT("flood");
 	struct pushback_direction *d = &step.direction[PUSHBACK_SEND];
 
-	for (; !atomic_load(&ends); done++) {
+	for (; !atomic_load(&ends) && (!most || done < most); done++) {
 		pushback_submit_return(&step, PUSHBACK_REJECTED);
 		pushback_submit_return(&step, PUSHBACK_ACCEPTED);
 		d->closed++;
@@ -404,7 +404,7 @@ static void attack(const char *mode, char **argv)
 	else if (!strcmp(mode, "memory"))
 		memory_on();
 	else if (!strcmp(mode, "flood"))
-		flood_on();
+		flood_on(argv[2] ? strtoull(argv[2], NULL, 10) : 0);
 	else if (!strcmp(mode, "claims"))
 		claims_on();
 	else if (!strcmp(mode, "semaphore"))
