@@ -115,6 +115,21 @@ static int begin_a_process(void)
 	return outcome(syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, 0));
 }
 
+static int have_files_of_our_own(void)
+{
+	return outcome(unshare(CLONE_FILES));
+}
+
+static int leave_a_namespace(void)
+{
+	return outcome(unshare(CLONE_FILES | CLONE_NEWNS));
+}
+
+static int leave_a_namespace_alone(void)
+{
+	return outcome(unshare(CLONE_NEWNS));
+}
+
 static int read_a_process(void)
 {
 	char from = 'x', to;
@@ -237,6 +252,9 @@ static void it_is_as_it_says(void **state)
 		{ "map to be run", map_to_be_run, EPERM },
 		{ "begin a thread", begin_a_thread, LET_THROUGH },
 		{ "begin a process", begin_a_process, EPERM },
+		{ "have files of our own", have_files_of_our_own, LET_THROUGH },
+		{ "leave a namespace", leave_a_namespace, EPERM },
+		{ "leave a namespace alone", leave_a_namespace_alone, ENDED },
 		{ "read a process", read_a_process, LET_THROUGH },
 		{ "ask for a limit", ask_for_a_limit, LET_THROUGH },
 		{ "set a limit", set_a_limit, EPERM },
