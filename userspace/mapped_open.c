@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "foreign_mount.h"
 #include "open_in.h"
 
 static bool find_mapping(const void *address, struct proc_mapping *mapping)
@@ -187,8 +188,11 @@ bool mapped_is_same(int fd, int other)
 
 int mapped_open(pid_t pid, const struct proc_mapping *mapping)
 {
-	int fd = open_map_file(pid, mapping);
+	int fd;
 
+	if (foreign_mount_may_hold(pid, mapping->dev))
+		return -EPERM;
+	fd = open_map_file(pid, mapping);
 	if (fd < 0)
 		fd = open_exe(pid, mapping);
 	if (fd < 0)
