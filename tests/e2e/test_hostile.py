@@ -115,7 +115,7 @@ def readers_of(pid):
 def test_memory_that_holds_its_readers(stage):
     """A file system of the user's own does not answer: the observer does, and it ends when it is told to."""
     (stage.directory / "mounted").mkdir()
-    attacker = Program([stage.copy("blocking"), stage.directory / "mounted", str(NOBODY)], "stdout")
+    attacker = Program([stage.copy("blocking"), "memory", stage.directory / "mounted", str(NOBODY)], "stdout")
     with attacker:
         attacker.wait_line("^ready$")
         stage.watch(files=("blocking",))

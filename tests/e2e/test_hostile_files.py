@@ -8,11 +8,12 @@ import contextlib
 import os
 import random
 import re
+import stat
 import struct
 
 import pytest
 
-from program import PROGS, Program, run, wait_until
+from program import PROGS, PUSHBACK, Program, run, wait_until
 from stage import AS_NOBODY, NOBODY, Stage
 from test_hostile import SEED
 
@@ -178,6 +179,28 @@ def test_paths_beyond_the_longest(stage):
     assert count == 2
     looked_at(stage, program, good)
     stage.check()
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/fuse"), reason="no FUSE: no file of an ordinary user's can hold who opens it")
+def test_file_that_holds_who_opens_it(stage):
+    """Of a file system of the user's own, beneath an overlay, without which root would not even be let in."""
+    for name in ("lower", "merged", "empty"):
+        (stage.theirs / name).mkdir()
+        os.chown(stage.theirs / name, NOBODY, NOBODY)
+    device = stage.directory / "fuse"  # here only root may open the one in /dev, elsewhere anybody
+    os.mknod(device, stat.S_IFCHR | 0o666, os.stat("/dev/fuse").st_rdev)
+    device.chmod(0o666)
+    with Program([stage.copy("blocking"), "file", stage.theirs, str(NOBODY), device], "stdout") as program:
+        program.wait_line("^ready")
+        stage.watch(files=())
+        program.say("")
+        program.wait_line("^done")
+        # By a look that has been through all processes since.
+        later, good, _ = map_them(stage, [])
+        looked_at(stage, later, good)
+        done = run(PUSHBACK, "list", "--pid", program.pid, timeout=20)
+        assert done.returncode == 0 and "1 mapped file could not be opened" in done.stderr
+        stage.check()
 
 
 def test_namespaces_of_an_ordinary_user(stage):
