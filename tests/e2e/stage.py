@@ -21,6 +21,8 @@ NOBODY = 65534
 AS_NOBODY = ("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups")
 # What an observer may grow by beside an attack, MiB. Told nothing it has 8 to 10.
 MEMORY = 32
+# By a sanitizer or a runner as valgrind, which have memory of their own, and where a thread reads others'.
+INSTRUMENTED = "PUSHBACK_RUNNER" in os.environ or b"__asan_init" in PUSHBACK.read_bytes()
 
 # Two refusals, blocked once, and out: edges of both directions, and returns that are none.
 ROUND = [
@@ -135,7 +137,7 @@ class Stage:
         """
         self.status()
         grown = memory_of(self.agent.pid)[1] - self.before
-        assert grown <= memory, f"it has grown by {grown} MiB"
+        assert grown <= memory or INSTRUMENTED, f"it has grown by {grown} MiB"
         self.agent.signal(15)
         assert self.agent.wait() == 0, self.agent.lines
         self.agent.receiver.stop()
@@ -179,7 +181,3 @@ class Stage:
 
     def __exit__(self, *_):
         self.stack.close()
-
-
-def kill(program):
-    os.kill(program.pid, 9)

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: MIT */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "reader.h"
+
+/* Stands for a read of that process, which is held until it is let go. */
+struct held {
+	struct reader_job job;
+	pid_t pid;
+	atomic_bool is_held;
+	bool turned;
+};
+
+static atomic_uint released;
+
+static void pass_ms(long ms)
+{
+	nanosleep(&(struct timespec){ .tv_nsec = ms * 1000000 }, NULL);
+}
+
+static void run(struct reader_job *job)
+{
+	struct held *h = (struct held *)job;
+
+	h->turned = reader_turn(job, h->pid);
+	while (h->turned && atomic_load(&h->is_held))
+		pass_ms(10);
+}
+
+static void release(struct reader_job *job)
+{
+	free(job);
+	atomic_fetch_add(&released, 1);
+}
+
+static struct held *held_new(pid_t pid, bool is_held)
+{
+	struct held *h = calloc(1, sizeof(*h));
+
+	assert_non_null(h);
+	h->job = (struct reader_job){ .run = run, .release = release };
+	h->pid = pid;
+	h->is_held = is_held;
+	return h;
+}
+
+static pid_t begin_process(void)
+{
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (pid)
+		return pid;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	for (;;)
+		pause();
+}
+
+static void end_process(pid_t pid)
+{
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+}
+
+static bool is_read(pid_t pid)
+{
+	struct held *h = held_new(pid, false);
+	bool turned;
+
+	assert_true(reader_run(&h->job));
+	turned = h->turned;
+	free(h);
+	return turned;
+}
+
+static void test_a_job_is_run(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 100; i++)
+		assert_true(is_read(getpid()));
+	assert_true(reader_cpu_ns() < 10000000000ull);
+}
+
+static void test_one_that_is_held_is_given_up(void **state)
+{
+	pid_t holder = begin_process(), other = begin_process();
+	struct held *h = held_new(holder, true);
+
+	(void)state;
+	assert_false(reader_run(&h->job));
+	assert_int_equal(released, 0);
+	/* Another one reads, but not there. */
+	assert_true(is_read(other));
+	assert_false(is_read(holder));
+	/* It is back, and its job is freed. */
+	atomic_store(&h->is_held, false);
+	for (int i = 0; i < 1000 && !released; i++)
+		pass_ms(10);
+	assert_int_equal(released, 1);
+	assert_false(is_read(holder));
+	end_process(holder);
+	end_process(other);
+}
+
+static void test_a_new_one_after_the_end(void **state)
+{
+	(void)state;
+	assert_true(is_read(getpid()));
+	reader_end();
+	reader_end();
+	assert_true(is_read(getpid()));
+}
+
+/* It has none of its parent's. */
+static void test_a_fork_has_its_own(void **state)
+{
+	int status;
+	pid_t child;
+
+	(void)state;
+	assert_true(is_read(getpid()));
+	child = fork();
+	if (!child)
+		_exit(is_read(getppid()) ? 0 : 1);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_a_job_is_run),
+		cmocka_unit_test(test_one_that_is_held_is_given_up),
+		cmocka_unit_test(test_a_new_one_after_the_end),
+		cmocka_unit_test(test_a_fork_has_its_own),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
