@@ -6,6 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "foreign_mount.h"
 #include "reader.h"
 
 static uint64_t own_cpu(void)
@@ -78,6 +79,7 @@ static void count_lost(struct agent_stats *stats, struct drain *d, const struct 
 	add_lost(stats, &used, "file_damaged", skipped.bad_files);
 	add_lost(stats, &used, "file_skipped", skipped.files);
 	add_lost(stats, &used, "file_changed", skipped.changed);
+	add_lost(stats, &used, "mount_refused", foreign_mount_refused());
 	add_lost(stats, &used, "process_undecided", undecided);
 }
 

@@ -12,6 +12,8 @@
 #include "discover.h"
 #include "namespaces.h"
 
+#define REFUSED_MOST 1024
+
 enum kind {
 	ABSENT,
 	LOCAL, /* the kernel itself has what is in it */
@@ -73,7 +75,7 @@ static bool is_of_memory(uint64_t dev)
 	return dev == memory;
 }
 
-bool foreign_mount_may_hold(pid_t pid, uint64_t dev)
+static bool may_hold(pid_t pid, uint64_t dev)
 {
 	enum kind kind;
 	char process[16];
@@ -92,4 +94,32 @@ bool foreign_mount_may_hold(pid_t pid, uint64_t dev)
 		return !is_of_memory(dev);
 	/* In a user namespace of their own users mount what they like, and are 0. */
 	return kind == USERS || (kind == OTHER && namespaces_is_ours(pid, "user") != 1);
+}
+
+/* Each of them once: they are met again at each look. */
+static uint64_t refused[REFUSED_MOST];
+static size_t refused_count;
+
+static void refuse(uint64_t dev)
+{
+	size_t i = 0;
+
+	while (i < refused_count && refused[i] != dev)
+		i++;
+	if (i == refused_count && i < REFUSED_MOST)
+		refused[refused_count++] = dev;
+}
+
+bool foreign_mount_may_hold(pid_t pid, uint64_t dev)
+{
+	bool holds = may_hold(pid, dev);
+
+	if (holds)
+		refuse(dev);
+	return holds;
+}
+
+size_t foreign_mount_refused(void)
+{
+	return refused_count;
 }

@@ -10,10 +10,13 @@
 #define FOREIGN_MOUNT_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
 /* `dev` is as /proc/PID/maps has it. What root runs is taken to be root's. */
 bool foreign_mount_may_hold(pid_t pid, uint64_t dev);
+/* Of how many file systems that was said; 1,024 stand for more. */
+size_t foreign_mount_refused(void);
 
 #endif /* FOREIGN_MOUNT_H */

@@ -200,7 +200,7 @@ def test_file_that_holds_who_opens_it(stage):
         looked_at(stage, later, good)
         done = run(PUSHBACK, "list", "--pid", program.pid, timeout=20)
         assert done.returncode == 0 and "1 mapped file could not be opened" in done.stderr
-        stage.check()
+        assert stage.check()["mount_refused"] >= 1
 
 
 def test_namespaces_of_an_ordinary_user(stage):
