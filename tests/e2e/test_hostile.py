@@ -47,7 +47,7 @@ def test_memory_that_comes_and_goes(stage):
     """Unmapped, not to be read, of a file that is cut short, across a page's end."""
     stage.watch()
     attacker = stage.attacker("memory", str(SEED))
-    assert stage.play_beside(attacker) > 100
+    assert stage.play_beside(attacker) > 1000
     stage.wait_told()
     lost = stage.check("memory|unknown", "attacker")
     assert lost["step_unreadable"] > 0

@@ -4,8 +4,8 @@
  *
  *	attacker MODE [COUNT [SEED] | SEED | FILE...]
  *
- * Prints "ready", waits for a line on stdin, and attacks until the next line. Where there is an end to it,
- * it says "does" then. Prints "done" and how often it did what it does, and waits for another line. hostile.c
+ * Prints "ready", waits for a line on stdin, and attacks until the next line, but for a thousand turns. Where
+ * there is an end to it, it says "does" then. Prints "done" and how often it did what it does, and waits for another line. hostile.c
  * is of single lies.
  *
  * bytes: structs of random and of extreme bytes, written anew all the time by another thread
@@ -38,13 +38,20 @@
 
 #define PAGE     4096u
 #define STRUCTS  16u
-#define CHILDREN 32u /* at a time */
+#define LEAST    1001u /* turns, of what has no end */
+#define CHILDREN 32u   /* at a time */
 #define PLACES   6000u
 #define CLAIMS   64u
 #define CLAIMED  20000000u
 
 static atomic_bool ends;
 static uint64_t done, dice;
+
+/* On a busy machine it may be told to end before it has begun. */
+static bool goes_on(void)
+{
+	return !atomic_load(&ends) || done < LEAST;
+}
 
 static uint64_t draw(void)
 {
@@ -87,7 +94,7 @@ static void spoil(struct pushback_step *s, uint64_t instance)
 	memcpy(s, words, sizeof(*s));
 	s->magic = PUSHBACK_STEP_MAGIC;
 	s->version = PUSHBACK_STEP_VERSION;
-	s->size = draw() % 16 ? sizeof(*s) : (uint16_t)draw();
+	s->size = draw() % 16 ? sizeof(*s) : (uint16_t)(draw() % 1024);
 	s->instance = draw() % 16 ? instance : draw();
 	if (draw() & 1)
 		s->next = (uint64_t)(uintptr_t)&structs[draw() % STRUCTS];
@@ -116,7 +123,7 @@ static void bytes_on(void)
 
 	if (pthread_create(&other, NULL, spoil_on, &seed))
 		exit(1);
-	for (; !atomic_load(&ends); done++) {
+	for (; goes_on(); done++) {
 		size_t n = draw() % STRUCTS;
 		uint64_t nexts[] = { 0, extreme(), (uint64_t)(uintptr_t)&structs[n],
 				     (uint64_t)(uintptr_t)&structs[(n + 1) % STRUCTS] };
@@ -187,7 +194,7 @@ static void memory_on(void)
 	}
 	if (pthread_create(&other, NULL, come_and_go, pages + PAGE))
 		exit(1);
-	for (; !atomic_load(&ends); done++) {
+	for (; goes_on(); done++) {
 		/* By the kernel: of what is not there it says so. */
 		int fd = (int)(done % 2);
 		int from[2];
@@ -211,7 +218,7 @@ static void flood_on(uint64_t most)
 	static struct pushback_step step = PUSHBACK_STEP_INIT("flood");
 	struct pushback_direction *d = &step.direction[PUSHBACK_SEND];
 
-	for (; !atomic_load(&ends) && (!most || done < most); done++) {
+	for (; goes_on() && (!most || done < most); done++) {
 		pushback_submit_return(&step, PUSHBACK_REJECTED);
 		pushback_submit_return(&step, PUSHBACK_ACCEPTED);
 		d->closed++;
@@ -228,7 +235,7 @@ static void claims_on(void)
 	static struct pushback_step steps[CLAIMS];
 	char name[32];
 
-	for (; !atomic_load(&ends); done++) {
+	for (; goes_on(); done++) {
 		struct pushback_step *s = &steps[done % CLAIMS];
 		struct pushback_direction *d = &s->direction[PUSHBACK_SEND];
 
@@ -255,7 +262,7 @@ static void semaphore_on(void)
 	char *code = (char *)(uintptr_t)pushback_fire_submit_return;
 	char *page = (char *)((uintptr_t)code & ~(uintptr_t)(PAGE - 1));
 
-	for (; !atomic_load(&ends); done++) {
+	for (; goes_on(); done++) {
 		*(volatile uint16_t *)watched = (uint16_t)extreme();
 		step.epoch = extreme();
 		pushback_submit_return(&step, (int)(draw() % 4));
