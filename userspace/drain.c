@@ -182,8 +182,10 @@ static int read_durations(struct drain *d, struct seen *seen, const struct pb_st
 }
 
 /* Its last record was handed on. */
-static void end_step(struct drain *d, struct seen *seen, const struct pb_step *e)
+static void end_step(struct drain *d, struct item *item, const struct pb_step *e)
 {
+	struct seen *seen = item->seen;
+
 	d->steps--;
 	d->known_count = 0;
 	if (d->keeps) {
@@ -192,6 +194,9 @@ static void end_step(struct drain *d, struct seen *seen, const struct pb_step *e
 	} else {
 		drain_delete_step(&d->maps, &seen->key, e);
 		seen_forget(&d->seen, seen);
+		/* Until the next drain the item is still there: drain_retire() goes through them. */
+		item->seen = NULL;
+		item->whole = false;
 	}
 }
 
@@ -235,7 +240,7 @@ static int read_step(struct drain *d, struct item *item, const struct call *call
 	if (!err && fresh)
 		drain_note_told(seen, e, r.settle);
 	if (r.dead)
-		end_step(d, seen, e);
+		end_step(d, item, e);
 	return err < 0 ? err : 0;
 }
 

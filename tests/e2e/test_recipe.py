@@ -13,8 +13,9 @@ import time
 import pytest
 
 from agent import Agent
+from driver import ACCEPTED, REJECTED, Driver
 from program import PROGS, PUSHBACK, ROOT, Program, run, wait_until
-from scene import nothing_lost
+from scene import nothing_lost, refuse
 
 SOURCES = ROOT / "tests" / "recipe"
 COUNTS = (
@@ -226,6 +227,28 @@ def test_our_own_probes_have_a_budget_too(tmp_path):
             agent.receiver.stop()
             said = [line for line in agent.lines if "more than --budget" in line]
             assert len(said) == partly, agent.lines
+
+
+def test_steps_end_while_their_file_is_left_alone(tmp_path):
+    """The drain that this begins with forgets those that have ended: only those that go on are gone through after it."""
+
+    def one_more(place):
+        d.init(place, "short")
+        d.calls([("submit", place, REJECTED), ("submit", place, ACCEPTED)], 2)
+        d.step_end(place)
+        return any("more than --budget" in line for line in agent.lines) or agent.process.poll() is not None
+
+    # A hundred calls of probes in ten seconds.
+    with Driver(tmp_path) as d, Agent("--path", d.file, "--budget", "0.001%", interval="60s") as agent:
+        d.init(0, "long")
+        refuse(d)
+        wait_until(lambda: one_more(1), "it never costs too much", 20)
+        agent.signal(signal.SIGTERM)
+        assert agent.wait() == 0
+        agent.receiver.stop()
+    found = agent.counters()
+    assert found["short"]["send_backpressure_episodes"] > 10
+    assert found["long"]["send_backpressure_episodes"] == 1
 
 
 def test_functions_of_a_few_bytes_are_all_found(tmp_path):
