@@ -20,7 +20,8 @@ static const char *text_of(struct buffer *b)
 
 	assert_false(b->failed);
 	assert_true(b->length < sizeof(text));
-	memcpy(text, b->data, b->length);
+	if (b->length)
+		memcpy(text, b->data, b->length);
 	text[b->length] = '\0';
 	buffer_free(b);
 	return text;
