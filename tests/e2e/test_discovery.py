@@ -7,6 +7,7 @@ their consumers to themselves.
 
 import contextlib
 import os
+import pathlib
 import re
 import shutil
 import signal
@@ -76,6 +77,15 @@ def links(agent):
             with open(f"/proc/{agent.pid}/fdinfo/{number}", encoding="ascii") as info:
                 count += word in info.read()
     return count if HAS_MULTI else count // 4
+
+
+def link_ids(agent):
+    """No link has that of another."""
+    ids = set()
+    for info in pathlib.Path(f"/proc/{agent.pid}/fdinfo").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            ids |= set(re.findall(r"^link_id:\s*(\d+)", info.read_text(), re.M))
+    return ids
 
 
 # ---- What is new ----
@@ -216,10 +226,11 @@ def test_a_library_changed_in_place_while_it_is_mapped(hunt, tmp_path):
     hunt.found(library_step(driver), "library")
     told = [refuse(driver, LIBRARYS) for _ in range(3)]
     mine = refuse_some(driver)
+    former = link_ids(agent)
     change_build_id(driver.library_file)
     agent.wait_line("driver_library.so was written to while it was attached")
     # Let go, and attached anew; the executable's is none of it.
-    wait_until(lambda: links(agent) == 2, "it is not attached anew", 20)
+    wait_until(lambda: links(agent) == 2 and link_ids(agent) - former, "it is not attached anew", 20)
     hunt.found(driver, "library")
     told += [refuse(driver, LIBRARYS) for _ in range(2)]
     mine += [refuse(driver)]
