@@ -12,7 +12,7 @@ import pytest
 
 import left_behind
 import program
-from program import DEMO, PROGS, PUSHBACK
+from program import DEMO, PROGS, PUSHBACK, patient
 from receiver import Receiver
 
 DONE, FAILED, USAGE, HOST = 0, 1, 2, 3
@@ -128,11 +128,11 @@ def test_what_cannot_be_written(words):
     """A full disk is an error; a reader that has gone is an end like any other."""
     argv = [str(PUSHBACK), *words.split()]
     with open("/dev/full", "w", encoding="ascii") as full:
-        done = subprocess.run(argv, stdout=full, stderr=subprocess.PIPE, text=True, timeout=30, check=False)
+        done = subprocess.run(argv, stdout=full, stderr=subprocess.PIPE, text=True, timeout=patient(30), check=False)
     complains(done, FAILED, "cannot write to standard output: No space left on device")
     ours, its = os.pipe()
     os.close(ours)
-    done = subprocess.run(argv, stdout=its, stderr=subprocess.PIPE, text=True, timeout=30, check=False)
+    done = subprocess.run(argv, stdout=its, stderr=subprocess.PIPE, text=True, timeout=patient(30), check=False)
     os.close(its)
     assert (done.returncode, done.stderr) == (DONE, "")
 

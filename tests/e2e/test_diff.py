@@ -12,7 +12,7 @@ import time
 import pytest
 
 from driver import ACCEPTED, REJECTED, Driver
-from program import PUSHBACK, run, wait_until
+from program import PUSHBACK, patient, run, wait_until
 from terminal import Terminal
 
 STEPS = ["front", "behind"]
@@ -50,7 +50,7 @@ class Diff:
 
     def end(self):
         """(exit status, stdout, stderr)"""
-        out, error = self.process.communicate(timeout=60)
+        out, error = self.process.communicate(timeout=patient(60))
         return self.process.returncode, out, error
 
 

@@ -21,7 +21,7 @@ from agent import Agent
 from container import CONTAINER, container
 from driver import Driver
 from kernel import HAS_MULTI, MULTI
-from program import BUILD, PUSHBACK
+from program import BUILD, PUSHBACK, patient
 
 DONE, FAILED, USAGE, HOST = 0, 1, 2, 3
 PROGS = BUILD / "tests"
@@ -38,7 +38,7 @@ LEVELS = {"ok": "ok", "warn": "warning", "FAIL": "failure"}
 def run(*options, before=(), program=PUSHBACK, stdout=subprocess.PIPE):
     command = [*before, program, "doctor", *map(str, options)]
     done = subprocess.run(
-        command, stdout=stdout, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, timeout=60
+        command, stdout=stdout, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, timeout=patient(60)
     )
     done.text = (done.stdout or b"").decode("ascii")
     done.complaint = done.stderr.decode("ascii")
@@ -153,7 +153,7 @@ def test_three_at_a_time():
     command = [PUSHBACK, "doctor", "--json"]
     running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(3)]
     for process in running:
-        text, _ = process.communicate(timeout=60)
+        text, _ = process.communicate(timeout=patient(60))
         assert process.returncode == DONE, text
         [fact] = [f for f in map(json.loads, text.splitlines()) if f["check"] == "self_test"]
         assert fact["level"] == "ok" and "nothing is left" in fact["fact"], fact
@@ -448,7 +448,7 @@ def test_ends_meanwhile(tmp_path):
         time.sleep(0.5)
         process.kill()
         process.wait()
-        text = doctor.communicate(timeout=30)[0]
+        text = doctor.communicate(timeout=patient(30))[0]
         hits = json.loads(text.splitlines()[-1])
         assert hits["check"] == "hits" and hits["level"] == "warning", hits
         assert "has ended" in hits["fact"]

@@ -14,7 +14,7 @@ import pytest
 
 from driver import ACCEPTED, INVALID, PROPAGATED, REJECTED, Driver
 from load import Consumer
-from program import DEMO, PUSHBACK, Program, run, wait_until
+from program import DEMO, PUSHBACK, Program, patient, run, wait_until
 
 
 UTF8 = os.environ | {"LC_ALL": "C.UTF-8"}
@@ -63,7 +63,7 @@ def scripted(directory, steps, script, seconds="2.5s"):
             driver.calls(script)
             turns += 1
             time.sleep(0.002)
-        out, err = agent.communicate(timeout=30)
+        out, err = agent.communicate(timeout=patient(30))
     assert agent.returncode == 0, err
     return [json.loads(line) for line in out.splitlines()], turns
 
@@ -307,7 +307,7 @@ def test_killed_while_it_is_looked_at(tmp_path):
             wait_until(lambda: watched.search(run(PUSHBACK, "list").stdout), "it is watched", 20)
             time.sleep(2)
             consumer.kill()
-            shown, said = graph.communicate(timeout=30)
+            shown, said = graph.communicate(timeout=patient(30))
     assert graph.returncode == 0
     assert re.search(r"\bsink +\d", shown), shown
     assert f"pushback: process {consumer.pid} has ended\n" in said

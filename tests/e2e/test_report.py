@@ -17,7 +17,7 @@ from browser import PROGRAM as CHROMIUM
 from browser import Browser
 from driver import ACCEPTED, REJECTED, Driver
 from load import TIMES, Consumer, value_of
-from program import DEMO, PUSHBACK, run, wait_until
+from program import DEMO, PUSHBACK, patient, run, wait_until
 
 NASTY = [
     "<script>alert(1)</script>",
@@ -78,7 +78,7 @@ class Report:
 
     def end(self):
         """(exit status, stderr)"""
-        out, error = self.process.communicate(timeout=60)
+        out, error = self.process.communicate(timeout=patient(60))
         assert not out
         return self.process.returncode, error
 
