@@ -17,12 +17,15 @@ V ?= 0
 STATIC ?= 0
 DEBUG ?= 0
 SANITIZE ?= 0
+VALGRIND ?= 0
 
 VERSION := 0.1
 COMMA := ,
 on = $(filter 1,$($(1)))
+# Memory and what C leaves undefined, or races between threads: there is no build with both.
+SANITIZED := $(if $(call on,SANITIZE),-sanitize,$(if $(filter thread,$(SANITIZE)),-thread))
 # Trees with other settings lie beside each other.
-B ?= build$(if $(call on,STATIC),-static)$(if $(call on,DEBUG),-debug)$(if $(call on,SANITIZE),-sanitize)
+B ?= build$(if $(call on,STATIC),-static)$(if $(call on,DEBUG),-debug)$(SANITIZED)$(if $(call on,VALGRIND),-valgrind)
 Q := $(if $(call on,V),,@)
 say = @$(if $(call on,V),:,printf '  %-8s %s\n' '$(1)' '$(2)')
 
@@ -34,9 +37,12 @@ RDKAFKA_LIBS = $(shell $(PKG_CONFIG) --libs rdkafka)
 
 WARNINGS := -Wall -Wextra -Wpedantic -Werror -Wstrict-prototypes -Wmissing-prototypes
 CFLAGS ?= $(if $(call on,DEBUG),-O0,-O2) -g
-SANITIZERS := $(if $(call on,SANITIZE),-fsanitize=address$(COMMA)undefined -fno-omit-frame-pointer)
+SANITIZERS := $(if $(SANITIZED),-fsanitize=$(if $(call on,SANITIZE),address$(COMMA)undefined,thread) \
+	-fno-sanitize-recover=all -fno-omit-frame-pointer)
+# Both make system calls of their own, which the filter of ours knows nothing of.
+FILTER := $(if $(SANITIZED)$(call on,VALGRIND),-DNO_SYSCALL_FILTER=)
 ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE= -DPUSHBACK_TOOL_VERSION='"$(VERSION)"' $(WARNINGS) $(CFLAGS) \
-	$(SANITIZERS) $(addprefix --sysroot=,$(SYSROOT)) -Iinclude -Iuserspace -I$(B) -MMD -MP
+	$(SANITIZERS) $(FILTER) $(addprefix --sysroot=,$(SYSROOT)) -Iinclude -Iuserspace -I$(B) -MMD -MP
 CXX_FLAGS = -std=c++11 $(filter-out -Wstrict-prototypes -Wmissing-prototypes,$(WARNINGS)) -Wold-style-cast \
 	$(CFLAGS) $(SANITIZERS) -Iinclude -MMD -MP
 LINK = $(CC) $(CFLAGS) $(SANITIZERS) $(addprefix --sysroot=,$(SYSROOT)) $(LDFLAGS)
@@ -66,7 +72,8 @@ COMPLETION := $(patsubst tools/%,$(B)/%,$(wildcard tools/completion/*/*))
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all docs demo test test-long test-soak test-kernels unit e2e progs check bench bench-smoke bench-programs install clean help
+.PHONY: all docs demo test test-long test-soak test-kernels test-sanitize test-valgrind test-instrumented \
+	unit e2e progs check bench bench-smoke bench-programs install clean help
 
 all: $(B)/pushback $(B)/pushback-demo $(B)/usdt-inject docs ## build pushback, the demo consumer and usdt-inject
 docs: $(MAN) $(COMPLETION) ## man pages and completion for shells
@@ -98,6 +105,20 @@ test-kernels: KERNELS = running 5.10 6.1 6.12 newest aarch64
 test-kernels: all progs ## the end-to-end tests on Debian's kernels, emulated; KERNELS='5.10 6.1', FILES='exact pin'
 	$(Q)tools/need kernels
 	$(Q)$(PYTHON) -B tests/kernels/run.py $(B) --kernels '$(KERNELS)' $(if $(FILES),--files '$(FILES)') -- $(ARGS)
+
+# All is run, whatever the first finds.
+test-sanitize: ## all tests watched by the sanitizers of addresses, of undefined behaviour and of threads; FILES='exact pin'
+	$(Q)status=0; for by in 1:address thread:thread; do \
+		$(MAKE) SANITIZE=$${by%:*} BY=$${by#*:} test-instrumented || status=1; done; exit $$status
+
+test-valgrind: ## all tests with our programs in valgrind, hours; FILES='exact pin'
+	$(Q)$(MAKE) VALGRIND=1 BY=valgrind test-instrumented
+
+test-instrumented: JOBS = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
+test-instrumented:
+	$(Q)tools/need test
+	$(Q)$(MAKE) $(JOBS) all progs $(UNITS) $(if $(call on,VALGRIND),$(B)/tests/bpf_calls.so)
+	$(Q)$(PYTHON) -B tests/instrumented/run.py $(BY) $(B) $(if $(FILES),--files '$(FILES)') $(ARGS)
 
 unit: $(UNITS) ## only the unit tests
 	$(Q)tests/run-unit $(UNITS)
@@ -132,15 +153,18 @@ help: ## this
 	@echo 'make TARGET [SETTING=...]'
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | \
 		while IFS='|' read -r name text; do printf '  %-10s %s\n' "$$name" "$$text"; done
-	@echo 'Settings: V=1 (show commands) STATIC=1 (one static binary) DEBUG=1 SANITIZE=1'
+	@echo 'Settings: V=1 (show commands) STATIC=1 (one static binary) DEBUG=1 SANITIZE=1 SANITIZE=thread VALGRIND=1'
 	@echo '          PREFIX DESTDIR CC CLANG BPFTOOL CFLAGS LDFLAGS'
 
 # ---- The observer ----
+# In valgrind no probe of the kernel's can be set in us.
+OWN_PROBES := $(if $(call on,VALGRIND),$(B)/tests/instrumented/own_probes.o)
+WRAP := $(addprefix -Wl$(COMMA)--wrap=,hit_cost_measure doctor_self_check doctor_redzone_check)
 # It includes pushback.h for the layout, and for doctor's probes of its own. The notes would make each
 # pushback a consumer to --all.
-$(B)/pushback: $(B)/userspace/main.o $(LIBRARY)
+$(B)/pushback: $(B)/userspace/main.o $(LIBRARY) $(OWN_PROBES)
 	$(call say,LINK,$@)
-	$(Q)$(LINK) $(if $(call on,STATIC),-static) $^ $(LIBS) -o $@
+	$(Q)$(LINK) $(if $(call on,STATIC),-static) $(OWN_PROBES:%=$(WRAP)) $^ $(LIBS) -o $@
 	$(Q)$(OBJCOPY) --remove-section=.note.stapsdt $@
 
 # The kernel side: object, then the skeleton that only attach includes.
@@ -218,6 +242,20 @@ $(B)/tests/unit/test_inject%.o: ALL_CFLAGS := -Itools/usdt-inject $(ALL_CFLAGS)
 $(B)/tests/unit/%: $(B)/tests/unit/%.o $(SUPPORT) $(LIBRARY)
 	$(call say,LINK,$@)
 	$(Q)$(LINK) $^ $(LIBS) -lcmocka -o $@
+
+# They are what is watched: as their users build them, whatever the observer is built with.
+CONSUMERS := $(addprefix $(B)/tests/,attacker blocking crowd driver host hostile many soaked spinner without_links)
+$(CONSUMERS) $(SHARED) $(CPP): SANITIZERS :=
+
+$(CONSUMERS): $(B)/tests/%: $(B)/tests/progs/%.o
+	$(call say,LINK,$@)
+	$(Q)$(LINK) $^ -ldl -pthread -o $@
+
+# For what runs in valgrind.
+$(B)/tests/bpf_calls.so: tests/instrumented/bpf_calls.c | $(B)/need
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) -fPIC -shared $< -lbpf -o $@
 
 $(B)/tests/%.so: tests/progs/shared/%.c | $(B)/need
 	@mkdir -p $(@D)

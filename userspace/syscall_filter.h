@@ -19,7 +19,7 @@ struct syscall_filter_options {
 
 /*
  * For all threads, those to come included. No way back. 0; -errno, -EOPNOTSUPP among them, where the kernel
- * has none; 1 in a build with sanitizers, whose own calls are many.
+ * has none; 1 in a build for sanitizers or valgrind (NO_SYSCALL_FILTER), whose own calls are many.
  */
 int syscall_filter_install(const struct syscall_filter_options *options);
 

@@ -3,7 +3,15 @@
 
 import pytest
 
+import instrumented
 from scene import Scene
+
+
+@pytest.fixture(autouse=True)
+def none_is_found():
+    """By a sanitizer or valgrind, in any program of ours that the test ran."""
+    yield
+    instrumented.assert_none()
 
 
 @pytest.fixture(params=["uprobe_multi", "perf"])

@@ -9,10 +9,12 @@ import xml.etree.ElementTree
 
 import pytest
 
+from instrumented import ANY, except_by
 from program import BUILD, ROOT, run, wait_until
 
 ROWS = sorted(path.stem.removeprefix("row_") for path in (ROOT / "tools/bench").glob("row_*.py"))
 NO_FIGURE = ("", "-", "yes", "no")
+pytestmark = except_by(*ANY, reason="most of what it would measure is what watches it")
 PATIENCE = 10  # s for what the kernel takes away a little later
 MARK = "PUSHBACK_BENCH_TEST"
 

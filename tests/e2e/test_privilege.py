@@ -19,6 +19,7 @@ import pytest
 
 import scrape
 from driver import ACCEPTED, Driver
+from instrumented import BY, except_by
 from pinning import Relay, bpf_file_system, unpin
 from program import DEMO, PUSHBACK, ROOT, Program, run, wait_until
 from scene import expect, one, refuse, refused
@@ -28,8 +29,7 @@ from test_discovery import NAME, Hunt, links, refuse_some
 UNIT = ROOT / "tools/systemd/pushback.service"
 ADMIN = "CAP_SYS_ADMIN"
 NOBODY = 65534
-SANITIZED = b"__asan_init" in PUSHBACK.read_bytes()
-needs_filter = pytest.mark.skipif(SANITIZED, reason="a build with sanitizers has no filter")
+needs_filter = except_by("address", "thread", "valgrind", reason="such a build has no filter")
 
 
 def documented():
@@ -63,7 +63,7 @@ def states(pid):
     return found
 
 
-def is_confined(state, names=KEPT, filtered=not SANITIZED):
+def is_confined(state, names=KEPT, filtered=not BY):
     wanted = {
         "CapInh": 0,
         "CapPrm": mask(names),
@@ -102,7 +102,7 @@ class Verb(Program):
     def confined(self):
         """Its threads once it is in the loop."""
         wait_until(lambda: states(self.pid)[0]["NoNewPrivs"] == "1", "it never is confined")
-        if not SANITIZED and "--no-seccomp" not in self.process.args:
+        if not BY and "--no-seccomp" not in self.process.args:
             wait_until(lambda: states(self.pid)[0]["Seccomp"] == "2", "it has no filter")
         return states(self.pid)
 
@@ -327,7 +327,7 @@ def test_counts_of_a_service_are_exact(tmp_path, open_directory, monkeypatch, ki
         with Service(state, open_directory / "pushback", *options, before=before) as service:
             for task in states(service.pid):
                 assert task["Uid"].split() == [str(NOBODY)] * 4
-                assert int(task["CapEff"], 16) == mask(KEPT) and task["Seccomp"] == ("0" if SANITIZED else "2")
+                assert int(task["CapEff"], 16) == mask(KEPT) and task["Seccomp"] == ("0" if BY else "2")
             told = {hunt.found(first).pid: refuse_some(first)}
             # One whose files only root may read, and which opens a library.
             closed = tmp_path / "closed"
@@ -396,6 +396,7 @@ def test_files_of_the_host_are_in_reach_of_a_service(tmp_path):
         assert hunt.consumer().semaphore() == 4
 
 
+@except_by("valgrind", reason="a file's capabilities are of what is run, and that is valgrind")
 def test_file_capabilities_will_do(tmp_path, open_directory):
     program = open_directory / "pushback"
     names = ",".join(name.lower() for name in KEPT)
@@ -593,6 +594,7 @@ def calls_of(word):
     return set().union(*map(calls_of, words))
 
 
+@except_by("address", "thread", "valgrind", reason="much of what it calls is by what watches it")
 def test_the_unit_lets_through_what_it_calls(tmp_path, open_directory):
     """From its start to its end, as a service starts it."""
     allowed = set()

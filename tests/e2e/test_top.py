@@ -22,7 +22,7 @@ import truth
 from agent import COUNTERS, Agent
 from driver import ACCEPTED, REJECTED, Driver
 from load import Consumer, chain_errors, count_errors, sample_errors, time_errors
-from program import DEMO, PROGS, PUSHBACK, Program, now, run, wait_until
+from program import DEMO, PROGS, PUSHBACK, Program, now, patient, run, wait_until
 from terminal import Terminal
 
 BEFORE = left_behind.newest()
@@ -346,7 +346,7 @@ def test_terminal_that_takes_nothing(consumer):
     try:
         wait_until(lambda: termios.tcgetattr(its) != before, "it has not begun", 20)
         child.terminate()
-        assert child.wait(20) == 0
+        assert child.wait(patient(20)) == 0
         assert child.stderr.read() == b""
         assert termios.tcgetattr(its) == before
     finally:
@@ -498,7 +498,7 @@ def test_terminal_that_cannot_move(tmp_path, consumer, term):
     env = {k: v for k, v in os.environ.items() if k not in ("TERM", "COLUMNS")}
     env |= {} if term is None else {"TERM": term}
     if term == "no-such-terminal":  # ncurses forgets memory when it does not know one
-        env["ASAN_OPTIONS"] = "detect_leaks=0"
+        env["ASAN_OPTIONS"] = env.get("ASAN_OPTIONS", "") + ":detect_leaks=0"
     ours, its = pty.openpty()
     argv = [PUSHBACK, "top", "--interval", "300ms", "--pid", str(consumer.pid)]
     child = subprocess.Popen(argv, stdin=its, stdout=its, stderr=its, env=env)
@@ -509,7 +509,7 @@ def test_terminal_that_cannot_move(tmp_path, consumer, term):
         assert "sink is the bottleneck" in text
         assert all(len(line.rstrip("\r")) < 80 for line in text.split("\n"))
         child.terminate()
-        assert child.wait(20) == 0
+        assert child.wait(patient(20)) == 0
     finally:
         child.kill()
         child.wait()
@@ -615,7 +615,7 @@ def test_nobody_reads(consumer, number):
     try:
         wait_until(lambda: waiting_in(reader), "nothing was written", 20)
         child.send_signal(number)
-        assert child.wait(20) == 0
+        assert child.wait(patient(20)) == 0
         assert "the output is stuck" in child.stderr.read()
         with open(reader) as lines:
             assert all(json.loads(line) for line in lines)
@@ -656,7 +656,7 @@ def test_once_waits_for_the_reader(consumer, verb):
         wait_until(lambda: not blocks(child.pid, signal.SIGTERM), "it has not come to its end", 20)
         assert not any("bpf" in os.readlink(f"/proc/{child.pid}/fd/{fd}") for fd in os.listdir(f"/proc/{child.pid}/fd"))
         child.terminate()
-        assert child.wait(20) == -signal.SIGTERM
+        assert child.wait(patient(20)) == -signal.SIGTERM
         with open(reader) as lines:
             assert all(line == "x\n" for line in lines)
     finally:
@@ -675,7 +675,7 @@ def test_pipe_is_closed(consumer, options, interval):
         assert child.stdout.readline()
     child.stdout.close()
     try:
-        assert child.wait(20) == 0
+        assert child.wait(patient(20)) == 0
         assert child.stderr.read() == ""
     finally:
         child.kill()
