@@ -14,7 +14,7 @@ import pytest
 
 from agent import Agent
 from driver import ACCEPTED, REJECTED, Driver
-from program import PROGS, PUSHBACK, ROOT, Program, run, wait_until
+from program import PROGS, PUSHBACK, ROOT, Program, patient, run, wait_until
 from scene import nothing_lost, refuse
 
 SOURCES = ROOT / "tests" / "recipe"
@@ -340,7 +340,7 @@ def test_a_library_by_its_path(tmp_path):
 def test_a_process_that_runs_already(tmp_path):
     """What was open before is partial, or not seen; what began since is whole."""
     program = build(tmp_path, "-O2", source="busy.c", name="busy")
-    with Program([program, "2000", "6"], output="stdout") as consumer:
+    with Program([program, "2000", str(int(patient(6)))], output="stdout") as consumer:
         with Agent("--pid", consumer.pid, "--recipe", SOURCES / "busy.ini", "--budget", "400%", interval="100ms") as agent:
             assert consumer.wait() == 0
             assert agent.wait() == 0

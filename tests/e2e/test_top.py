@@ -24,6 +24,7 @@ from driver import ACCEPTED, REJECTED, Driver
 from load import Consumer, chain_errors, count_errors, sample_errors, time_errors
 from program import DEMO, PROGS, PUSHBACK, Program, now, patient, run, wait_until
 from terminal import Terminal
+from test_discovery import links
 
 BEFORE = left_behind.newest()
 STEPS = ["decode", "filter", "transform", "batch", "sink"]
@@ -735,7 +736,7 @@ def test_json_is_the_truth(tmp_path, demo, ends):
     begin = now()
     argv = [PUSHBACK, "top", "--json", "--path", demo]
     with Agent("--path", demo) as agent, Program(argv, output="stdout") as t:
-        time.sleep(2)
+        wait_until(lambda: links(t), "it is not attached", 20)
         with Consumer(tmp_path / "log", "--slow", "sink:refuse:1ms", program=demo) as consumer:
             time.sleep(2)
             if ends:
