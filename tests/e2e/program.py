@@ -14,6 +14,8 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("PUSHBACK_BUILD", ROOT / "build"))
 PUSHBACK = BUILD / "pushback"
+# The file itself, where PUSHBACK is a script that runs it (tests/instrumented).
+IMAGE = BUILD / "image" if (BUILD / "image").exists() else PUSHBACK
 DEMO = BUILD / "pushback-demo"
 PROGS = BUILD / "tests"
 

@@ -12,7 +12,7 @@ import pytest
 
 import left_behind
 import program
-from program import DEMO, PROGS, PUSHBACK, patient
+from program import DEMO, IMAGE, PROGS, PUSHBACK, patient
 from receiver import Receiver
 
 DONE, FAILED, USAGE, HOST = 0, 1, 2, 3
@@ -180,7 +180,7 @@ def test_path_truncated(tmp_path):
 
 
 def test_pushback_itself_is_no_consumer():
-    complains(run("run", "--path", PUSHBACK), FAILED, "no pushback probes")
+    complains(run("run", "--path", IMAGE), FAILED, "no pushback probes")
 
 
 def test_path_without_probes():

@@ -21,7 +21,7 @@ from agent import Agent
 from container import CONTAINER, container
 from driver import Driver
 from kernel import HAS_MULTI, MULTI
-from program import BUILD, PUSHBACK, patient
+from program import BUILD, IMAGE, PUSHBACK, patient
 
 DONE, FAILED, USAGE, HOST = 0, 1, 2, 3
 PROGS = BUILD / "tests"
@@ -161,9 +161,9 @@ def test_three_at_a_time():
 
 def test_pushback_itself_is_no_consumer():
     """Its own probes are for the self test alone: no agent takes it for something to watch."""
-    shown = subprocess.run(["readelf", "-n", PUSHBACK], capture_output=True, text=True, check=True)
+    shown = subprocess.run(["readelf", "-n", IMAGE], capture_output=True, text=True, check=True)
     assert "stapsdt" not in shown.stdout
-    found = Findings(PUSHBACK, "--for", "1ms")
+    found = Findings(IMAGE, "--for", "1ms")
     assert found.failures() == {"probes"}
 
 

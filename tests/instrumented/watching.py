@@ -38,6 +38,7 @@ def under_valgrind(build, findings, place):
         name = entry.relative_to(build)
         if str(name) != "tests" and str(name) not in WATCHED:
             (place / name).symlink_to(entry)
+    (place / "image").symlink_to(build / "pushback")
     for name in WATCHED:
         wrapper = place / name
         words = [*VALGRIND, f"--log-file={findings}/valgrind.%p", build / name]
