@@ -74,12 +74,14 @@ def test_status_says_what_it_watches_and_takes(driver, path):
             refuse(driver, place)
         refuse(driver)
         wait_until(lambda: ask(path)["steps"] == 3, "it does not see the steps")
-        wait_until(lambda: ask(path)["maps"]["histograms"]["used"] == 3, "nor their histograms")
-        wait_until(lambda: gauge(agent, "map_entries", map="histograms") == 3, "nor tells of them")
+        # One each; of two episodes of a step one may be so much longer that it is in another.
+        wait_until(lambda: ask(path)["maps"]["histograms"]["used"] >= 3, "nor their histograms")
+        many = ask(path)["maps"]["histograms"]["used"]
+        wait_until(lambda: gauge(agent, "map_entries", map="histograms") == many, "nor tells of them")
         said = ask(path)
         used = {name: map["used"] for name, map in said["maps"].items()}
         told = {name: gauge(agent, "map_entries", map=name) for name in used}
-        assert used == told == {"steps": 3, "histograms": 3, "processes": 1, "files": 1}
+        assert used == told == {"steps": 3, "histograms": many, "processes": 1, "files": 1} and many <= 4
         assert all(0 < m["used"] < m["most"] for m in said["maps"].values())
         assert {name: gauge(agent, name) for name in ("steps", "processes", "files", "sites", "silent")} == {
             "steps": 3, "processes": 1, "files": 1, "sites": 4, "silent": 0}  # fmt: skip

@@ -21,7 +21,7 @@ TOP = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(TOP / "tests/e2e"))
 
 from findings import take  # noqa: E402
-from watching import SANITIZERS, VALGRIND, may_run, preload, sanitizers, under_valgrind  # noqa: E402
+from watching import SANITIZERS, sanitizers, under_valgrind, unit_runner, units  # noqa: E402
 
 FILE_LIMIT = 7200
 NO_TESTS = 5  # pytest's status when a selection leaves nothing of a file
@@ -107,9 +107,8 @@ def suites(options, arguments, build, findings, programs):
     python = [sys.executable, "-B", "-m", "pytest", "-p", "no:cacheprovider", "-q", "-rs", "--tb=short"]
     wanted = options.files.split()
     if not wanted and not arguments:
-        units = sorted(str(p) for p in (build / "tests/unit").glob("test_*") if not p.suffix and may_run(p, way))
-        runner = {"PUSHBACK_RUNNER": " ".join(["env", preload(build), *VALGRIND])} if way == "valgrind" else {}
-        one("unit", ["tests/run-unit", *units], environment | runner, total, findings)
+        runner = {"PUSHBACK_RUNNER": unit_runner(build)} if way == "valgrind" else {}
+        one("unit", ["tests/run-unit", *units(build, way)], environment | runner, total, findings)
         # Builds its own programs, with each of these among them.
         one("header", [*python, "tests/header/matrix.py"], {}, total, findings)
     for file in sorted((TOP / "tests/e2e").glob("test_*.py")):

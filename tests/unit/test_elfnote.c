@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -249,17 +250,26 @@ static void test_other_files(void **state)
 	assert_int_equal(elfnote_read(-1, &out), -EBADF);
 }
 
-/* A hole of 1 TB costs neither memory nor time. */
+/* A hole of 1 TB costs neither memory nor time. In valgrind there is no such room. */
 static void test_huge_sparse_file(void **state)
 {
 	struct elfnote out;
 	struct craft craft;
+	void *map;
 	int fd;
 
 	(void)state;
 	craft_good(&craft);
 	fd = craft_open(craft.bytes, craft.size);
 	assert_int_equal(ftruncate(fd, (off_t)1 << 40), 0);
+	map = mmap(NULL, (size_t)1 << 40, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+		   -1, 0);
+	if (map == MAP_FAILED) {
+		close(fd);
+		craft_free(&craft);
+		skip();
+	}
+	munmap(map, (size_t)1 << 40);
 	assert_int_equal(elfnote_read(fd, &out), 0);
 	assert_int_equal(out.sites_count, 4);
 	close(fd);
