@@ -8,6 +8,7 @@ import xml.etree.ElementTree
 
 import pytest
 
+from instrumented import ANY, except_by
 from program import BUILD, DEMO, PUSHBACK, ROOT, Program, run
 
 README = (ROOT / "README.md").read_text()
@@ -30,7 +31,7 @@ def is_look(line):
 
 def shell(line, **environment):
     own = {"PATH": f"{BUILD}:{os.environ['PATH']}", "MAKEFLAGS": ""}
-    return run("sh", "-c", line, cwd=ROOT, env=os.environ | own | environment)
+    return run("sh", "-c", line.replace("./build/", f"{BUILD}/"), cwd=ROOT, env=os.environ | own | environment)
 
 
 def a_consumer():
@@ -46,6 +47,10 @@ def test_the_two_commands_stand_first():
     assert list(commands())[:2] == TWO
 
 
+slow = except_by("valgrind", reason="each command has some seconds, and it takes that long to begin")
+
+
+@slow
 @pytest.mark.parametrize("line", [c for c in commands() if c.startswith("pushback run")])
 def test_pushback_run(line, consumer):
     """Attaches, or prints help; one that goes on is ended by SIGTERM and exits 0."""
@@ -66,6 +71,7 @@ def test_pushback_run(line, consumer):
     assert consumer.process.poll() is None
 
 
+@slow
 @pytest.mark.parametrize("line", [c for c in commands() if is_look(c)])
 def test_pushback_looks(line, consumer, other):
     """The other verbs say what they see of the consumer, and end or are ended."""
@@ -97,6 +103,7 @@ def test_nothing_else_stands_there():
     assert others == [*TWO, STATUS]
 
 
+@except_by(*ANY, reason="it makes the usual build, and runs that")
 def test_demo():
     began = shell("exec make demo")
     assert began.returncode == 0, began.stdout + began.stderr

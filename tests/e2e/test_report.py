@@ -18,6 +18,7 @@ from browser import Browser
 from driver import ACCEPTED, REJECTED, Driver
 from load import TIMES, Consumer, value_of
 from program import DEMO, PUSHBACK, patient, run, wait_until
+from test_discovery import links
 
 NASTY = [
     "<script>alert(1)</script>",
@@ -137,7 +138,7 @@ def strip_errors(page):
 
 def test_what_is_watched_now_is_what_happened(tmp_path, demo, page):
     report = Report(page, "--path", demo, seconds=8)
-    time.sleep(1.5)  # it waits for consumers to come
+    wait_until(lambda: links(report.process), "it does not wait for consumers to come", 20)
     begin = time.monotonic_ns()
     with Consumer(tmp_path / "log", "--slow", "sink:refuse:1ms", program=demo) as consumer:
         time.sleep(3)
