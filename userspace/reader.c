@@ -374,6 +374,12 @@ static bool is_runnable(const struct reader *r)
 	return state == 'R';
 }
 
+/* It has yet to begin, which takes a while on a busy machine: no process can be blamed for that. */
+static bool is_outside(const struct reader_job *job)
+{
+	return !atomic_load(&job->turns);
+}
+
 /* With the lock. Whether it has come back just then. */
 static bool give_up(struct reader *r, struct reader_job *job)
 {
@@ -405,7 +411,7 @@ bool reader_run(struct reader_job *job)
 	r->job = job;
 	pthread_cond_signal(&r->changed);
 	while (is_busy(r) && moves)
-		moves = wait_once(r, job) || is_runnable(r);
+		moves = wait_once(r, job) || is_outside(job) || is_runnable(r);
 	if (is_busy(r) && !give_up(r, job))
 		return false;
 	while (is_busy(r))

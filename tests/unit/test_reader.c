@@ -18,6 +18,7 @@
 struct held {
 	struct reader_job job;
 	pid_t pid;
+	long late_ms;
 	atomic_bool is_held;
 	bool turned;
 };
@@ -33,6 +34,7 @@ static void run(struct reader_job *job)
 {
 	struct held *h = (struct held *)job;
 
+	pass_ms(h->late_ms);
 	h->turned = reader_turn(job, h->pid);
 	while (h->turned && atomic_load(&h->is_held))
 		pass_ms(10);
@@ -113,6 +115,18 @@ static void test_one_that_is_held_is_given_up(void **state)
 	end_process(other);
 }
 
+/* On a machine that is so busy that it has hardly begun. */
+static void test_one_that_begins_late_is_not_held(void **state)
+{
+	struct held *h = held_new(getpid(), false);
+
+	(void)state;
+	h->late_ms = 800;
+	assert_true(reader_run(&h->job));
+	assert_true(h->turned);
+	free(h);
+}
+
 static void test_a_new_one_after_the_end(void **state)
 {
 	(void)state;
@@ -142,6 +156,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_job_is_run),
 		cmocka_unit_test(test_one_that_is_held_is_given_up),
+		cmocka_unit_test(test_one_that_begins_late_is_not_held),
 		cmocka_unit_test(test_a_new_one_after_the_end),
 		cmocka_unit_test(test_a_fork_has_its_own),
 	};
