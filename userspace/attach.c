@@ -18,6 +18,7 @@
 #include <bpf/libbpf.h>
 
 #include "attach_internal.h"
+#include "function_link.h"
 #include "kernel_lacks.h"
 #include "multi_link.h"
 #include "namespaces.h"
@@ -49,7 +50,8 @@ static uint64_t now_ns(void)
  */
 static void configure_ends(struct pushback_bpf *s, const struct btf *btf)
 {
-	bool kprobes = !access(KPROBE_PATH, F_OK);
+	bool links = function_link_exists(btf);
+	bool kprobes = links || !access(KPROBE_PATH, F_OK);
 	bool prepare =
 		btf__find_by_name_kind(btf, "btf_trace_sched_prepare_exec", BTF_KIND_TYPEDEF) > 0;
 	bool late = btf__find_by_name_kind(btf, "trace_event_raw_sched_process_exit",
@@ -65,6 +67,10 @@ static void configure_ends(struct pushback_bpf *s, const struct btf *btf)
 		s->progs.pushback_exit_memory,
 		late && kprobes &&
 			btf__find_by_name_kind(btf, "exit_mm_release", BTF_KIND_FUNC) > 0);
+	if (!links)
+		return;
+	function_link_configure(s->progs.pushback_exec_memory);
+	function_link_configure(s->progs.pushback_exit_memory);
 }
 
 /* -EACCES is also what the verifier says of a program that it refuses. */
@@ -160,13 +166,27 @@ static int configure(struct attach *a, const struct attach_options *options, cha
 	return 0;
 }
 
+static int follow_function(struct bpf_program *program, struct bpf_link **link)
+{
+	bpf_program__set_autoattach(program, false);
+	if (!bpf_program__autoload(program))
+		return 0;
+	*link = function_link_attach(program);
+	return *link ? 0 : -errno;
+}
+
 /* Exits and execs. The event program is attached per file. */
 static int follow_processes(struct attach *a)
 {
 	struct pushback_bpf *s = a->skeleton;
+	int err;
 
 	bpf_program__set_autoattach(s->progs.pushback_event, false);
-	return pushback_bpf__attach(s);
+	err = follow_function(s->progs.pushback_exec_memory, &s->links.pushback_exec_memory);
+	if (!err)
+		err = follow_function(s->progs.pushback_exit_memory,
+				      &s->links.pushback_exit_memory);
+	return err ? err : pushback_bpf__attach(s);
 }
 
 /* What stands for the code of all programs. */

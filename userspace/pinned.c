@@ -12,6 +12,7 @@
 #include <bpf/libbpf.h>
 
 #include "attach.h"
+#include "function_link.h"
 #include "pin_dir.h"
 #include "pushback_abi.h"
 
@@ -354,7 +355,7 @@ static int pin_maps(struct pinned *p, struct bpf_object *object)
 /* Its link takes the place of the one of the former code: what both see counts once. */
 static int pin_link(struct pinned *p, const struct bpf_program *program)
 {
-	struct bpf_link *link = bpf_program__attach(program);
+	struct bpf_link *link = function_link_attach(program);
 	char name[128];
 	int err;
 
@@ -390,7 +391,7 @@ int pinned_attach(struct pinned *p, struct bpf_object *object, const char *event
 	p->info.program = p->program;
 	if (!err)
 		err = write_info(p);
-	return err ? explain(p, "pin", err, why) : 0;
+	return err ? explain(p, "attach and pin", err, why) : 0;
 }
 
 bool pinned_is_old(const struct pinned *p)
