@@ -310,6 +310,13 @@ def prepare(bpffs, run_directory):
         subprocess.run(words.split(), check=True)
 
 
+def test_what_the_unit_makes_may_be_missing_before():
+    """Mounts are set up before each of its commands, the first one included, that makes what is to be writable."""
+    made = {word for line in unit_settings()["ExecStartPre"] if "mkdir" in line for word in line.split()[1:]}
+    writable = " ".join(unit_settings()["ReadWritePaths"]).split()
+    assert [path for path in writable if path.lstrip("-") in made] == [f"-{path.lstrip('-')}" for path in writable]
+
+
 @pytest.mark.parametrize("kind", ["plain", "unit"])
 def test_counts_of_a_service_are_exact(tmp_path, open_directory, monkeypatch, kind):
     """Not root, but root's consumers: those that begin, their libraries, a restart, and all ways out."""
