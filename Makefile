@@ -73,7 +73,7 @@ COMPLETION := $(patsubst tools/%,$(B)/%,$(wildcard tools/completion/*/*))
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all docs demo test test-long test-soak test-kernels test-sanitize test-valgrind test-instrumented \
-	unit e2e progs check bench bench-smoke bench-programs install clean help
+	unit e2e progs check bench bench-smoke bench-programs clean help
 
 all: $(B)/pushback $(B)/pushback-demo $(B)/usdt-inject docs ## build pushback, the demo consumer and usdt-inject
 docs: $(MAN) $(COMPLETION) ## man pages and completion for shells
@@ -141,10 +141,6 @@ bench-smoke: ## whether the benchmark works, in seconds; its figures mean nothin
 # Rust's only where there is a cargo.
 bench-programs: all progs $(BENCH)
 	$(if $(shell command -v cargo),$(Q)cd tests/rust && CARGO_TARGET_DIR=$(abspath $(B))/rust cargo build --release --offline --quiet)
-
-install: $(B)/pushback $(B)/usdt-inject ## to $(DESTDIR)$(PREFIX): the binaries and the headers
-	install -D -m 0755 -t $(DESTDIR)$(PREFIX)/bin $(B)/pushback $(B)/usdt-inject
-	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/include include/pushback.h include/pushback.hpp
 
 clean: ## remove what was built
 	$(Q)rm -rf build build-*
@@ -312,6 +308,7 @@ $(B)/python/pushback/__init__.py: include/pushback.h $(wildcard $(addprefix incl
 progs: $(PROGS) $(SHARED) $(CPP) $(EXTENSION)
 
 include tests/fuzz/fuzz.mk
+include tools/packages/install.mk
 
 $(B)/need: tools/need
 	@mkdir -p $(B)
@@ -319,4 +316,4 @@ $(B)/need: tools/need
 	@touch $@
 
 # Not in other machines' files.
--include $(shell find $(B) -path $(B)/kernels -prune -o -type f -name '*.d' -print 2>/dev/null)
+-include $(shell find $(B) \( -path $(B)/kernels -o -path $(B)/packages -o -path $(B)/deb \) -prune -o -type f -name '*.d' -print 2>/dev/null)

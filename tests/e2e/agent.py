@@ -30,13 +30,13 @@ class TimedReceiver(Receiver):
 class Agent(Program):
     """Attached once the constructor returns; end() is SIGTERM, and all has arrived after it."""
 
-    def __init__(self, *options, interval="1s"):
+    def __init__(self, *options, interval="1s", program=PUSHBACK):
         self.receiver = TimedReceiver()
         # Not a unix socket: its queue of ten packets is for a server that reads at once.
         address = self.receiver.start("udp://127.0.0.1:0")
         # Several run at once, and would say who has the usual one.
         socket = [] if "--socket" in options else ["--socket", "none"]
-        argv = [PUSHBACK, "run", "--statsd", address, "--interval", interval, *socket, *options]
+        argv = [program, "run", "--statsd", address, "--interval", interval, *socket, *options]
         super().__init__(argv, stdin=subprocess.DEVNULL)
         try:
             self.wait_line(r"^pushback: watching")
