@@ -141,16 +141,18 @@ class ScrapedAgent(Program):
 
 
 class Prometheus(Server):
-    """A real one that scrapes `url` each second."""
+    """A real one that scrapes `url` each second, and evaluates a file of rules as often."""
 
-    def __init__(self, directory, url):
+    def __init__(self, directory, url, rules=None):
         self.directory = directory
+        self.rules = rules
         self.target = urllib.parse.urlsplit(url).netloc
         self.web = free_port(socket.SOCK_STREAM)
 
     def start(self):
         config = {
-            "global": {"scrape_interval": "1s"},
+            "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
+            "rule_files": [str(self.rules)] if self.rules else [],
             "scrape_configs": [{"job_name": "pushback", "static_configs": [{"targets": [self.target]}]}],
         }
         path = self.directory / "prometheus.yml"

@@ -42,26 +42,31 @@ def free_port(kind=socket.SOCK_DGRAM):
         return s.getsockname()[1]
 
 
-def npm_install(package):
+def npm_install(*packages):
     options = ["--ignore-scripts", "--no-audit", "--no-fund", "--fetch-retries=1"]
-    argv = ["npm", "install", "--prefix", NPM, *options, package]
+    argv = ["npm", "install", "--prefix", NPM, *options, *packages]
     # node has certificates of its own, and does not know those of a mirror that only this machine trusts.
     trusted = {"NODE_EXTRA_CA_CERTS": "/etc/ssl/certs/ca-certificates.crt"}
     done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=trusted | os.environ)
     if done.returncode:
         why = [line for line in done.stdout.splitlines() if "reason" in line or "code" in line]
-        raise RuntimeError(f"npm install {package} failed: {why or done.stdout}")
+        raise RuntimeError(f"npm install {' '.join(packages)} failed: {why or done.stdout}")
 
 
 def install_statsd():
-    """The path of statsd's stats.js, installed under build/npm at first use."""
-    script = NPM / "node_modules" / "statsd" / "stats.js"
+    """The path of statsd's stats.js."""
+    return installed("statsd/stats.js", STATSD)
+
+
+def installed(file, *packages):
+    """The path of a file of npm's, installed under build/npm at first use."""
+    path = NPM / "node_modules" / file
     NPM.mkdir(parents=True, exist_ok=True)
     with open(NPM / ".lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not script.exists():
-            npm_install(STATSD)
-    return script
+        if not path.exists():
+            npm_install(*packages)
+    return path
 
 
 class Server:
