@@ -309,6 +309,7 @@ progs: $(PROGS) $(SHARED) $(CPP) $(EXTENSION)
 
 include tests/fuzz/fuzz.mk
 include tools/packages/install.mk
+include tools/packages/deb.mk
 
 $(B)/need: tools/need
 	@mkdir -p $(B)

@@ -39,13 +39,13 @@ def in_order(modules):
     return list(done.items())
 
 
-def make(path, modules, busybox="/bin/busybox"):
+def make(path, modules, busybox="/bin/busybox", guest=HERE / "guest"):
     root = path.with_suffix(".root")
     shutil.rmtree(root, ignore_errors=True)
     for folder in ("bin", "modules", "proc", "dev", "sys", "host"):
         (root / folder).mkdir(parents=True)
     shutil.copy(busybox, root / "bin/busybox")
-    shutil.copy(HERE / "guest", root / "init")
+    shutil.copy(guest, root / "init")
     (root / "init").chmod(0o755)
     for number, (name, data) in enumerate(in_order(modules)):
         (root / f"modules/{number:02}-{name}.ko").write_bytes(data)

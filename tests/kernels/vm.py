@@ -46,6 +46,7 @@ class Machine:
     options: tuple = ("-cpu", "max,la57=off")
     words: str = f"console=ttyS0 tsc=reliable tsc_early_khz={tsc.khz()}"
     root: Path = Path("/")
+    guest: Path = initramfs.HERE / "guest"
 
 
 def command_line(machine, image, initrd, disk_image, results, tree):
@@ -69,7 +70,7 @@ def run(kernel, command, results, disk_image, tree, limit, machine=Machine()):
     results.mkdir(parents=True)
     (results / "command").write_text(command)
     initrd = results / "initrd"
-    initramfs.make(initrd, modules, machine.root / "bin/busybox")
+    initramfs.make(initrd, modules, machine.root / "bin/busybox", machine.guest)
     argv = [str(word) for word in command_line(machine, image, initrd, disk_image, results, tree)]
     why = "it ended by itself"
     with contextlib.ExitStack() as stack:
