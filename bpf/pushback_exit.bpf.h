@@ -114,6 +114,7 @@ int BPF_PROG(pushback_exit, struct task_struct *task)
 SEC("kprobe/exit_mm_release")
 int pushback_exit_memory(struct pt_regs *ctx)
 {
+	(void)ctx;
 	return end_process(bpf_get_current_task_btf());
 }
 
@@ -127,6 +128,7 @@ int BPF_PROG(pushback_prepare_exec, struct task_struct *task)
 SEC("kprobe/exec_mm_release")
 int pushback_exec_memory(struct pt_regs *ctx)
 {
+	(void)ctx;
 	return end_image(bpf_get_current_task_btf());
 }
 

@@ -54,24 +54,24 @@ struct agent_settings {
 
 /* Of verbs that do not run the agent, too. */
 #define AGENT_OPTIONS_MATCH(names, cgroups, exclude) \
-	{ .name = "match-name", .value = "GLOB", .kind = OPTION_LIST, .offset = names, \
+	{ .name = "match-name", .value = "GLOB", .kind = OPTION_LIST, .offset = (names), \
 	  .filled = true, \
 	  .help = "only processes of such a name; may be given again" }, \
-	{ .name = "match-cgroup", .value = "GLOB", .kind = OPTION_LIST, .offset = cgroups, \
+	{ .name = "match-cgroup", .value = "GLOB", .kind = OPTION_LIST, .offset = (cgroups), \
 	  .filled = true, \
 	  .help = "only those in such a cgroup, as '*/docker-*'; may be\n" \
 		  "given again" }, \
-	{ .name = "exclude", .value = "GLOB", .kind = OPTION_LIST, .offset = exclude, \
+	{ .name = "exclude", .value = "GLOB", .kind = OPTION_LIST, .offset = (exclude), \
 	  .filled = true, \
 	  .help = "none of such a name or, with a / in it, of such an\n" \
 		  "executable; may be given again" }
 
 #define AGENT_OPTIONS_INTERVAL(text) \
 	{ .name = "interval", .value = "TIME", .kind = OPTION_DURATION, \
-	  .offset = AGENT_AT(interval_ns), .least = AGENT_INTERVAL_LEAST, .help = text }
+	  .offset = AGENT_AT(interval_ns), .least = AGENT_INTERVAL_LEAST, .help = (text) }
 
 #define AGENT_OPTIONS_ONCE(text) \
-	{ .name = "once", .kind = OPTION_FLAG, .offset = AGENT_AT(once), .help = text }
+	{ .name = "once", .kind = OPTION_FLAG, .offset = AGENT_AT(once), .help = (text) }
 
 #define AGENT_OPTIONS_REST \
 	{ .name = "no-multi", .kind = OPTION_FLAG, .offset = AGENT_AT(no_multi), \

@@ -88,7 +88,7 @@ void agent_stats_count(struct agent_stats *stats, struct drain *d, const struct 
 {
 	const struct agent_map maps[AGENT_MAPS] = {
 		{ "steps", drain_steps(d), PB_MAX_STEPS },
-		{ "histograms", drain_histograms(d), 4 * PB_MAX_STEPS },
+		{ "histograms", drain_histograms(d), 4ul * PB_MAX_STEPS },
 		{ "processes", drain_processes(d), PB_MAX_PROCESSES },
 		{ "files", attach_files(a), PB_MAX_OBJECTS },
 	};

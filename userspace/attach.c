@@ -431,25 +431,24 @@ static int not_attached(int err, bool recipe, char *why)
 }
 
 /* A watch that begins after this instant is ours from its beginning. */
-int attach_mark(const struct attach *a, size_t at, bool partly)
+int attach_mark(const struct attach *a, size_t number, bool partly)
 {
-	uint32_t number = (uint32_t)at;
+	uint32_t key = (uint32_t)number;
 	struct pb_object object = { .attached_ns = now_ns(), .partly = partly };
 
-	return bpf_map_update_elem(bpf_map__fd(a->skeleton->maps.objects), &number, &object,
-				   BPF_ANY);
+	return bpf_map_update_elem(bpf_map__fd(a->skeleton->maps.objects), &key, &object, BPF_ANY);
 }
 
-int attach_arm(const struct attach *a, size_t at, bool armed)
+int attach_arm(const struct attach *a, size_t number, bool armed)
 {
 	int fd = bpf_map__fd(a->skeleton->maps.objects);
-	uint32_t number = (uint32_t)at;
+	uint32_t key = (uint32_t)number;
 	struct pb_object object;
 
-	if (bpf_map_lookup_elem(fd, &number, &object))
+	if (bpf_map_lookup_elem(fd, &key, &object))
 		return -errno;
 	object.armed = armed;
-	return bpf_map_update_elem(fd, &number, &object, BPF_ANY) ? -errno : 0;
+	return bpf_map_update_elem(fd, &key, &object, BPF_ANY) ? -errno : 0;
 }
 
 /* The open file, not its path: the path may lead elsewhere by now. */

@@ -27,7 +27,7 @@ static bool is_of(int fd, const struct elfnote *note)
 
 int debug_file_open(const struct elfnote *note)
 {
-	char path[sizeof(FOLDER) + 2 * ELFNOTE_BUILD_ID_MAX + sizeof("/.debug")];
+	char path[sizeof(FOLDER) + 2ul * ELFNOTE_BUILD_ID_MAX + sizeof("/.debug")];
 	int fd;
 
 	if (note->build_id_size < 2)

@@ -19,6 +19,6 @@ struct doctor_recipe {
 };
 
 /* All checks in order. 0; -ENOMEM. */
-int doctor_recipe_examine(const struct doctor_recipe *d, finding_fn tell, void *context);
+int doctor_recipe_examine(const struct doctor_recipe *d, finding_fn fn, void *context);
 
 #endif /* DOCTOR_RECIPE_H */

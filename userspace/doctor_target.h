@@ -53,6 +53,6 @@ struct doctor_options {
 
 /* All checks in order. */
 void doctor_target_examine(const struct doctor_target *t, const struct doctor_options *options,
-			   finding_fn tell, void *context);
+			   finding_fn fn, void *context);
 
 #endif /* DOCTOR_TARGET_H */

@@ -462,6 +462,15 @@ static int read_function(struct reading *r, Dwarf_Die *function, struct dwarf_en
 	return write_ranges(r, out);
 }
 
+/* Member by member: what lies between them and the end is anything. */
+static bool is_same(const struct dwarf_enum_result *a, const struct dwarf_enum_result *b)
+{
+	return !memcmp(&a->source, &b->source, sizeof(a->source)) &&
+	       !memcmp(a->ranges, b->ranges, sizeof(a->ranges)) &&
+	       a->ranges_count == b->ranges_count && a->otherwise == b->otherwise &&
+	       a->met == b->met;
+}
+
 /* The compiler makes one of functions that are alike: all of them have to agree. */
 int dwarf_enums_find(struct dwarf_enums *d, uint64_t function, const struct dwarf_enum_names *names,
 		     struct dwarf_enum_result *out, char *why, size_t why_size)
@@ -482,7 +491,7 @@ int dwarf_enums_find(struct dwarf_enums *d, uint64_t function, const struct dwar
 		r.claims_count = 0;
 		r.rest = -1;
 		r.met = 0;
-		if (!read_function(&r, &die, &one) && found && memcmp(&one, out, sizeof(one)) != 0)
+		if (!read_function(&r, &die, &one) && found && !is_same(&one, out))
 			fail(&r, -EINVAL, "two functions are there that return unlike results");
 		found = true;
 		*out = one;

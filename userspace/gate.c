@@ -107,9 +107,12 @@ void gate_free(struct gate *g)
 
 static int add(struct gate *g, const struct limit *limit)
 {
-	struct limit *limits = realloc(g->limits, (g->count + 1) * sizeof(*limits));
+	struct limit *limits;
 
-	if (!limits || !limit->glob)
+	if (!limit->glob)
+		return -ENOMEM;
+	limits = realloc(g->limits, (g->count + 1) * sizeof(*limits));
+	if (!limits)
 		return -ENOMEM;
 	g->limits = limits;
 	g->limits[g->count++] = *limit;

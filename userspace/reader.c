@@ -18,7 +18,7 @@
 #include "msg.h"
 
 #define HELD_NS      500000000l
-#define STACK_SIZE   (64 * 1024)
+#define STACK_SIZE   (64ul << 10)
 #define HOLDERS_MOST 64
 #define HOLDERS_USER 8 /* of one user: then none of that user's is read */
 

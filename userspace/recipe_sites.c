@@ -455,13 +455,15 @@ bool recipe_sites_warn(const struct recipe_sites *sites, const char *path, char 
 		first = first ? first : sites->rules[sites->sites[i].rule].function;
 		count++;
 	}
+	if (!count)
+		return false;
 	if (count > 1)
 		snprintf(more, sizeof(more), " (and %zu more)", count - 1);
 	snprintf(line, line_size,
 		 "%s: %s%s: returns by a uretprobe; an exception or a panic that passes through "
 		 "it ends the process",
 		 path, first, more);
-	return count;
+	return true;
 }
 
 void recipe_sites_free(struct recipe_sites *sites)

@@ -25,6 +25,6 @@ struct recipe_draft {
 
 /* 0, also where nothing was found; -errno, with elf_image_open()'s. */
 int recipe_suggest(int fd, const char *path, const struct elfnote *note, FILE *out,
-		   struct recipe_draft *draft);
+		   struct recipe_draft *found);
 
 #endif /* RECIPE_SUGGEST_H */

@@ -12,6 +12,8 @@
 #define LATE_NS (3 * RECORDER_SECOND)
 /* A drain that comes so much before the end of a second is the one of that second. */
 #define EARLY_NS (RECORDER_SECOND / 4)
+/* What is kept of a step that ended, and of a host that slept. */
+#define MOST_SECONDS (1ull * RECORDER_MINUTES * RECORDER_MINUTE)
 
 struct recorder *recorder_new(uint64_t now)
 {
@@ -316,8 +318,7 @@ static void forget_ended(struct recorder *r)
 	struct strip_entry *s, *next;
 
 	HASH_ITER (hh, r->strips, s, next)
-		if (s->strip.ended &&
-		    r->last - s->strip.ended > RECORDER_MINUTES * RECORDER_MINUTE * RECORDER_SECOND)
+		if (s->strip.ended && r->last - s->strip.ended > MOST_SECONDS * RECORDER_SECOND)
 			drop_strip(r, s);
 }
 
@@ -338,7 +339,7 @@ void recorder_take(struct recorder *r, const struct model *m, uint64_t now, bool
 	struct taking t = { .r = r, .now = now, .first = before, .n = seconds - before };
 
 	/* After so long a sleep of the whole host. */
-	if (t.n > RECORDER_MINUTES * RECORDER_MINUTE) {
+	if (t.n > MOST_SECONDS) {
 		t.n = RECORDER_MINUTE;
 		t.first = seconds - t.n;
 	}

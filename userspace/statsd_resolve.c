@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define THREAD_STACK (512 * 1024)
+#define THREAD_STACK (512ul << 10)
 
 enum { RUNNING, DONE, DROPPED };
 

@@ -42,7 +42,7 @@ static int address_of(struct sockaddr_un *address, const char *path)
 /* A connected socket, or -errno. Where many wait for an answer it waits up to `ms` to be one of them. */
 static int connect_to(const char *path, int ms)
 {
-	struct timeval wait = { .tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000 };
+	struct timeval wait = { .tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000L };
 	struct sockaddr_un address;
 	int err = address_of(&address, path), fd;
 
@@ -196,7 +196,7 @@ static void sweep_dead(const char *folder)
 static int open_at(struct status_socket *s, const char *path, char *why, size_t why_size)
 {
 	char folder[STATUS_PATH_SIZE];
-	int err, lock, pid;
+	int err, lock, pid = 0;
 
 	folder_of(folder, path);
 	err = strcmp(path, STATUS_SOCKET) ? 0 : make_folder(folder);
@@ -210,7 +210,7 @@ static int open_at(struct status_socket *s, const char *path, char *why, size_t 
 	s->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	err = s->fd < 0 ? -errno : lock < 0 ? -EADDRINUSE : bind_to(s, path, &pid);
 	if (err == -EADDRINUSE)
-		err = bind_own(s, path, folder, lock < 0 ? 0 : pid, why, why_size);
+		err = bind_own(s, path, folder, pid, why, why_size);
 	if (lock >= 0)
 		close(lock);
 	return err;

@@ -56,7 +56,7 @@ const char *status_socket_path(const struct status_socket *s);
  * socket it is, 0 if not known.
  */
 int status_ask(const char *path, int ms, char **answer, int *pid);
-/* Likewise a file: its descriptor, the caller's, in *fd. */
-int status_ask_file(const char *path, int ms, int *fd, int *pid);
+/* Likewise a file: its descriptor, the caller's, in *file. */
+int status_ask_file(const char *path, int ms, int *file, int *pid);
 
 #endif /* STATUS_SOCKET_H */

@@ -26,7 +26,7 @@ void top_draw_begin(bool color)
 		return;
 	start_color();
 	use_default_colors();
-	for (short i = 0; i < TOP_STYLES; i++)
+	for (short i = 0; i < (short)TOP_STYLES; i++)
 		if (pair_colors[i])
 			init_pair(i, pair_colors[i], -1);
 }

@@ -56,7 +56,7 @@ static size_t put(char *out, const char *text, size_t bytes, size_t columns, boo
 {
 	size_t used = 0, at = 0, accents = ACCENTS_MAX;
 
-	while (text[at] && at < bytes) {
+	while (at < bytes && text[at]) {
 		struct glyph g = next_glyph(text + at, utf8);
 
 		if (used + g.width > columns)
@@ -190,7 +190,7 @@ void top_text_time(char *out, uint64_t ns)
 	else if (seconds < 36000)
 		snprintf(out, TOP_NUMBER_SIZE, "%uh%02um", (unsigned int)(seconds / 3600),
 			 (unsigned int)(seconds / 60 % 60));
-	else if (seconds < 100 * 3600)
+	else if (seconds < 100 * 3600ull)
 		snprintf(out, TOP_NUMBER_SIZE, "%uh", (unsigned int)(seconds / 3600));
 	else if (seconds < 9999 * 86400ull)
 		snprintf(out, TOP_NUMBER_SIZE, "%ud", (unsigned int)(seconds / 86400));
