@@ -58,7 +58,7 @@ static uint64_t now_ns(clockid_t clock)
 /* In turns of a millisecond, so that what is late is made up for. */
 static uint64_t run(struct step *first, uint64_t rate, uint64_t until)
 {
-	uint64_t begin = now_ns(CLOCK_MONOTONIC), now = begin, messages = 0;
+	uint64_t begin = now_ns(CLOCK_MONOTONIC), now, messages = 0;
 
 	while ((now = now_ns(CLOCK_MONOTONIC)) < until) {
 		uint64_t due = rate ? (now - begin) * rate / 1000000000u : messages + 1000;

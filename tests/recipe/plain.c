@@ -171,6 +171,8 @@ static void *chain(void *arg)
 	struct batch *b = calloc(1, sizeof(*b));
 	struct parse *p = calloc(1, sizeof(*p));
 
+	if (!w || !b || !p)
+		abort();
 	b->next = w;
 	p->next = b;
 	run(c, p, b, w);

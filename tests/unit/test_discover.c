@@ -256,8 +256,9 @@ static void test_program_in_memory(void **state)
 static bool write_content(const char *path)
 {
 	FILE *file = fopen(path, "we");
+	bool written = file && fputs(CONTENT, file) >= 0;
 
-	return file && fputs(CONTENT, file) >= 0 && fclose(file) == 0;
+	return file && fclose(file) == 0 && written;
 }
 
 static bool mount_tmpfs(const char *path)

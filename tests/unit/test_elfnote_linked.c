@@ -52,13 +52,15 @@ static int set_up(void **state)
 {
 	char path[128];
 	FILE *file;
+	bool written;
 
 	(void)state;
 	if (!mkdtemp(directory) || setenv("D", directory, 1) != 0)
 		return -1;
 	snprintf(path, sizeof(path), "%s/a.c", directory);
 	file = fopen(path, "we");
-	if (!file || fputs(source, file) < 0 || fclose(file) != 0)
+	written = file && fputs(source, file) >= 0;
+	if (!file || fclose(file) != 0 || !written)
 		return -1;
 	return shell("echo 'int drive(unsigned);int other(unsigned);"
 		     "int main(void){return drive(0)+other(1);}' >$D/main.c");

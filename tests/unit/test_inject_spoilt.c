@@ -36,6 +36,7 @@ static uint8_t *copy_of(const uint8_t *bytes, size_t size)
 {
 	uint8_t *copy = malloc(size + !size); /* no byte more, for the sanitizer */
 
+	assert_non_null(copy);
 	memcpy(copy, bytes, size);
 	return copy;
 }

@@ -126,6 +126,7 @@ static void test_what_is_spoilt_is_refused(void **state)
 	unsigned char *copy = malloc(w->size + 16);
 	struct keep_reader r;
 
+	assert_non_null(copy);
 	/* Whatever comes behind it is no part of it. */
 	memset(copy, 0x5a, w->size + 16);
 	memcpy(copy, w->data, w->size);

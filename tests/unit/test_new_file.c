@@ -31,7 +31,8 @@ static int leave(void **state)
 
 	while (here && (entry = readdir(here)))
 		unlink(entry->d_name);
-	closedir(here);
+	if (here)
+		closedir(here);
 	rmdir(*state);
 	free(*state);
 	return 0;
@@ -43,6 +44,7 @@ static size_t files(void)
 	struct dirent *entry;
 	size_t count = 0;
 
+	assert_non_null(here);
 	while ((entry = readdir(here)))
 		count += *entry->d_name != '.';
 	closedir(here);

@@ -60,6 +60,7 @@ static struct recipe_sites *made(void)
 {
 	struct recipe_sites *s = calloc(1, sizeof(*s));
 
+	assert_non_null(s);
 	add_rule(s, PB_RULE_SUBMIT, 3);
 	add_site(s, RECIPE_ENTER, INSN_EMULATED);
 	add_site(s, RECIPE_LEAVE, INSN_STEPPED);
@@ -147,6 +148,7 @@ static void classes(void **state)
 	struct checked_step steps[RECIPE_RULES_MAX];
 
 	(void)state;
+	assert_non_null(s);
 	for (int i = 0; i < 3; i++) {
 		add_rule(s, PB_RULE_SUBMIT, 4);
 		add_site(s, RECIPE_ALL, INSN_EMULATED);

@@ -40,6 +40,7 @@ static int set_up(void **state)
 	char text[100], why[300];
 
 	strcpy(directory + sizeof(directory) - 7, "XXXXXX");
+	*state = f;
 	if (!f || !mkdtemp(directory))
 		return -1;
 	snprintf(path, sizeof(path), "%s/s", directory);
@@ -49,7 +50,6 @@ static int set_up(void **state)
 	f->server = open_server();
 	f->socket = statsd_socket_new(&address);
 	statsd_outbox_init(&f->out, f->socket, 100);
-	*state = f;
 	return f->server < 0 || !f->socket;
 }
 

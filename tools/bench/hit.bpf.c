@@ -14,6 +14,7 @@ __u64 hits;
 SEC("uprobe")
 int count(void *ctx)
 {
+	(void)ctx;
 	__sync_fetch_and_add(&hits, 1);
 	return 0;
 }
@@ -21,5 +22,6 @@ int count(void *ctx)
 SEC("uprobe")
 int empty(void *ctx)
 {
+	(void)ctx;
 	return 0;
 }

@@ -14,7 +14,7 @@
  * The role itself: prints the bootstrap servers in a line on stdout, then produces `rate` messages
  * a second (0: as many as it can) until SIGTERM or SIGINT. Returns the exit status.
  */
-int broker_main(const char *topic, uint64_t rate);
+int broker_main(const char *name, uint64_t rate);
 
 /*
  * Starts this program once more in that role, and waits for its address. It dies with the thread

@@ -55,8 +55,8 @@ bool chain_drained(struct chain *chain);
 /* Ends the runs of the truth log: nobody is called for a while. */
 void chain_cut_truth(struct chain *chain);
 
-/* How often step number `step` answered how, over all its instances. */
-struct step_counts chain_counts(const struct chain *chain, size_t step);
+/* How often step number `i` answered how, over all its instances. */
+struct step_counts chain_counts(const struct chain *chain, size_t i);
 
 void chain_free(struct chain *chain);
 

@@ -173,6 +173,8 @@ static inline uint8_t *craft_file(void)
 		.p_align = 0x1000,
 	};
 
+	if (!bytes)
+		abort();
 	memcpy(bytes, &header, sizeof(header));
 	memcpy(bytes + sizeof(header), &segment, sizeof(segment));
 	memcpy(bytes + CRAFT_TEXT, craft_text, sizeof(craft_text));

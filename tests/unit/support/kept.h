@@ -32,6 +32,8 @@ static inline void load_spoilt(const struct keep_reader *good,
 		/* Of just this size, so that who reads beyond it is found out. */
 		unsigned char *bytes = malloc(good->size + !good->size);
 
+		if (!bytes)
+			abort();
 		memcpy(bytes, good->data, good->size);
 		for (int k = rand_r(&seed) % 4; k >= 0; k--)
 			bytes[(size_t)rand_r(&seed) % good->size] ^= 1 << rand_r(&seed) % 8;
