@@ -61,6 +61,8 @@ PROGS := $(patsubst tests/progs/%.c,$(B)/tests/%,$(wildcard tests/progs/*.c))
 SHARED := $(patsubst tests/progs/shared/%.c,$(B)/tests/%.so,$(wildcard tests/progs/shared/*.c))
 BENCH := $(patsubst tools/%.c,$(B)/%,$(filter-out %.bpf.c,$(wildcard tools/bench/*.c))) \
 	$(addprefix $(B)/bench/pipeline-,nothing pushback unmarked sdt metrics)
+# Headers that are made.
+SKELETONS := $(B)/pushback.skel.h $(B)/bench/hit.skel.h
 # Other languages' probes and programs: of those that are here.
 CPP := $(if $(shell command -v $(CXX)),$(B)/tests/driver_cpp $(B)/tests/driver_cpp_library.so)
 PYTHON_H := $(wildcard $(shell $(PYTHON) -c 'import sysconfig; print(sysconfig.get_path("include"))' 2>/dev/null)/Python.h)
@@ -72,8 +74,8 @@ COMPLETION := $(patsubst tools/%,$(B)/%,$(wildcard tools/completion/*/*))
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all docs demo test test-long test-soak test-kernels test-sanitize test-valgrind test-instrumented \
-	unit e2e progs check bench bench-smoke bench-programs clean help
+.PHONY: all compilations docs demo test test-long test-soak test-kernels test-sanitize test-valgrind test-instrumented \
+	unit e2e progs check analyse bench bench-smoke bench-programs clean help
 
 all: $(B)/pushback $(B)/pushback-demo $(B)/usdt-inject docs ## build pushback, the demo consumer and usdt-inject
 docs: $(MAN) $(COMPLETION) ## man pages and completion for shells
@@ -85,7 +87,7 @@ demo: all ## watch a consumer get into backpressure, 30 s
 test: JOBS = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
 test: ## build and run all tests; as root
 	$(Q)tools/need test
-	$(Q)$(MAKE) $(JOBS) all progs $(UNITS) $(FUZZ_PROGRAMS)
+	$(Q)$(MAKE) $(JOBS) all progs $(UNITS) $(FUZZ_PROGRAMS) $(SKELETONS)
 	$(Q)PUSHBACK_BUILD=$(abspath $(B)) $(PYTHON) tests/run.py $(B)
 
 test-long: all progs ## what takes too long for each day: 200 attaches, 1,000 schedules, all builds
@@ -126,9 +128,15 @@ unit: $(UNITS) ## only the unit tests
 e2e: all progs ## only the end-to-end tests; ARGS='-k name' narrows
 	$(Q)PUSHBACK_BUILD=$(abspath $(B)) $(PYTHON) -m pytest -q tests/e2e $(ARGS)
 
-check: ## formatting, layering, headers alone, lengths
+check: ## formatting, layering, headers alone, lengths, static analysis
 	$(Q)tools/need test
-	$(Q)$(PYTHON) tools/check.py
+	$(Q)$(MAKE) -s --no-print-directory $(SKELETONS)
+	$(Q)PUSHBACK_BUILD=$(abspath $(B)) $(PYTHON) -B tools/check.py
+
+analyse: ## static analysis that follows every call, long; ARGS=FILE for a few sources
+	$(Q)tools/need test
+	$(Q)$(MAKE) -s --no-print-directory $(SKELETONS)
+	$(Q)PUSHBACK_BUILD=$(abspath $(B)) $(PYTHON) -B tools/analyse.py --deep $(ARGS)
 
 bench: ## what it costs beside other tools, in under 10 minutes; ARGS='point agent' picks
 	$(Q)tools/need bench
@@ -310,6 +318,9 @@ progs: $(PROGS) $(SHARED) $(CPP) $(EXTENSION)
 include tests/fuzz/fuzz.mk
 include tools/packages/install.mk
 include tools/packages/deb.mk
+
+# What tools/analyse.py asks `make -Bn` about: here, where the fuzzers are known.
+compilations: all progs $(UNITS) $(FUZZ_PROGRAMS) $(BENCH)
 
 $(B)/need: tools/need
 	@mkdir -p $(B)

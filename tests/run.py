@@ -17,6 +17,7 @@ PYTHON = sys.executable
 def suites(build):
     units = sorted(str(p) for p in (TOP / build / "tests/unit").glob("test_*") if not p.suffix)
     yield "check", [PYTHON, "tools/check.py"]
+    yield "analysis", [PYTHON, "-m", "pytest", "-q", "-rs", "tests/analysis"]
     yield "unit", ["tests/run-unit", *units]
     yield "header", [PYTHON, "-m", "pytest", "-q", "-rs", "tests/header/matrix.py"]
     yield "fuzz", [PYTHON, "-m", "pytest", "-q", "-rs", "--durations=8", "tests/fuzz"]

@@ -1,8 +1,9 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""The house rules, as a program: formatting, layering, headers alone, lengths.
+"""The house rules, as a program: formatting, layering, headers alone, lengths, static analysis.
 
-Each rule is a function that yields complaints; a rule that finds nothing has passed.
+Each rule is a function that yields complaints; a rule that finds nothing has passed. The analysis takes
+minutes, and seconds where little has changed since: see tools/analyse.py.
 """
 import re
 import statistics
@@ -11,6 +12,8 @@ import sys
 import sysconfig
 import tempfile
 from pathlib import Path
+
+import analyse
 
 TOP = Path(__file__).resolve().parent.parent
 SOURCES = ["bpf", "include", "userspace", "tools", "tests"]
@@ -145,12 +148,37 @@ def licences():
             yield f"{name(path)}: no SPDX-License-Identifier in its first two lines"
 
 
+def clang_tidy():
+    """clang-tidy finds nothing, in all C and C++, but for what is listed."""
+    yield from analyse.tree(analyse.ClangTidy())
+
+
+def cppcheck():
+    """cppcheck finds nothing, in all C and C++, but for what is listed."""
+    yield from analyse.tree(analyse.Cppcheck())
+
+
+def gcc_analyzer():
+    """gcc -fanalyzer finds nothing, in all C, but for what is listed."""
+    yield from analyse.tree(analyse.GccAnalyzer())
+
+
+def scripts():
+    """shellcheck finds nothing in what is for shells."""
+    for path in [p for folder in [".ci", *SOURCES] for p in sorted((TOP / folder).rglob("*")) if p.is_file()]:
+        bash = ["--shell=bash"] if path.parent == TOP / "tools/completion/bash" else []
+        with path.open("rb") as file:
+            if not bash and not re.fullmatch(rb"#!.*\b(ba)?sh\s*", file.readline()):
+                continue
+        yield from run("shellcheck", "--format=gcc", *bash, name(path)).stdout.splitlines()
+
+
 def main():
-    rules = [formatting, layering, speaking, headers_alone, lengths, licences]
+    rules = [formatting, layering, speaking, headers_alone, lengths, licences, scripts, clang_tidy, cppcheck, gcc_analyzer]
     failed = 0
     for rule in rules:
         complaints = list(rule())
-        print(f"  {'FAIL' if complaints else 'PASS':8} {rule.__name__}: {rule.__doc__.splitlines()[0]}")
+        print(f"  {'FAIL' if complaints else 'PASS':8} {rule.__name__}: {rule.__doc__.splitlines()[0]}", flush=True)
         for complaint in complaints[:20]:
             print(f"           {complaint}")
         if len(complaints) > 20:
