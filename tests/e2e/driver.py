@@ -226,7 +226,7 @@ class Driver:
         self._stream.close()
         self._socket.close()
         if self.process:
-            self.process.wait(30)
+            self.process.wait(patient(30))
 
     def __enter__(self):
         return self

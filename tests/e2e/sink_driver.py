@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from program import PROGS
+from program import PROGS, patient
 from receiver import Receiver
 
 DRIVER = PROGS / "sink_driver"
@@ -33,7 +33,7 @@ class Driver:
     def __exit__(self, kind, *_):
         self.process.stdin.close()
         rest = self.process.stdout.read()
-        assert self.process.wait(30) == 0 or kind, rest
+        assert self.process.wait(patient(30)) == 0 or kind, rest
 
     def do(self, *words):
         self.process.stdin.write(" ".join(map(str, words)) + "\n")

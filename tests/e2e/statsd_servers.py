@@ -21,7 +21,7 @@ import subprocess
 import time
 import urllib.request
 
-from program import BUILD, wait_until
+from program import BUILD, patient, wait_until
 
 NPM = BUILD / "npm"
 STATSD = "statsd@0.9.0"
@@ -98,7 +98,7 @@ class Server:
         if self.process and self.process.poll() is None:
             self.process.terminate()
             try:
-                self.process.wait(15)
+                self.process.wait(patient(15))
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
@@ -146,7 +146,7 @@ class Etsy(Server):
         """Waits until everything that was sent before has been flushed, and takes it in."""
         self._marks += 1
         mark = f"test.mark.{os.getpid()}.{self._marks}"
-        end = time.monotonic() + timeout
+        end = time.monotonic() + patient(timeout)
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
             sent = 0
             while mark not in self.counters:
@@ -235,7 +235,7 @@ class Netdata(Server):
         return any(port in line.split()[1] for line in open("/proc/net/udp") if ":" in line.split()[1])
 
     def _get(self, path):
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.web}{path}", timeout=5) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.web}{path}", timeout=patient(5)) as answer:
             return answer.read().decode()
 
     def counters(self):
@@ -246,7 +246,7 @@ class Netdata(Server):
 
     def wait_for(self, expected, timeout=20):
         """Until these counters are as expected; returns those of that moment anyway."""
-        end = time.monotonic() + timeout
+        end = time.monotonic() + patient(timeout)
         while True:
             found = {name: self.counters().get(name) for name in expected}
             if found == expected or time.monotonic() > end:

@@ -69,7 +69,7 @@ def scripted(directory, steps, script, seconds="2.5s"):
 
 
 def wait_attached(driver):
-    end = time.monotonic() + 20
+    end = time.monotonic() + patient(20)
     while not driver.semaphore("driver"):
         assert time.monotonic() < end, "never attached"
         time.sleep(0.001)

@@ -68,7 +68,7 @@ def table(text):
 
 def wait_watched(process, want, file=None, timeout=20):
     """Its object, and the table says the same; somebody else may watch the host for a while."""
-    end = time.monotonic() + timeout
+    end = time.monotonic() + patient(timeout)
     while True:
         rows = [o for o in of(process, "--pid", str(process.pid)) if file in (None, o["file"])]
         shown = table(run("--pid", str(process.pid)).stdout)

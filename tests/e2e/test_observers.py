@@ -12,6 +12,7 @@ import pytest
 from agent import PREFIX
 from driver import ACCEPTED, INVALID, PLACES, PROPAGATED, REJECTED
 from model import Bounds, lower, upper
+from program import patient
 from scene import (
     between,
     blocked,
@@ -220,7 +221,7 @@ def test_one_of_many_idle_steps_is_heard(scene):
 
 
 def await_durations(agent, step, count):
-    end = time.monotonic() + 5
+    end = time.monotonic() + patient(5)
     while len(durations_so_far(agent, step)) < count and time.monotonic() < end:
         time.sleep(0.01)
     assert len(durations_so_far(agent, step)) == count

@@ -18,7 +18,7 @@ import pytest
 from agent import Agent
 from driver import ACCEPTED, Driver
 from load import LONG
-from program import PUSHBACK, ROOT, Program, run, wait_until
+from program import PUSHBACK, ROOT, Program, patient, run, wait_until
 from receiver import Receiver
 from scene import refuse
 
@@ -325,7 +325,7 @@ class TemporaryFolder:
 def connect(path):
     client = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     client.connect(str(path))  # waits for room
-    client.settimeout(20)
+    client.settimeout(patient(20))
     return client
 
 

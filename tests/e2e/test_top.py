@@ -72,7 +72,7 @@ def selected(terminal):
 
 
 def wait_selected(terminal, pattern):
-    end = time.monotonic() + 10
+    end = time.monotonic() + patient(10)
     while not re.match(pattern, selected(terminal) or ""):
         assert time.monotonic() < end, terminal.screen("-e")
         time.sleep(0.05)
@@ -195,7 +195,7 @@ def test_selection(tmp_path, demo, consumer):
         wait_selected(t, "demo")
         t.keys("Escape")
         t.wait_without("^>")
-        end = time.monotonic() + 10
+        end = time.monotonic() + patient(10)
         while selected(t):
             assert time.monotonic() < end
 
@@ -382,7 +382,7 @@ def test_terminal_is_closed(tmp_path, consumer):
         t.wait_for(r"^\*sink +refusing")
         pid = t.pid
         t.hang_up()
-        end = time.monotonic() + 20
+        end = time.monotonic() + patient(20)
         while os.path.exists(f"/proc/{pid}"):
             assert time.monotonic() < end
             time.sleep(0.05)
@@ -486,7 +486,7 @@ def blocks(pid, number):
 
 def read_pty(descriptor, until, timeout=20):
     text = ""
-    end = time.monotonic() + timeout
+    end = time.monotonic() + patient(timeout)
     while not re.search(until, text):
         assert time.monotonic() < end, text
         text += os.read(descriptor, 65536).decode()

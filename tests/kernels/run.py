@@ -147,14 +147,18 @@ def print_loads(kernels):
                 print(f"{kernel.release}: {verb} ends with {answer['status']}: {answer['said']}")
 
 
-def options_of():
+def options_of(words):
+    """Of the command line; argparse leaves out what follows `--` where options came before it."""
+    here = words.index("--") if "--" in words else len(words)
+    ours, arguments = words[:here], words[here + 1 :]
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("build", type=Path)
     parser.add_argument("--kernels", default=" ".join(KNOWN), help="of: %(default)s")
     parser.add_argument("--files", default=" ".join(suite.FILES), help="of the tests: %(default)s")
     parser.add_argument("--limit", type=float, default=7200, help="seconds for each machine (%(default)s)")
-    parser.add_argument("arguments", nargs="*", help="for pytest, after --")
-    options = parser.parse_args()
+    parser.usage = parser.format_usage().removeprefix("usage: ").rstrip() + " [-- argument for pytest ...]"
+    options = parser.parse_args(ours)
+    options.arguments = arguments
     options.build = options.build.resolve()
     options.work = options.build / "kernels"
     options.kernels, options.files = options.kernels.split(), options.files.split()
@@ -165,7 +169,7 @@ def options_of():
 
 
 def main():
-    options = options_of()
+    options = options_of(sys.argv[1:])
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     options.work.mkdir(parents=True, exist_ok=True)
     kernels = [run_one(name, options) for name in options.kernels]
