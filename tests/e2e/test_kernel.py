@@ -13,16 +13,22 @@ import pytest
 from kernel import has
 from program import DEMO, PUSHBACK, run
 
-HELPERS = {"bpf_get_current_task_btf": "5.11", "bpf_get_attach_cookie": "5.15"}
-OF_RECIPES = {"bpf_loop": "5.17"}
+# {what it is called: (whether this kernel has it, the first Linux that does)}
+USED = {
+    "bpf_get_current_task_btf": (has("BPF_FUNC_get_current_task_btf"), "5.11"),
+    # Where its verifier has a function for the only atomic instruction that there was.
+    "compare-and-swap in BPF": (not has("check_xadd"), "5.12"),
+    "bpf_get_attach_cookie": (has("BPF_FUNC_get_attach_cookie"), "5.15"),
+}
+OF_RECIPES = {"bpf_loop": (has("BPF_FUNC_loop"), "5.17")}
 RECIPE = "[target]\npath = {}\n[step]\nsubmit = symbol main\ninstance = none\nresult = s32 return\naccepted = 0\nrejected = 1\n"
 
 
-def missing(helpers):
-    return {name: version for name, version in helpers.items() if not has(name.replace("bpf_", "BPF_FUNC_", 1))}
+def missing(features):
+    return {name: since for name, (there, since) in features.items() if not there}
 
 
-LACKS, LACKS_FOR_RECIPES = missing(HELPERS), missing(HELPERS | OF_RECIPES)
+LACKS, LACKS_FOR_RECIPES = missing(USED), missing(USED | OF_RECIPES)
 
 
 @pytest.fixture
@@ -38,9 +44,9 @@ def doctor(*options):
 
 
 def check_said(text, lacks):
-    for name, version in lacks.items():
-        assert f"{name} (Linux {version})" in text, text
-    for name in set(HELPERS | OF_RECIPES) - set(lacks):
+    for name, since in lacks.items():
+        assert f"{name} (Linux {since})" in text, text
+    for name in set(USED | OF_RECIPES) - set(lacks):
         assert name not in text, text
 
 

@@ -47,7 +47,7 @@ WAYS = {
 def build(directory, *flags, source="plain.c", compiler="gcc", name="plain"):
     target = directory / name
     done = run(compiler, *flags, SOURCES / source, "-o", target, "-pthread")
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0, done
     return target
 
 
@@ -59,7 +59,7 @@ def watch(program, recipe, *options):
 def truth_of(program, *arguments):
     """What it knows of itself, by step."""
     done = run(program, *arguments)
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0, done
     return {line["step"]: line for line in map(json.loads, done.stdout.splitlines())}
 
 
@@ -171,7 +171,7 @@ def run_busy(directory, recipe, *options, rate=0, seconds=3):
     agent = watch(program, recipe, *options)
     try:
         done = run(program, rate, seconds)
-        assert done.returncode == 0, done.stderr
+        assert done.returncode == 0, done
         agent.signal(signal.SIGTERM)
         assert agent.wait() == 0
         agent.receiver.stop()
@@ -293,7 +293,7 @@ def a_library(directory):
     library = build(directory, "-O2", "-fPIC", "-shared", "-Dmain=plain_main", name="libplain.so.1")
     (directory / "host.c").write_text(HOST)
     done = run("gcc", directory / "host.c", "-o", directory / "foreignhost", "-ldl")
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0, done
     recipe = directory / "library.ini"
     recipe.write_text((SOURCES / "plain.ini").read_text().replace("*/plain", "*/libplain.so.1"))
     return directory / "foreignhost", library, recipe
@@ -376,7 +376,7 @@ def watch_fiber(directory, *arguments):
     program = build(directory, "-O2", source="fiber.c", name="fiber")
     with watch(program, SOURCES / "fiber.ini") as agent:
         done = run(program, *arguments)
-        assert done.returncode == 0, done.stderr
+        assert done.returncode == 0, done
         agent.end()
     return agent.counters(), agent.lost()
 
