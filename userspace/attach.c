@@ -73,26 +73,30 @@ static void configure_ends(struct pushback_bpf *s, const struct btf *btf)
 	function_link_configure(s->progs.pushback_exit_memory);
 }
 
-/* -EACCES is also what the verifier says of a program that it refuses. */
+/*
+ * -EACCES is also what the verifier says of a program that it refuses, and -EPERM what kernels before 5.11 say
+ * of memory for maps above RLIMIT_MEMLOCK.
+ */
 static int not_loaded(int err, const struct attach_options *options, char *why)
 {
 	char lacks[KERNEL_LACKS_SIZE];
 	int missing = kernel_lacks(options->recipes, lacks);
 
-	if (err == -EPERM || missing == -EPERM) {
+	/* Before permission: it is known only to who may try. */
+	if (missing > 0) {
+		snprintf(why, ATTACH_WHY_SIZE, "this kernel lacks %s: use one that has %s", lacks,
+			 missing > 1 ? "them" : "it");
+	} else if (err == -EPERM || missing == -EPERM) {
 		snprintf(why, ATTACH_WHY_SIZE,
 			 "not allowed to load BPF programs: run as root, or with CAP_BPF and "
 			 "CAP_PERFMON");
 		return -EPERM;
-	}
-	if (missing > 0)
-		snprintf(why, ATTACH_WHY_SIZE, "this kernel lacks %s: use one that has %s", lacks,
-			 missing > 1 ? "them" : "it");
-	else
+	} else {
 		snprintf(why, ATTACH_WHY_SIZE,
 			 "the kernel does not take our BPF programs (%s): --verbose shows its "
 			 "reason",
 			 strerror(-err));
+	}
 	return -ENOTSUP;
 }
 
