@@ -41,6 +41,13 @@ def test_tables(build):
     assert counted["trace --recipe: pushback_leave"] > 1000
 
 
+def test_a_file_that_takes_too_long(build):
+    """It is no pass, whatever of it was run by then. Its tests watch for seconds."""
+    done = matrix(build, "--file-limit", "1", "--", "-k", "each_verb")
+    assert done.returncode == 1, done
+    assert re.search(r"^\| kernel +\|.*(cut off|no end) +\|$", done.stdout, re.M), done
+
+
 @pytest.mark.parametrize("more", [["--"], ["--", "-k", "no_such_test"]], ids=["nothing", "pytest's"])
 def test_what_make_gives_it(build, more):
     """Also where there are no arguments for pytest."""

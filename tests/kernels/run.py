@@ -25,13 +25,13 @@ TREE = Path(__file__).resolve().parents[2]
 KNOWN = ("running", *packages.SUITES, "aarch64")
 
 
-def command(files, build, arguments):
+def command(files, build, arguments, limit):
     home = Path.home()
     return suite.COMMAND.format(
         tree=TREE,
         build=build,
         patience=suite.PATIENCE,
-        limit=suite.FILE_LIMIT,
+        limit=limit,
         path=os.environ["PATH"],
         cargo=os.environ.get("CARGO_HOME", home / ".cargo"),
         rustup=os.environ.get("RUSTUP_HOME", home / ".rustup"),
@@ -52,7 +52,7 @@ class Kernel:
             self.release = (self.where / "release").read_text().strip()
         if (self.where / "load.json").exists():
             self.loads = json.loads((self.where / "load.json").read_text() or "{}")
-        self.results = {name: suite.result(self.where / f"{name}.xml") for name in files}
+        self.results = {name: suite.result(self.where, name) for name in files}
 
         for name in files:
             if name not in (suite.WITHOUT_BPF if self.refused else ran):
@@ -67,12 +67,12 @@ class Kernel:
         return bool(self.problem) or any(r.failed for r in self.results.values())
 
 
-def run_here(kernel, files, build, arguments):
+def run_here(kernel, files, options):
     """The running kernel, by the same commands, beside the others."""
     kernel.where.mkdir(parents=True, exist_ok=True)
     for old in kernel.where.iterdir():
         old.unlink()
-    text = command(files, build, arguments).replace("/run/results", str(kernel.where)).replace("/tmp/home", str(Path.home()))
+    text = command(files, options.build, options.arguments, options.file_limit).replace("/run/results", str(kernel.where)).replace("/tmp/home", str(Path.home()))
     text = text.replace(f"PATIENCE={suite.PATIENCE}", "PATIENCE=2").replace(f"dmesg >{kernel.where}/dmesg\n", "")
     subprocess.run(["/bin/sh", "-c", text], stdout=subprocess.DEVNULL, check=True)
 
@@ -87,7 +87,7 @@ def run_there(kernel, options):
         image = aarch64.kernel(cache)
     else:
         image = packages.kernel(cache, packages.SUITES[kernel.name])
-    text = command(files, build, options.arguments)
+    text = command(files, build, options.arguments, options.file_limit)
     # Several runs may go on at once.
     disk = options.work / f"disk-{os.getpid()}"
     try:
@@ -103,7 +103,7 @@ def run_one(name, options):
     began = time.monotonic()
     ran = options.files
     if name == "running":
-        run_here(kernel, options.files, options.build, options.arguments)
+        run_here(kernel, options.files, options)
     else:
         ran = run_there(kernel, options)
     kernel.take(options.files, ran)
@@ -156,6 +156,7 @@ def options_of(words):
     parser.add_argument("--kernels", default=" ".join(KNOWN), help="of: %(default)s")
     parser.add_argument("--files", default=" ".join(suite.FILES), help="of the tests: %(default)s")
     parser.add_argument("--limit", type=float, default=7200, help="seconds for each machine (%(default)s)")
+    parser.add_argument("--file-limit", type=float, default=suite.FILE_LIMIT, help="seconds for each file (%(default)s)")
     parser.usage = parser.format_usage().removeprefix("usage: ").rstrip() + " [-- argument for pytest ...]"
     options = parser.parse_args(ours)
     options.arguments = arguments

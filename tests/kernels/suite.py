@@ -19,6 +19,8 @@ FILES = (
 # Where the programs cannot be loaded: what there is to say then.
 WITHOUT_BPF = ("kernel",)
 FILE_LIMIT = 1500
+# What pytest ends with where nothing kept it from running all that it was to: none of them, too.
+ALL_RUN = (0, 1, 5)
 # An emulated machine is some ten times slower.
 PATIENCE = 10
 
@@ -31,9 +33,10 @@ uname -r >/run/results/release
 files='{files}'
 /usr/bin/python3 -B tests/kernels/load.py >/run/results/load.json || files='{without_bpf}'
 for name in $files; do
-	timeout -k 10 {limit} /usr/bin/python3 -B -m pytest -p no:cacheprovider -q -rs --tb=short --durations=5 \\
+	# As if somebody pressed ^C: what was run by then is told.
+	timeout -s INT -k 60 {limit} /usr/bin/python3 -B -m pytest -p no:cacheprovider -q -rs --tb=short --durations=5 \\
 		--junitxml=/run/results/$name.xml tests/e2e/test_$name.py {arguments} >/run/results/$name.log 2>&1
-	echo "$name: $?"
+	echo "$name: $?" >>/run/results/ends
 done
 dmesg >/run/results/dmesg
 exit 0
@@ -42,29 +45,39 @@ exit 0
 
 @dataclass
 class Result:
-    """Of one file on one kernel. `counts` is empty where it did not come to an end."""
+    """Of one file on one kernel. `counts` is empty where nothing is known."""
 
     counts: Counter = field(default_factory=Counter)
     bad: list = field(default_factory=list)
     skipped: Counter = field(default_factory=Counter)
     seconds: float = 0
     left_out: bool = False
+    cut_off: bool = False
 
     @property
     def failed(self):
-        return not self.left_out and (not self.counts or self.counts["failed"] > 0)
+        return not self.left_out and (self.cut_off or not self.counts or self.counts["failed"] > 0)
 
     def __str__(self):
         if self.left_out:
             return "-"
         if not self.counts:
             return "no end"
-        return " ".join(f"{n} {word}" for word, n in self.counts.items() if n)
+        words = [f"{n} {word}" for word, n in self.counts.items() if n]
+        return " ".join(words + ["cut off"] * self.cut_off)
 
 
-def result(path):
-    """Of pytest's report; without one it was cut off."""
-    done = Result()
+def ends(where):
+    """{file: pytest's exit status}"""
+    path = where / "ends"
+    lines = path.read_text().splitlines() if path.exists() else []
+    return {name: int(status) for name, status in (line.split(": ") for line in lines)}
+
+
+def result(where, name):
+    """Of pytest's report. One that did not come to its end may be there as well."""
+    path = where / f"{name}.xml"
+    done = Result(cut_off=ends(where).get(name) not in ALL_RUN)
     if not path.exists() or not path.stat().st_size:
         return done
     done.counts = Counter(passed=0, failed=0, skipped=0)
