@@ -104,9 +104,10 @@ test-soak: all progs ## agents left alone for half an hour, with a restart a min
 	$(Q)PUSHBACK_BUILD=$(abspath $(B)) $(PYTHON) -B tests/soak.py --seconds $(SECONDS) $(ARGS)
 
 test-kernels: KERNELS = running 5.10 6.1 6.12 newest aarch64
-test-kernels: all progs ## the end-to-end tests on Debian's kernels, emulated; KERNELS='5.10 6.1', FILES='exact pin'
+test-kernels: all progs ## the end-to-end tests on Debian's kernels, emulated; KERNELS='5.10 6.1', FILES='exact pin', FEW=1
 	$(Q)tools/need kernels
-	$(Q)$(PYTHON) -B tests/kernels/run.py $(B) --kernels '$(KERNELS)' $(if $(FILES),--files '$(FILES)') -- $(ARGS)
+	$(Q)$(PYTHON) -B tests/kernels/run.py $(B) --kernels '$(KERNELS)' $(if $(FILES),--files '$(FILES)') \
+		$(if $(call on,FEW),--few) -- $(ARGS)
 
 # All is run, whatever the first finds.
 test-sanitize: ## all tests watched by the sanitizers of addresses, of undefined behaviour and of threads; FILES='exact pin'

@@ -154,7 +154,8 @@ def options_of(words):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("build", type=Path)
     parser.add_argument("--kernels", default=" ".join(KNOWN), help="of: %(default)s")
-    parser.add_argument("--files", default=" ".join(suite.FILES), help="of the tests: %(default)s")
+    parser.add_argument("--files", help=f"of the tests: {' '.join(suite.FILES)}")
+    parser.add_argument("--few", action="store_true", help=f"of {' '.join(suite.FEW_FILES)} the most telling tests")
     parser.add_argument("--limit", type=float, default=7200, help="seconds for each machine (%(default)s)")
     parser.add_argument("--file-limit", type=float, default=suite.FILE_LIMIT, help="seconds for each file (%(default)s)")
     parser.usage = parser.format_usage().removeprefix("usage: ").rstrip() + " [-- argument for pytest ...]"
@@ -162,7 +163,10 @@ def options_of(words):
     options.arguments = arguments
     options.build = options.build.resolve()
     options.work = options.build / "kernels"
-    options.kernels, options.files = options.kernels.split(), options.files.split()
+    options.kernels = options.kernels.split()
+    options.files = options.files.split() if options.files else suite.FEW_FILES if options.few else suite.FILES
+    if options.few:
+        options.arguments = ["-k", suite.FEW, *options.arguments]
     unknown = set(options.kernels) - set(KNOWN)
     if unknown:
         parser.error(f"no such kernel: {', '.join(unknown)}")

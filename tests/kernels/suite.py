@@ -16,6 +16,27 @@ FILES = (
     "recipe_returns recipe_jumps recipe_doctor review observers pin_files stop python openmetrics statsd_sink mixed "
     "list report rust"
 ).split()
+# Of these and a few more files one or some that go through the kernel in each way: emulated, all take hours.
+FEW_FILES = (
+    "kernel exact discovery pin attach recipe stop status doctor trace check privilege openmetrics statsd_outages "
+    "property recipe_jumps recipe_returns pin_files"
+).split()
+FEW = " or ".join(
+    (
+        "test_kernel.py",
+        "test_exact.py",
+        "test_a_process_that_begins or (upgraded_in_place and all) or (test_discovery.py and copied_up)",
+        "restarts_lose_nothing or an_open_episode_and_its_spell or one_agent_holds_it or in_doubt_both_are_watched",
+        "join_a_stuck_consumer or test_library_that_is_opened_later",
+        "(counts_of_a_c_consumer and O2) or (counts_of_a_cpp and O0) or (test_recipe.py and perf_uprobes)",
+        "what_goes_on_elsewhere_is_lost or who_says_that_nothing_throws",
+        "what_a_terminal_sends or status_says_what_it_watches or sigusr1_says",
+        "this_host_can or two_capabilities_suffice or a_consumer_that_is_well or held_by_another_tool",
+        "a_killed_one_is_abandoned or a_consumer_with_a_recipe or a_broken_limit_is_told",
+        "(what_is_documented and run) or (of_a_service_are_exact and unit) or begins_nothing_new or it_can_do_without",
+        "beside_statsd or (server_that_restarts and udp4) or random_schedules",
+    )
+)
 # Where the programs cannot be loaded: what there is to say then.
 WITHOUT_BPF = ("kernel",)
 FILE_LIMIT = 1500
