@@ -25,7 +25,7 @@ FEW = " or ".join(
     (
         "test_kernel.py",
         "test_exact.py",
-        "test_a_process_that_begins or (upgraded_in_place and all) or (test_discovery.py and copied_up)",
+        "test_a_process_that_begins or (upgraded_in_place and all) or (test_discovery.py and copied_up) or library_changed_in_place",
         "restarts_lose_nothing or an_open_episode_and_its_spell or one_agent_holds_it or in_doubt_both_are_watched",
         "join_a_stuck_consumer or test_library_that_is_opened_later",
         "(counts_of_a_c_consumer and O2) or (counts_of_a_cpp and O0) or (test_recipe.py and perf_uprobes)",
