@@ -52,7 +52,9 @@ export CARGO_HOME='{cargo}' RUSTUP_HOME='{rustup}'
 mkdir -p $HOME
 uname -r >/run/results/release
 files='{files}'
-/usr/bin/python3 -B tests/kernels/load.py >/run/results/load.json || files='{without_bpf}'
+if {load}; then
+	/usr/bin/python3 -B tests/kernels/load.py >/run/results/load.json || files='{without_bpf}'
+fi
 for name in $files; do
 	# As if somebody pressed ^C: what was run by then is told.
 	timeout -s INT -k 60 {limit} /usr/bin/python3 -B -m pytest -p no:cacheprovider -q -rs --tb=short --durations=5 \\
