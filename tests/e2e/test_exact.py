@@ -45,8 +45,8 @@ def check_counts(agent, results, one_by_one=False):
     errors = count_errors(agent, steps)
     errors += sample_errors(agent, steps, one_by_one)
     errors += chain_errors(agent, results)
-    assert not errors, "\n".join(errors)
-    assert not agent.lost(), agent.lost()
+    # What is lost is told, and says why the rest is wrong.
+    assert not errors and not agent.lost(), "\n".join([*errors, str(agent.lost())])
 
 
 def check(agent, results, wall_ns, one_by_one=False, slack_ns=0):
