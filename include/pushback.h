@@ -688,6 +688,12 @@ PUSHBACK_COLD uint64_t pushback_epoch_now(uint64_t *page, uint64_t now)
 	return none;
 }
 
+/* The upper 36 bits of instance numbers, below the top one, which is the observer's: addresses have up to 48. */
+PUSHBACK_COLD uint64_t pushback_page_number(const uint64_t *page)
+{
+	return (uint64_t)(uintptr_t)page >> 12 << 27;
+}
+
 /* The first watched return of a watch: of a new step, of one that ran unwatched, of a forked one. */
 PUSHBACK_COLD void pushback_begin(struct pushback_step *s)
 {
@@ -699,7 +705,7 @@ PUSHBACK_COLD void pushback_begin(struct pushback_step *s)
 		pushback_miss_begin(s);
 	if (s->instance == 0) {
 		number = __atomic_add_fetch(&pushback_instances, 1, __ATOMIC_RELAXED);
-		s->instance = (uint64_t)(uintptr_t)page >> 12 << 28 | (number & 0xfffffff);
+		s->instance = pushback_page_number(page) | (number & 0x7ffffff);
 	}
 	s->at = (uint32_t)((uintptr_t)s >> 6);
 	s->watch_since = now;
@@ -995,7 +1001,7 @@ PUSHBACK_COLD void pushback_end_former(struct pushback_step *s)
 	uint64_t epoch = __atomic_load_n(page, __ATOMIC_RELAXED);
 
 	if (epoch && pushback_word(&s->epoch) == epoch && pushback_word(s) == head &&
-	    pushback_word(&s->instance) >> 28 << 28 == (uint64_t)(uintptr_t)page >> 12 << 28 &&
+	    pushback_word(&s->instance) >> 27 << 27 == pushback_page_number(page) &&
 	    pushback_word(&s->known) >> 32 == (uint32_t)((uintptr_t)s >> 6)) {
 		pushback_claim(s);
 		pushback_end(s);

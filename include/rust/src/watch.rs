@@ -118,7 +118,7 @@ pub(crate) fn begin(s: &Record) {
     if s.instance.get() == 0 {
         let number = sites::instances().fetch_add(1, Relaxed).wrapping_add(1);
         let at = page as *const AtomicU64 as u64;
-        s.instance.set(at >> 12 << 28 | (number & 0xfff_ffff));
+        s.instance.set(at >> 12 << 27 | (number & 0x7ff_ffff));
     }
     s.at.set((s as *const Record as u64 >> 6) as u32);
     s.watch_since.set(now);
