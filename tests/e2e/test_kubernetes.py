@@ -13,13 +13,14 @@ from agent import PREFIX, Agent, TimedReceiver
 from container import CONTAINER
 from container import container as container_of_a_consumer
 from driver import Driver
+from instrumented import BY
 from kernel import MULTI
 from pinning import bpf_file_system, unpin
 from pod import SECCOMP, Pod, Podman, container, documents, pod
 from program import ROOT
 from scene import expect, nothing_lost, one, refuse, refused
 from test_discovery import NAME, refuse_some
-from test_privilege import KEPT, SANITIZED, mask, states
+from test_privilege import KEPT, mask, states
 
 MINE = ["--match-name", NAME, "--interval", "1s", "--tag-from", "pid=pid"]
 
@@ -92,7 +93,7 @@ def confined_as_it_says(pid):
         # Without CAP_SETPCAP the bounding set stays: no_new_privs lets nothing out of it.
         assert {field: int(task[field], 16) for field in wanted} == wanted
         assert task["NoNewPrivs"] == "1" and task["Seccomp"] == "2"
-        assert int(task["Seccomp_filters"]) == (1 if SANITIZED else 2)
+        assert int(task["Seccomp_filters"]) == (1 if BY else 2)
         assert set(task["Uid"].split()) == {"0"}
 
 
