@@ -5,7 +5,6 @@ Which capabilities those are the man page says; the tests take them from there.
 """
 
 import contextlib
-import json
 import os
 import pathlib
 import re
