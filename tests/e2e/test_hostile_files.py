@@ -13,7 +13,7 @@ import struct
 
 import pytest
 
-from program import PROGS, PUSHBACK, Program, run, wait_until
+from program import PROGS, PUSHBACK, Program, run, semaphore_of, wait_until
 from stage import AS_NOBODY, NOBODY, Stage
 from test_hostile import SEED
 
@@ -210,6 +210,7 @@ def test_namespaces_of_an_ordinary_user(stage):
     argv = [*AS_NOBODY, "unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script, "sh", stage.theirs, stage.directory / "attacker"]
     with Program(argv, "stdout") as program:
         program.wait_line("^ready")
+        wait_until(lambda: semaphore_of(program.pid, "/attacker", stage.directory / "attacker"), "it is not watched", 20)
         assert stage.play_beside(program, 0) == 20
         stage.wait_told()
         stage.assert_told("once", "submit_accepted", 20)
