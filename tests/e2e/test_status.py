@@ -6,6 +6,7 @@ PUSHBACK_TEST_LONG=1: the line about a consumer that has been silent for a minut
 
 import json
 import os
+import pathlib
 import re
 import shutil
 import signal
@@ -52,10 +53,12 @@ def watch(driver, path, **more):
 
 
 def cpu_ms(pid):
-    """User and system time, by the kernel's count of ticks."""
+    """User and system time of it and of the process that reads for it, by the kernel's count of ticks."""
     with open(f"/proc/{pid}/stat", encoding="ascii") as f:
         fields = f.read().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) * 1000 // os.sysconf("SC_CLK_TCK")
+    own = (int(fields[11]) + int(fields[12])) * 1000 // os.sysconf("SC_CLK_TCK")
+    readers = [child for file in pathlib.Path(f"/proc/{pid}/task").glob("*/children") for child in file.read_text().split()]
+    return own + sum(map(cpu_ms, readers))
 
 
 def gauge(agent, name, **tags):

@@ -125,9 +125,10 @@ def memory_group():
 
 
 def cpu_ns(pid):
-    """Of all threads that it has, by the scheduler's own count."""
-    tasks = pathlib.Path(f"/proc/{pid}/task").iterdir()
-    return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks)
+    """Of all threads that it has and of the process that reads for it, by the scheduler's own count."""
+    tasks = list(pathlib.Path(f"/proc/{pid}/task").iterdir())
+    own = sum(int((task / "schedstat").read_text().split()[0]) for task in tasks)
+    return own + sum(cpu_ns(child) for task in tasks for child in (task / "children").read_text().split())
 
 
 class Stretch:
