@@ -4,15 +4,13 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
+#include "cpu_time.h"
 #include "doctor_read.h"
 
 int doctor_process_read(pid_t pid, struct doctor_process *out)
 {
 	char path[64], text[1024], *end;
-	struct timespec cpu;
-	clockid_t clock;
 
 	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
 	if (doctor_read_text(path, text, sizeof(text)))
@@ -22,10 +20,8 @@ int doctor_process_read(pid_t pid, struct doctor_process *out)
 	if (!end || end[1] != ' ' || !end[2])
 		return -ESRCH;
 	out->state = end[2];
-	if (clock_getcpuclockid(pid, &clock) || clock_gettime(clock, &cpu))
-		return -ESRCH;
-	out->cpu_ns = (uint64_t)cpu.tv_sec * 1000000000u + (uint64_t)cpu.tv_nsec;
-	return 0;
+	out->cpu_ns = cpu_time_of(pid);
+	return out->cpu_ns ? 0 : -ESRCH;
 }
 
 const char *doctor_process_state(char state)

@@ -11,7 +11,7 @@
 #include "denied.h"
 #include "proc_maps.h"
 #include "pushback.h"
-#include "semaphore.h"
+#include "usdt_semaphore.h"
 
 #if defined(__x86_64__)
 #define BREAKPOINT_CODE 0xccu

@@ -16,13 +16,14 @@
 #include "drain_delete.h"
 #include "drain_internal.h"
 #include "drain_record.h"
-#include "drain_whole.h"
 
 #define SILENT_NS 1000000000ull
 /* Durations are not left for longer: counts of the kernel's histograms wrap at 2^32. */
 #define DURATIONS_NS 60000000000ull
 /* Drains in a row in which a silent step's memory held something else: it is gone. */
 #define GONE_DRAINS 5
+/* Steps that are read together, and then told of while they are in the caches. */
+#define TOGETHER 256
 /* Few of the steps, to be read one by one, are less than this part. */
 #define FEW_PART 8
 
@@ -48,9 +49,10 @@ struct drain *drain_new(const struct attach_maps *maps)
 	if (d->cpus < 1)
 		d->cpus = 1;
 	d->per_cpu = calloc((size_t)d->cpus, sizeof(*d->per_cpu));
+	d->peeks = calloc(TOGETHER, sizeof(*d->peeks));
 	d->peeker = peeker_new();
 	d->hists = drain_hists_new(maps->hists);
-	if (!d->per_cpu || !d->peeker || !d->hists) {
+	if (!d->per_cpu || !d->peeks || !d->peeker || !d->hists) {
 		drain_free(d);
 		return NULL;
 	}
@@ -97,15 +99,6 @@ static bool is_silent(const struct pb_step *e, uint64_t now)
 	return e->event_ns < now && now - e->event_ns >= SILENT_NS;
 }
 
-/* The batch's may be torn. */
-static bool read_whole(struct drain *d, const struct pb_step_key *key, struct pb_step *e)
-{
-	int err = drain_whole(d->maps.steps, key, e);
-
-	d->lost[DRAIN_LOSS_TORN] += err == -EAGAIN;
-	return !err;
-}
-
 /*
  * Its memory is gone. Mostly it has exited since the entry was read, and the kernel has put its last
  * words there. Else its exit was not seen, or it had too many steps to be read then; or the process
@@ -114,7 +107,8 @@ static bool read_whole(struct drain *d, const struct pb_step_key *key, struct pb
 static bool is_gone(struct drain *d, struct seen *seen, struct pb_step *e, bool process_gone,
 		    uint64_t now)
 {
-	if (bpf_map_lookup_elem(d->maps.steps, &seen->key, e) || !read_whole(d, &seen->key, e))
+	if (bpf_map_lookup_elem(d->maps.steps, &seen->key, e) ||
+	    !drain_read_whole(d, &seen->key, e))
 		return false;
 	if (e->flags & PB_STEP_DEAD)
 		return true;
@@ -244,102 +238,6 @@ static int read_step(struct drain *d, struct item *item, const struct call *call
 	return err < 0 ? err : 0;
 }
 
-/* By itself, when the map as a whole is not read. */
-static bool read_entry(struct drain *d, const struct pb_step_key *key, struct pb_step *e)
-{
-	return !bpf_map_lookup_elem(d->maps.steps, key, e) && read_whole(d, key, e) && e->events;
-}
-
-static bool has_next(const struct pb_step *e, uint64_t place)
-{
-	for (int i = 0; place && i < PB_MAX_NEXT; i++)
-		if (e->next[i].place == place)
-			return true;
-	return !place;
-}
-
-/*
- * For counts an entry of the drain before is good if its memory could be read, but for the steps that
- * it hands on to: the memory has the last one of these. For durations there must have been no event:
- * a step notes the time of each beforehand, and no two have the same.
- */
-static void renew(struct drain *d, struct item *item, const struct call *call)
-{
-	struct pb_step *e = &d->map.values[item->at];
-	bool durations = call->kind != DRAIN_COUNTS;
-	int peeked = item->peeked;
-
-	if (peeked == -EAGAIN || peeked == -EPERM ||
-	    (durations && !peeked && e->now.fired != e->event_ns)) {
-		item->whole = read_entry(d, &item->seen->key, e);
-		item->read = durations;
-	} else if (!peeked && !has_next(e, e->now.next) &&
-		   read_entry(d, &item->seen->key, &d->entry)) {
-		item->same = false;
-		memcpy(e->next, d->entry.next, sizeof(e->next));
-	}
-}
-
-/* What is known of it is all in its entry. */
-static bool is_foreign(const struct item *item)
-{
-	return item->seen->key.instance & PB_FOREIGN;
-}
-
-/* In its process's memory. */
-static bool is_living(const struct drain *d, const struct item *item)
-{
-	return item->whole && !is_foreign(item) && !item->seen->ended &&
-	       !(d->map.values[item->at].flags & PB_STEP_DEAD);
-}
-
-/* Into the memory of those that live, or of those of them that were read by themselves. */
-static void look(struct drain *d, struct item *items, size_t count, bool read)
-{
-	size_t living = 0, i;
-
-	for (i = 0; i < count; i++) {
-		struct pb_step *e = &d->map.values[items[i].at];
-
-		if (is_living(d, &items[i]) && items[i].read >= read)
-			d->peeks[living++] =
-				(struct peek_step){ .place = e->place, .step = &e->now };
-	}
-	if (living)
-		peek_steps(d->peeker, (pid_t)items->seen->key.process.tgid, d->peeks, living);
-	for (i = living = 0; i < count; i++) {
-		if (!is_living(d, &items[i]) || items[i].read < read)
-			continue;
-		items[i].peeked = d->peeks[living].result;
-		items[i].same = d->peeks[living++].same;
-	}
-}
-
-/* What their entries say, and after that their memory, as it is now. */
-static void look_up(struct drain *d, struct item *items, size_t count, const struct call *call)
-{
-	for (size_t i = 0; i < count; i++) {
-		const struct pb_step_key *key = &items[i].seen->key;
-		struct pb_step *e = &d->map.values[items[i].at];
-
-		items[i].read = false;
-		items[i].peeked = 0;
-		items[i].same = false;
-		if (!call->again)
-			items[i].whole = read_whole(d, key, e) && e->events;
-		else if (!items[i].whole || is_foreign(&items[i]))
-			items[i].whole = read_entry(d, key, e);
-		items[i].read = call->again && is_foreign(&items[i]);
-	}
-	look(d, items, count, false);
-	for (size_t i = 0; call->again && i < count; i++) {
-		if (is_living(d, &items[i]))
-			renew(d, &items[i], call);
-	}
-	if (call->again && call->kind != DRAIN_COUNTS)
-		look(d, items, count, true);
-}
-
 /* Whether it had some since the last drain with durations, or has to be read as if. */
 static void note_events(const struct drain *d, struct item *item, struct call *call)
 {
@@ -351,10 +249,10 @@ static void note_events(const struct drain *d, struct item *item, struct call *c
 	item->seen->events = events;
 }
 
-/* The steps of one process, which are read together. */
-static int drain_process(struct drain *d, struct item *items, size_t count, struct call *call)
+/* Steps that are read together. */
+static int drain_some(struct drain *d, struct item *items, size_t count, struct call *call)
 {
-	look_up(d, items, count, call);
+	drain_look(d, items, count, call->again, call->kind);
 	for (size_t i = 0; i < count; i++) {
 		int err;
 
@@ -420,24 +318,14 @@ static bool is_in_order(const struct drain *d)
 	       !memcmp(d->known, d->map.keys, d->map.count * sizeof(*d->map.keys));
 }
 
-static size_t count_same(const struct item *items, size_t count)
-{
-	size_t n = 1;
-
-	while (n < count && !memcmp(&items[n].seen->key.process, &items->seen->key.process,
-				    sizeof(items->seen->key.process)))
-		n++;
-	return n;
-}
-
 static int drain_all(struct drain *d, struct call *call)
 {
 	size_t done, count;
 	int err = 0;
 
 	for (done = 0; !err && done < d->items_count; done += count) {
-		count = count_same(&d->items[done], d->items_count - done);
-		err = drain_process(d, &d->items[done], count, call);
+		count = d->items_count - done < TOGETHER ? d->items_count - done : TOGETHER;
+		err = drain_some(d, &d->items[done], count, call);
 	}
 	return err;
 }
@@ -451,10 +339,9 @@ static int reserve(struct drain *d)
 	} arrays[] = {
 		{ &d->known, sizeof(*d->known) },
 		{ &d->items, sizeof(*d->items) },
-		{ &d->peeks, sizeof(*d->peeks) },
 	};
 
-	for (size_t i = 0; d->capacity < d->map.capacity && i < 3; i++) {
+	for (size_t i = 0; d->capacity < d->map.capacity && i < 2; i++) {
 		void *old, *array;
 
 		memcpy(&old, arrays[i].array, sizeof(old));

@@ -3,6 +3,7 @@
  * drain_internal.h - what the drain has
  *
  *	drain.c       drains
+ *	drain_look.c  what entries and memory say
  *	drain_same.c  which steps have no news
  *	drain_keep.c  what of them outlives the agent
  *	drain_loss.c  what was lost
@@ -23,6 +24,10 @@ struct item {
 	bool read;  /* by itself, where the others were not */
 	int peeked; /* peek_step.result */
 	bool same;  /* peek_step.same */
+	/* Of its process, before its memory was read; 0: it could not be. */
+	uint64_t cpu;
+	bool at_rest; /* it has not run since, and is not read */
+	unsigned int rests;
 };
 
 struct drain {
@@ -49,12 +54,21 @@ struct drain {
 	bool keeps;              /* drain_set_keeps() */
 	size_t ended;            /* that wait for drain_bury() */
 	size_t capacity;         /* of these arrays */
-	struct peek_step *peeks; /* for those of one process */
+	struct peek_step *peeks; /* for those that are read together */
 	struct peeker *peeker;
 	struct hist samples[2];
 	struct pb_step entry;
 	struct record same;
 };
+
+/*
+ * drain_look.c: item.whole says which entries are there, item.peeked of which their memory was read.
+ * `again`: entries are those of the drain before, brought up to date.
+ */
+void drain_look(struct drain *d, struct item *items, size_t count, bool again,
+		enum drain_kind kind);
+/* Instead of a copy that may be torn. */
+bool drain_read_whole(struct drain *d, const struct pb_step_key *key, struct pb_step *e);
 
 /* drain_same.c: all that the step's last record said is so still, and there is nothing to add. */
 bool drain_is_same(const struct item *item, enum drain_kind kind);

@@ -11,7 +11,7 @@
 #include "namespaces.h"
 #include "own_note.h"
 #include "proc_maps.h"
-#include "semaphore.h"
+#include "usdt_semaphore.h"
 
 /* `note` is NULL where there is nothing to list, which is nearly always. */
 struct inventory_file {

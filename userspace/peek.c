@@ -25,6 +25,15 @@ struct request {
 	size_t to_count, from_count;
 };
 
+static size_t peek_size(const struct peek_request *r)
+{
+	size_t size = 0;
+
+	for (size_t i = 0; i < r->from_count; i++)
+		size += r->from[i].iov_len;
+	return size;
+}
+
 static ssize_t read_from(pid_t thread, const struct request *r)
 {
 	ssize_t n = process_vm_readv(thread, r->to, r->to_count, r->from, r->from_count, 0);
@@ -74,33 +83,41 @@ ssize_t peek_here(pid_t pid, const struct iovec *to, size_t to_count, const stru
 	return is_of_thread(n) ? read_through_others(pid, &r, n) : n;
 }
 
-/* ---- In another thread ---- */
+/* ---- In a reader ---- */
 
 /* All that it needs: whoever asked may be gone when it has been read. */
 struct job {
 	struct reader_job reader;
-	pid_t pid;
-	ssize_t result;
+	struct peek_request *requests; /* with `from` among the job's */
+	size_t requests_count, requests_most;
 	struct iovec *from;
-	size_t from_count, from_most;
+	size_t from_most;
 	char *room;
-	size_t size, size_most;
+	size_t room_most;
 };
 
 static void run(struct reader_job *reader)
 {
 	struct job *job = (struct job *)reader;
-	struct iovec to = { job->room, job->size };
+	char *room = job->room;
 
-	job->result = -EPERM;
-	if (reader_turn(reader, job->pid))
-		job->result = peek_here(job->pid, &to, 1, job->from, job->from_count);
+	for (size_t i = 0; i < job->requests_count; i++) {
+		struct peek_request *r = &job->requests[i];
+		struct iovec to = { room, peek_size(r) };
+
+		r->found = room;
+		r->result = -EPERM;
+		if (reader_turn(reader, r->pid))
+			r->result = peek_here(r->pid, &to, 1, r->from, r->from_count);
+		room += to.iov_len;
+	}
 }
 
 static void release(struct reader_job *reader)
 {
 	struct job *job = (struct job *)reader;
 
+	free(job->requests);
 	free(job->from);
 	free(job->room);
 	free(job);
@@ -115,62 +132,91 @@ static struct job *job_new(void)
 	return job;
 }
 
-static bool reserve(struct job *job, size_t from_count, size_t size)
+/* What is in it is not kept. */
+static void *at_least(void *array, size_t *most, size_t count, size_t size)
 {
-	if (from_count > job->from_most) {
-		free(job->from);
-		job->from = malloc(from_count * sizeof(*job->from));
-		job->from_most = job->from ? from_count : 0;
-	}
-	if (size > job->size_most) {
-		free(job->room);
-		job->room = malloc(size);
-		job->size_most = job->room ? size : 0;
-	}
-	return job->from_most >= from_count && job->size_most >= size;
+	if (count <= *most)
+		return array;
+	free(array);
+	array = malloc(count * size);
+	*most = array ? count : 0;
+	return array;
 }
 
-static bool prepare(struct job *job, pid_t pid, const struct iovec *from, size_t from_count)
+static bool reserve(struct job *job, size_t requests, size_t from, size_t size)
 {
-	size_t size = 0;
+	job->requests =
+		at_least(job->requests, &job->requests_most, requests, sizeof(*job->requests));
+	job->from = at_least(job->from, &job->from_most, from, sizeof(*job->from));
+	job->room = at_least(job->room, &job->room_most, size, 1);
+	return job->requests_most >= requests && job->from_most >= from && job->room_most >= size;
+}
 
-	for (size_t i = 0; i < from_count; i++)
-		size += from[i].iov_len;
-	if (!reserve(job, from_count, size))
+static bool prepare(struct job *job, const struct peek_request *requests, size_t count)
+{
+	size_t from = 0, size = 0, i;
+
+	for (i = 0; i < count; i++) {
+		from += requests[i].from_count;
+		size += peek_size(&requests[i]);
+	}
+	if (!reserve(job, count, from, size))
 		return false;
-	memcpy(job->from, from, from_count * sizeof(*from));
-	job->pid = pid;
-	job->from_count = from_count;
-	job->size = size;
+	for (i = from = 0; i < count; i++) {
+		size_t n = requests[i].from_count;
+
+		memcpy(&job->from[from], requests[i].from, n * sizeof(*job->from));
+		job->requests[i] = requests[i];
+		job->requests[i].from = &job->from[from];
+		from += n;
+	}
+	job->requests_count = count;
 	return true;
 }
 
-static void hand_out(const struct job *job, const struct iovec *to, size_t to_count)
+static void fail(struct peek_request *requests, size_t count, int err)
 {
-	size_t left = job->result > 0 ? (size_t)job->result : 0, done = 0;
+	for (size_t i = 0; i < count; i++)
+		requests[i].result = err;
+}
 
-	for (size_t i = 0; left && i < to_count; i++) {
-		size_t n = to[i].iov_len < left ? to[i].iov_len : left;
+/*
+ * Whoever held the reader is passed over the next time, and the others are asked again: at most as often
+ * as there are some that may do so.
+ */
+void peek_all(struct peek_request *requests, size_t count)
+{
+	static struct job *job;
+	size_t times;
 
-		memcpy(to[i].iov_base, job->room + done, n);
-		done += n;
-		left -= n;
+	for (times = 0; times <= count; times++) {
+		if (!job)
+			job = job_new();
+		if (!job || !prepare(job, requests, count)) {
+			fail(requests, count, -EAGAIN);
+			return;
+		}
+		if (reader_run(&job->reader))
+			break;
+		job = NULL;
+	}
+	if (!job) {
+		fail(requests, count, -EPERM);
+		return;
+	}
+	for (size_t i = 0; i < count; i++) {
+		requests[i].result = job->requests[i].result;
+		requests[i].found = job->requests[i].found;
 	}
 }
 
-ssize_t peek(pid_t pid, const struct iovec *to, size_t to_count, const struct iovec *from,
-	     size_t from_count)
+ssize_t peek(pid_t pid, uint64_t place, void *to, size_t size)
 {
-	static struct job *job;
+	struct iovec from = { (void *)(uintptr_t)place, size };
+	struct peek_request request = { .pid = pid, .from = &from, .from_count = 1 };
 
-	if (!job)
-		job = job_new();
-	if (!job || !prepare(job, pid, from, from_count))
-		return -EAGAIN;
-	if (!reader_run(&job->reader)) {
-		job = NULL;
-		return -EPERM;
-	}
-	hand_out(job, to, to_count);
-	return job->result;
+	peek_all(&request, 1);
+	if (request.result > 0)
+		memcpy(to, request.found, (size_t)request.result);
+	return request.result;
 }

@@ -14,16 +14,33 @@
 
 #define LOOKS      8
 #define STATE_SIZE offsetof(struct pushback_step, name)
-#define BATCH      256       /* steps that are looked at together */
-#define ROOM       (1 << 16) /* for them and what lies between */
-#define PAGE       4096      /* or more; of 4096 bytes it is sure that they are there together */
+#define BATCH      256         /* steps that are looked at together */
+#define ROOM       (144 << 10) /* for them and what lies between; of an array all */
+#define PAGE       4096        /* or more; of 4096 bytes it is sure that they are there together */
+
+/* One that is looked at. */
+struct slot {
+	struct peek_step *step;
+	struct ask *ask;
+	size_t at; /* in what was read for it */
+	const struct pushback_step *before;
+	struct pushback_step seen;
+};
+
+/* Of one process, in one go: its request has as much as there is memory for, or nothing. */
+struct ask {
+	size_t steps, size;
+};
 
 struct peeker {
+	struct slot slots[BATCH];
+	struct slot *left[BATCH];  /* that need another look */
+	struct slot *alone[BATCH]; /* that need one by themselves */
+	size_t left_count, alone_count;
 	struct iovec runs[BATCH];
-	const char *found[BATCH]; /* in `room`, of each step that is looked at */
-	struct peek_step *asked[BATCH];
-	struct pushback_step before[BATCH];
-	char room[ROOM];
+	struct peek_request requests[BATCH];
+	struct ask asks[BATCH]; /* one for each request */
+	size_t asks_count, runs_count, bytes;
 };
 
 struct peeker *peeker_new(void)
@@ -63,10 +80,10 @@ static bool is_as_known(const struct peek_step *p, const char *found)
 	return !memcmp(found, p->step, STATE_SIZE) && !in_mid_edge(p->step);
 }
 
-/* Whether all is said of it. If not it is to be looked at once more, and compared with `*seen`. */
-static bool judge(struct peek_step *p, const char *found, const struct pushback_step *before,
-		  struct pushback_step *seen)
+/* Whether all is said of it. If not it is to be looked at once more, and compared with what is seen now. */
+static bool judge(struct slot *slot, const char *found)
 {
+	struct peek_step *p = slot->step;
 	struct pushback_step now;
 
 	p->result = 0;
@@ -80,12 +97,13 @@ static bool judge(struct peek_step *p, const char *found, const struct pushback_
 		p->result = -EAGAIN;
 	if (p->result)
 		return true;
-	if (same_episodes(before, &now) && !in_mid_edge(&now)) {
+	if (same_episodes(slot->before, &now) && !in_mid_edge(&now)) {
 		memcpy(p->step, &now, STATE_SIZE);
 		return true;
 	}
 	p->result = -EAGAIN;
-	memcpy(seen, &now, STATE_SIZE);
+	memcpy(&slot->seen, &now, STATE_SIZE);
+	slot->before = &slot->seen;
 	return false;
 }
 
@@ -98,97 +116,114 @@ static bool is_near(const struct iovec *run, uint64_t place)
 				(place + STATE_SIZE - 1) / PAGE == begin / PAGE);
 }
 
-/* As many of `asked` as there is room for; how many, and in how many bytes of how many runs. */
-static size_t plan(struct peeker *p, struct peek_step *const *asked, size_t count, size_t *bytes,
-		   size_t *runs)
+static void begin_plan(struct peeker *p)
+{
+	p->asks_count = p->runs_count = p->bytes = 0;
+}
+
+/* With the one before, if that is of the same process. */
+static struct ask *ask_of(struct peeker *p, pid_t pid, bool each)
+{
+	size_t n = p->asks_count;
+
+	if (n && !each && p->requests[n - 1].pid == pid)
+		return &p->asks[n - 1];
+	p->asks[n] = (struct ask){ 0 };
+	p->requests[n] = (struct peek_request){ .pid = pid, .from = &p->runs[p->runs_count] };
+	p->asks_count++;
+	return &p->asks[n];
+}
+
+/* Behind what its request has so far; how many bytes lie between, which are read as well. */
+static size_t extend(struct peeker *p, struct ask *ask, uint64_t place)
+{
+	struct iovec *run = ask->steps ? &p->runs[p->runs_count - 1] : NULL;
+	size_t gap = 0;
+
+	if (run && is_near(run, place)) {
+		gap = place - (uint64_t)(uintptr_t)run->iov_base - run->iov_len;
+	} else {
+		run = &p->runs[p->runs_count++];
+		*run = (struct iovec){ (void *)(uintptr_t)place, 0 };
+		p->requests[ask - p->asks].from_count++;
+	}
+	run->iov_len += gap + STATE_SIZE;
+	return gap;
+}
+
+/* How many of them there is room for. */
+static size_t plan(struct peeker *p, struct slot *const *slots, size_t count, bool each)
 {
 	size_t n;
 
-	*bytes = *runs = 0;
-	for (n = 0; n < count; n++) {
-		uint64_t place = asked[n]->place;
-		struct iovec *run = *runs ? &p->runs[*runs - 1] : NULL;
-		size_t gap = 0;
+	begin_plan(p);
+	for (n = 0; n < count && p->bytes + PAGE + STATE_SIZE <= ROOM; n++) {
+		struct slot *slot = slots[n];
+		struct ask *ask = ask_of(p, slot->step->pid, each);
+		size_t gap = extend(p, ask, slot->step->place);
 
-		if (run && is_near(run, place))
-			gap = place - (uint64_t)(uintptr_t)run->iov_base - run->iov_len;
-		else
-			run = NULL;
-		if (*bytes + gap + STATE_SIZE > ROOM)
-			break;
-		if (!run)
-			p->runs[(*runs)++] = (struct iovec){ (void *)(uintptr_t)place, 0 };
-		p->runs[*runs - 1].iov_len += gap + STATE_SIZE;
-		p->found[n] = p->room + *bytes + gap;
-		*bytes += gap + STATE_SIZE;
+		slot->ask = ask;
+		slot->at = ask->size + gap;
+		ask->size += gap + STATE_SIZE;
+		ask->steps++;
+		p->bytes += gap + STATE_SIZE;
 	}
 	return n;
 }
 
-/* One look at each of `asked`, or at as many as there is room for. -errno where not all is there. */
-static int look(struct peeker *p, pid_t pid, struct peek_step *const *asked, size_t *count)
+static bool is_of_process(ssize_t err)
 {
-	size_t bytes, runs;
-	ssize_t n;
-
-	*count = plan(p, asked, *count, &bytes, &runs);
-	n = peek(pid, &(struct iovec){ p->room, bytes }, 1, p->runs, runs);
-	if (n < 0)
-		return (int)n;
-	return n == (ssize_t)bytes ? 0 : -EFAULT;
+	return err == -ESRCH || err == -EPERM || err == -EAGAIN;
 }
 
-static bool is_of_process(int err)
+/* Where one's memory is gone the others of its process are there all the same. */
+static void take(struct peeker *p, struct slot *slot)
 {
-	return err == -ESRCH || err == -EPERM;
-}
+	const struct peek_request *r = &p->requests[slot->ask - p->asks];
 
-static void fail(struct peek_step *const *asked, size_t count, int err)
-{
-	for (size_t i = 0; i < count; i++)
-		asked[i]->result = err;
-}
-
-/*
- * A look at all that are `asked`; those that need another one stay, with what was seen. How many.
- * Where one's memory is gone each is looked at by itself.
- */
-static size_t look_at_all(struct peeker *p, pid_t pid, size_t asked, bool first)
-{
-	size_t left = 0, done, count, most = asked;
-
-	for (done = 0; done < asked; done += count) {
-		int err;
-
-		count = asked - done < most ? asked - done : most;
-		err = look(p, pid, &p->asked[done], &count);
-		if (err && !is_of_process(err) && count > 1) {
-			most = 1;
-			count = 0;
-			continue;
-		}
-		if (err)
-			fail(&p->asked[done], count, err);
-		for (size_t i = 0; !err && i < count; i++) {
-			struct peek_step *step = p->asked[done + i];
-
-			if (judge(step, p->found[i], first ? step->step : &p->before[done + i],
-				  &p->before[left]))
-				continue;
-			p->asked[left++] = step;
-		}
+	if (r->result == (ssize_t)slot->ask->size) {
+		if (!judge(slot, r->found + slot->at))
+			p->left[p->left_count++] = slot;
+	} else if (is_of_process(r->result) || slot->ask->steps == 1) {
+		slot->step->result = r->result < 0 ? (int)r->result : -EFAULT;
+		slot->step->same = false;
+	} else {
+		p->alone[p->alone_count++] = slot;
 	}
-	return left;
 }
 
-void peek_steps(struct peeker *p, pid_t pid, struct peek_step *steps, size_t count)
+static void look(struct peeker *p, struct slot *const *slots, size_t count, bool each)
+{
+	for (size_t done = 0, n; done < count; done += n) {
+		n = plan(p, &slots[done], count - done, each);
+		peek_all(p->requests, p->asks_count);
+		for (size_t i = 0; i < n; i++)
+			take(p, slots[done + i]);
+	}
+}
+
+/* At all that are left; those of them that need another look stay. */
+static void look_at_left(struct peeker *p)
+{
+	size_t count = p->left_count;
+
+	/* No more are put into it than were taken from it. */
+	p->left_count = p->alone_count = 0;
+	look(p, p->left, count, false);
+	look(p, p->alone, p->alone_count, true);
+}
+
+void peek_steps(struct peeker *p, struct peek_step *steps, size_t count)
 {
 	for (size_t done = 0; done < count;) {
-		size_t asked, i;
+		for (p->left_count = 0; p->left_count < BATCH && done < count; done++) {
+			struct slot *slot = &p->slots[p->left_count];
 
-		for (asked = 0; asked < BATCH && done < count; asked++, done++)
-			p->asked[asked] = &steps[done];
-		for (i = 0; asked && i < LOOKS; i++)
-			asked = look_at_all(p, pid, asked, i == 0);
+			slot->step = &steps[done];
+			slot->before = steps[done].step;
+			p->left[p->left_count++] = slot;
+		}
+		for (int i = 0; p->left_count && i < LOOKS; i++)
+			look_at_left(p);
 	}
 }

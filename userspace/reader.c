@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "cpu_time.h"
 #include "discover.h"
 #include "msg.h"
 
@@ -24,15 +26,16 @@
 
 enum { WAITING, RUNNING, DONE, GIVEN_UP };
 
+/* A job is handed over and back by one post each: what takes time is the other one's waking up. */
 struct reader {
-	pthread_mutex_t lock;
-	pthread_cond_t changed;
-	struct reader_job *job; /* NULL: it waits for one */
+	sem_t wanted;           /* there is a job */
+	sem_t back;             /* it was run, or nobody will */
+	struct reader_job *job; /* NULL: end */
+	char *stack;
+	pthread_mutex_t lock; /* for what follows */
 	bool given_up;
-	bool ends; /* is to */
 	bool dead;
 	pid_t pid;
-	char *stack;
 };
 
 struct holder {
@@ -124,33 +127,32 @@ bool reader_turn(struct reader_job *job, pid_t pid)
 
 /* ---- The one who reads ---- */
 
-static void run_one(struct reader_job *job)
+/* Whether anybody waits for it any more. */
+static bool run_one(struct reader_job *job)
 {
 	int running = RUNNING;
 
 	job->run(job);
-	if (!atomic_compare_exchange_strong(&job->state, &running, DONE))
-		job->release(job);
+	if (atomic_compare_exchange_strong(&job->state, &running, DONE))
+		return true;
+	job->release(job);
+	return false;
+}
+
+static void await(sem_t *post)
+{
+	while (sem_wait(post) && errno == EINTR)
+		;
 }
 
 static void live(struct reader *r)
 {
-	bool given_up = false;
-
-	pthread_mutex_lock(&r->lock);
-	while (!given_up) {
-		while (!r->job && !r->ends)
-			pthread_cond_wait(&r->changed, &r->lock);
-		if (!r->job)
-			break;
-		pthread_mutex_unlock(&r->lock);
-		run_one(r->job);
-		pthread_mutex_lock(&r->lock);
-		r->job = NULL;
-		given_up = r->given_up;
-		pthread_cond_signal(&r->changed);
+	for (;;) {
+		await(&r->wanted);
+		if (!r->job || !run_one(r->job))
+			return;
+		sem_post(&r->back);
 	}
-	pthread_mutex_unlock(&r->lock);
 }
 
 /* Links, locks and sockets are let go of when we end, held or not. */
@@ -187,8 +189,9 @@ static int live_apart(void *context)
 
 static void reader_free(struct reader *r)
 {
-	pthread_cond_destroy(&r->changed);
 	pthread_mutex_destroy(&r->lock);
+	sem_destroy(&r->wanted);
+	sem_destroy(&r->back);
 	free(r->stack);
 	free(r);
 }
@@ -201,7 +204,7 @@ static void bury(struct reader *r)
 	pthread_mutex_lock(&r->lock);
 	r->dead = true;
 	given_up = r->given_up;
-	pthread_cond_signal(&r->changed);
+	sem_post(&r->back);
 	pthread_mutex_unlock(&r->lock);
 	if (given_up)
 		reader_free(r);
@@ -261,7 +264,6 @@ static int begin_keeper(struct reader *r)
 static struct reader *reader_new(void)
 {
 	struct reader *r = calloc(1, sizeof(*r));
-	pthread_condattr_t monotonic;
 
 	if (r)
 		r->stack = aligned_alloc(64, STACK_SIZE);
@@ -269,11 +271,9 @@ static struct reader *reader_new(void)
 		free(r);
 		return NULL;
 	}
-	pthread_condattr_init(&monotonic);
-	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
 	pthread_mutex_init(&r->lock, NULL);
-	pthread_cond_init(&r->changed, &monotonic);
-	pthread_condattr_destroy(&monotonic);
+	sem_init(&r->wanted, 0, 0);
+	sem_init(&r->back, 0, 0);
 	if (!begin_keeper(r))
 		return r;
 	reader_free(r);
@@ -282,15 +282,26 @@ static struct reader *reader_new(void)
 
 /* ---- The caller ---- */
 
-/* Of a process, if there is one: 0 would be ours. */
-static uint64_t cpu_of(pid_t pid)
+/* Once it is seen whoever buried it has let go of the reader. */
+static bool is_dead(struct reader *r)
 {
-	struct timespec t;
-	clockid_t clock;
+	bool dead;
 
-	if (pid <= 0 || clock_getcpuclockid(pid, &clock) || clock_gettime(clock, &t))
-		return 0;
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+	pthread_mutex_lock(&r->lock);
+	dead = r->dead;
+	pthread_mutex_unlock(&r->lock);
+	return dead;
+}
+
+/* 0 or less: a thread does it, or it has yet to begin. */
+static pid_t pid_of(struct reader *r)
+{
+	pid_t pid;
+
+	pthread_mutex_lock(&r->lock);
+	pid = r->pid;
+	pthread_mutex_unlock(&r->lock);
+	return pid;
 }
 
 void reader_end(void)
@@ -299,13 +310,12 @@ void reader_end(void)
 
 	if (!r)
 		return;
-	pthread_mutex_lock(&r->lock);
-	r->ends = true;
-	past_ns += cpu_of(r->pid);
-	pthread_cond_signal(&r->changed);
-	while (!r->dead)
-		pthread_cond_wait(&r->changed, &r->lock);
-	pthread_mutex_unlock(&r->lock);
+	past_ns += cpu_time_of(pid_of(r));
+	r->job = NULL;
+	sem_post(&r->wanted);
+	do
+		await(&r->back);
+	while (!is_dead(r));
 	reader_free(r);
 	reader = NULL;
 }
@@ -313,18 +323,11 @@ void reader_end(void)
 /* The present one, or a new one; NULL: there is none to be had. */
 static struct reader *take_reader(void)
 {
-	bool dead = false;
-
 	if (owner != getpid()) {
 		owner = getpid();
 		reader = NULL;
 	}
-	if (reader) {
-		pthread_mutex_lock(&reader->lock);
-		dead = reader->dead;
-		pthread_mutex_unlock(&reader->lock);
-	}
-	if (dead) {
+	if (reader && is_dead(reader)) {
 		reader_free(reader);
 		reader = NULL;
 	}
@@ -333,13 +336,10 @@ static struct reader *take_reader(void)
 	return reader;
 }
 
-static bool is_busy(const struct reader *r)
-{
-	return r->job && !r->dead;
-}
+enum waited { BACK, HELD, MOVED };
 
-/* false: it has been in one process for all that time. */
-static bool wait_once(struct reader *r, struct reader_job *job)
+/* HELD: it has been in one process for all that time. */
+static enum waited wait_once(struct reader *r, struct reader_job *job)
 {
 	unsigned int turns = atomic_load(&job->turns);
 	struct timespec until;
@@ -348,22 +348,23 @@ static bool wait_once(struct reader *r, struct reader_job *job)
 	until.tv_nsec += HELD_NS;
 	until.tv_sec += until.tv_nsec / 1000000000l;
 	until.tv_nsec %= 1000000000l;
-	while (is_busy(r)) {
-		if (pthread_cond_timedwait(&r->changed, &r->lock, &until) == ETIMEDOUT)
-			return !is_busy(r) || atomic_load(&job->turns) != turns;
+	while (sem_clockwait(&r->back, CLOCK_MONOTONIC, &until)) {
+		if (errno == ETIMEDOUT)
+			return atomic_load(&job->turns) == turns ? HELD : MOVED;
 	}
-	return true;
+	return BACK;
 }
 
 /* It waits for a CPU, as after a machine was stopped, and for nobody else. Of a thread that is not known. */
-static bool is_runnable(const struct reader *r)
+static bool is_runnable(struct reader *r)
 {
 	char state = 0, path[32];
+	pid_t pid = pid_of(r);
 	FILE *file;
 
-	if (r->pid <= 0)
+	if (pid <= 0)
 		return false;
-	snprintf(path, sizeof(path), "/proc/%d/stat", (int)r->pid);
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
 	file = fopen(path, "re");
 	if (!file)
 		return false;
@@ -380,26 +381,48 @@ static bool is_outside(const struct reader_job *job)
 	return !atomic_load(&job->turns);
 }
 
-/* With the lock. Whether it has come back just then. */
+/* false: it has come back just then. */
 static bool give_up(struct reader *r, struct reader_job *job)
 {
 	pid_t pid = atomic_load(&job->pid);
 	int running = RUNNING;
+	bool given_up = false;
 
-	if (!atomic_compare_exchange_strong(&job->state, &running, GIVEN_UP))
-		return true;
-	r->given_up = true;
-	past_ns += cpu_of(r->pid);
-	reader = NULL;
+	/* Nobody buries it before it is known whose it is then. */
+	pthread_mutex_lock(&r->lock);
+	if (!r->dead)
+		given_up = atomic_compare_exchange_strong(&job->state, &running, GIVEN_UP);
+	if (given_up) {
+		r->given_up = true;
+		past_ns += cpu_time_of(r->pid);
+		reader = NULL;
+	}
 	pthread_mutex_unlock(&r->lock);
-	add_holder(pid);
-	return false;
+	if (given_up)
+		add_holder(pid);
+	return given_up;
+}
+
+/* false: it was given up. */
+static bool await_back(struct reader *r, struct reader_job *job)
+{
+	for (;;) {
+		enum waited how = wait_once(r, job);
+
+		if (how == BACK)
+			return true;
+		if (how == MOVED || is_outside(job) || is_runnable(r))
+			continue;
+		if (give_up(r, job))
+			return false;
+		await(&r->back);
+		return true;
+	}
 }
 
 bool reader_run(struct reader_job *job)
 {
 	struct reader *r = take_reader();
-	bool moves = true, done;
 
 	if (!r) {
 		job->release(job);
@@ -407,30 +430,18 @@ bool reader_run(struct reader_job *job)
 	}
 	atomic_store(&job->state, RUNNING);
 	atomic_store(&job->turns, 0);
-	pthread_mutex_lock(&r->lock);
 	r->job = job;
-	pthread_cond_signal(&r->changed);
-	while (is_busy(r) && moves)
-		moves = wait_once(r, job) || is_outside(job) || is_runnable(r);
-	if (is_busy(r) && !give_up(r, job))
+	sem_post(&r->wanted);
+	if (!await_back(r, job))
 		return false;
-	while (is_busy(r))
-		pthread_cond_wait(&r->changed, &r->lock);
-	done = atomic_load(&job->state) == DONE;
-	pthread_mutex_unlock(&r->lock);
-	if (!done)
-		job->release(job);
-	return done;
+	if (atomic_load(&job->state) == DONE)
+		return true;
+	/* It has died. */
+	job->release(job);
+	return false;
 }
 
 uint64_t reader_cpu_ns(void)
 {
-	pid_t pid = 0;
-
-	if (reader && owner == getpid()) {
-		pthread_mutex_lock(&reader->lock);
-		pid = reader->pid;
-		pthread_mutex_unlock(&reader->lock);
-	}
-	return past_ns + cpu_of(pid);
+	return past_ns + (reader && owner == getpid() ? cpu_time_of(pid_of(reader)) : 0);
 }

@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include "peek.h"
@@ -30,9 +29,7 @@ struct reading {
 
 static int read_memory(pid_t pid, uint64_t address, code_unit *code)
 {
-	struct iovec to = { code, sizeof(*code) };
-	struct iovec from = { (void *)(uintptr_t)address, sizeof(*code) };
-	ssize_t n = peek(pid, &to, 1, &from, 1);
+	ssize_t n = peek(pid, address, code, sizeof(*code));
 
 	if (n < 0)
 		return n == -EPERM ? -EACCES : (int)n;

@@ -10,6 +10,7 @@ import time
 import pytest
 
 from driver import ACCEPTED, INVALID, PROPAGATED, REJECTED
+from program import wait_until
 from scene import (
     between,
     blocked,
@@ -56,6 +57,26 @@ def test_every_attempt_of_a_spinning_caller_counts(scene):
     agent.end()
     begin = run.before, run.second
     expect(one(agent), refused(begin, end, attempts=1_000_003), submit_accepted=1)
+
+
+def test_what_a_consumer_does_after_a_rest_is_counted_while_it_rests_again(scene):
+    """Of one that does not run nothing is read: what it did before is there all the same, and all of it."""
+    d = scene.step()
+    agent = scene.attach()
+    attempts = 0
+    for n in range(1, 5):
+        attempts += n * 20_000 + 1
+        d.submit(0, REJECTED)
+        d.run("submit", 0, REJECTED, n * 20_000)
+        d.submit(0, ACCEPTED)
+        told = lambda n=n: agent.counters()["step"]["submit_accepted"] == n
+        wait_until(told, f"{n} messages to be told of")
+        assert one(agent).counters["send_backpressure"] == attempts
+        time.sleep(0.15 * 5 * n)  # from some drains to more than rest in a row
+    agent.end()
+    assert one(agent).counters["send_backpressure"] == attempts
+    assert one(agent).counters["send_backpressure_episodes"] == 4
+    nothing_lost(agent)
 
 
 # ---- forward ----

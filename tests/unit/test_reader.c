@@ -136,6 +136,28 @@ static void test_a_new_one_after_the_end(void **state)
 	assert_true(is_read(getpid()));
 }
 
+static void die(struct reader_job *job)
+{
+	(void)job;
+	kill(getpid(), SIGKILL);
+}
+
+/* As when the kernel is out of memory. Where a thread reads it would be the test that dies. */
+static void test_one_that_dies(void **state)
+{
+	struct held *h = held_new(getpid(), false);
+
+	(void)state;
+	assert_true(is_read(getpid()));
+	if (!reader_cpu_ns())
+		skip();
+	released = 0;
+	h->job.run = die;
+	assert_false(reader_run(&h->job));
+	assert_int_equal(released, 1);
+	assert_true(is_read(getpid()));
+}
+
 /* It has none of its parent's. */
 static void test_a_fork_has_its_own(void **state)
 {
@@ -158,6 +180,7 @@ int main(void)
 		cmocka_unit_test(test_one_that_is_held_is_given_up),
 		cmocka_unit_test(test_one_that_begins_late_is_not_held),
 		cmocka_unit_test(test_a_new_one_after_the_end),
+		cmocka_unit_test(test_one_that_dies),
 		cmocka_unit_test(test_a_fork_has_its_own),
 	};
 

@@ -165,7 +165,8 @@ static void test_first_thread_has_exited(void **state)
 	start(true, false);
 	assert_int_equal(wait_for(-ESRCH), -ESRCH);
 	assert_string_equal(sample(), "111111111111111111111111");
-	peek_steps(peeker, child, &asked, 1);
+	asked.pid = child;
+	peek_steps(peeker, &asked, 1);
 	peeker_free(peeker);
 	assert_int_equal(asked.result, 0);
 	assert_int_equal(seen.inside, 0x11);

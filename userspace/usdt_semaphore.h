@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* semaphore.h - whether somebody watches: the probes' semaphore, read from a process's memory */
-#ifndef SEMAPHORE_H
-#define SEMAPHORE_H
+/* usdt_semaphore.h - whether somebody watches: the probes' semaphore, read from a process's memory */
+#ifndef USDT_SEMAPHORE_H
+#define USDT_SEMAPHORE_H
 
 #include "discover.h"
 #include "elfnote.h"
@@ -14,4 +14,4 @@
  */
 int semaphore_read(pid_t pid, const struct file_id *id, const struct elfnote *note);
 
-#endif /* SEMAPHORE_H */
+#endif /* USDT_SEMAPHORE_H */

@@ -18,7 +18,7 @@
 #include <cmocka.h>
 
 #include "child.h"
-#include "semaphore.h"
+#include "usdt_semaphore.h"
 
 #define PAGE 4096
 

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-#include "semaphore.h"
+#include "usdt_semaphore.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/uio.h>
 
 #include "peek.h"
 #include "proc_maps.h"
@@ -12,9 +11,7 @@
 static int read_value(pid_t pid, uint64_t address)
 {
 	uint16_t value;
-	struct iovec to = { &value, sizeof(value) };
-	struct iovec from = { (void *)(uintptr_t)address, sizeof(value) };
-	ssize_t n = peek(pid, &to, 1, &from, 1);
+	ssize_t n = peek(pid, address, &value, sizeof(value));
 
 	if (n < 0)
 		return n == -EPERM ? -EACCES : (int)n;

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT */
+/* cpu_time.h - what a process has taken of the CPUs */
+#ifndef CPU_TIME_H
+#define CPU_TIME_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+/*
+ * ns, of all threads that it has had. What one of them takes right now may be added when the kernel's clock
+ * ticks, some milliseconds later. 0: there is no such process. Asks for no privilege.
+ */
+uint64_t cpu_time_of(pid_t pid);
+
+#endif /* CPU_TIME_H */
