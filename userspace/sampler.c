@@ -8,6 +8,7 @@
 #include <sys/uio.h>
 #include <time.h>
 
+#include "cpu_time.h"
 #include "peek.h"
 #include "reader.h"
 
@@ -21,6 +22,8 @@
 #define BATCH          512  /* steps that one call reads: IOV_MAX is for them and what is between */
 #define PAGE           4096 /* or more; of 4096 bytes it is sure that they are there together */
 #define GONE_MOST      4
+/* Who has had no CPU for so long is at rest. */
+#define REST_NS 1000000000ull
 
 /* What is read of a step, in one piece. */
 struct piece {
@@ -39,6 +42,10 @@ _Static_assert(offsetof(struct pushback_step, instance) ==
 struct target {
 	struct pb_step_key key;
 	uint64_t place;
+	/* The first one of a process has what is known of that. */
+	uint64_t cpu; /* what it had had; 0: nothing is known */
+	uint64_t since;
+	bool rests; /* what was read of it the last time is good still */
 };
 
 /* A look at all of them, in a reader's thread: all that it needs. */
@@ -56,6 +63,8 @@ struct pass {
 struct sampler {
 	struct pass *pass;
 	bool in_order;
+	size_t had;   /* targets before sampler_begin() */
+	bool changed; /* they are not the same as those */
 	uint64_t until; /* the end of the period that the next sample is for */
 	uint64_t due;   /* somewhere in it */
 	uint64_t dice;
@@ -106,9 +115,17 @@ void sampler_begin(struct sampler *s)
 {
 	if (!s->pass)
 		s->pass = pass_new();
+	s->had = s->pass ? s->pass->count : 0;
 	if (s->pass)
 		s->pass->count = 0;
 	s->in_order = true;
+	s->changed = false;
+}
+
+static bool is_same(const struct target *target, const struct record *record)
+{
+	return target->place == record->place &&
+	       !memcmp(&target->key, &record->key, sizeof(target->key));
 }
 
 /* Beside the next one: a drain tells of one process after the other, and of each by place. */
@@ -147,7 +164,10 @@ int sampler_add(struct sampler *s, const struct record *record)
 		return 0;
 	if (!p || reserve(p))
 		return -ENOMEM;
-	p->targets[p->count] = (struct target){ .key = record->key, .place = record->place };
+	if (p->count >= s->had || !is_same(&p->targets[p->count], record)) {
+		p->targets[p->count] = (struct target){ .key = record->key, .place = record->place };
+		s->changed = true;
+	}
 	s->in_order &= !p->count || stands_well(&p->targets[p->count - 1]);
 	p->count++;
 	return 0;
@@ -164,8 +184,12 @@ static int by_process(const void *a, const void *b)
 
 void sampler_end(struct sampler *s)
 {
+	struct pass *p = s->pass;
+
 	if (!s->in_order)
-		qsort(s->pass->targets, s->pass->count, sizeof(*s->pass->targets), by_process);
+		qsort(p->targets, p->count, sizeof(*p->targets), by_process);
+	for (size_t i = 0; p && (s->changed || p->count != s->had) && i < p->count; i++)
+		p->targets[i].cpu = 0;
 }
 
 uint64_t sampler_due(const struct sampler *s)
@@ -308,13 +332,42 @@ static void read_all(struct reader_job *job)
 	uint64_t used = used_ns();
 	size_t done, count;
 
-	memset(s->pieces, 0, s->count * sizeof(*s->pieces));
 	for (done = 0; done < s->count; done += count) {
 		count = count_same(&s->targets[done], s->count - done);
+		if (s->targets[done].rests)
+			continue;
+		memset(&s->pieces[done], 0, count * sizeof(*s->pieces));
 		if (reader_turn(job, (pid_t)s->targets[done].key.process.tgid))
 			look_at_process(s, done, count);
 	}
 	s->used = used_ns() - used;
+}
+
+/*
+ * Who rests is not read: nothing of it has changed. That it runs again may be known some milliseconds late
+ * (cpu_time.h), once for each time that it has rested.
+ */
+static bool rests(struct target *first, uint64_t now)
+{
+	uint64_t cpu = cpu_time_of((pid_t)first->key.process.tgid);
+
+	if (!cpu || cpu != first->cpu)
+		first->since = now;
+	first->cpu = cpu;
+	return now - first->since >= REST_NS;
+}
+
+/* Whether any are to be read. */
+static bool find_awake(struct pass *p, uint64_t now)
+{
+	bool any = false;
+
+	for (size_t done = 0; done < p->count;
+	     done += count_same(&p->targets[done], p->count - done)) {
+		p->targets[done].rests = rests(&p->targets[done], now);
+		any |= !p->targets[done].rests;
+	}
+	return any;
 }
 
 void sampler_run(struct sampler *s, struct model *m, uint64_t now)
@@ -323,7 +376,9 @@ void sampler_run(struct sampler *s, struct model *m, uint64_t now)
 	struct pass *p = s->pass;
 
 	/* One that was given up took the steps with it: until the next drain there are none. */
-	if (p && p->count && !reader_run(&p->reader))
+	if (p)
+		p->used = 0;
+	if (p && find_awake(p, now) && !reader_run(&p->reader))
 		p = s->pass = NULL;
 	model_sample_begin(m, now);
 	for (size_t i = 0; p && i < p->count; i++)

@@ -8,7 +8,8 @@
  * each sample stands for more.
  *
  * One process_vm_readv(2) a process and sample (of at most 512 steps), whether it is on a CPU or
- * not, through another of its threads where the first does not do. Knows its steps from the records
+ * not, through another of its threads where the first does not do; none of one that has not run for a
+ * second. Knows its steps from the records
  * of the last drain. Not thread-safe.
  */
 #ifndef SAMPLER_H

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -102,16 +103,9 @@ static uint64_t clock_ns(void)
 	return (uint64_t)t.tv_sec * SEC + (uint64_t)t.tv_nsec;
 }
 
-/* The steps that samples found a thread inside of, a character for each. */
-static const char *sample(void)
+static void add_steps(struct sampler *sampler, struct model *model, uint64_t now)
 {
-	static char seen[STEPS + 1];
-	struct sampler *sampler = sampler_new();
-	struct model *model = model_new();
-	const struct step_view *views;
-	size_t count;
-
-	model_begin(model, clock_ns());
+	model_begin(model, now);
 	sampler_begin(sampler);
 	for (size_t i = 0; i < STEPS; i++) {
 		struct record r = record_of((uint32_t)child, i + 1, "inside");
@@ -122,6 +116,18 @@ static const char *sample(void)
 	}
 	sampler_end(sampler);
 	model_end(model);
+}
+
+/* The steps that samples found a thread inside of, a character for each. */
+static const char *sample(void)
+{
+	static char seen[STEPS + 1];
+	struct sampler *sampler = sampler_new();
+	struct model *model = model_new();
+	const struct step_view *views;
+	size_t count;
+
+	add_steps(sampler, model, clock_ns());
 	for (int i = 0; i < 3; i++)
 		sampler_run(sampler, model, clock_ns());
 	model_begin(model, clock_ns());
@@ -181,6 +187,71 @@ static void test_process_is_gone(void **state)
 	assert_string_equal(sample(), "000000000000000000000000");
 }
 
+static void wake(int signal)
+{
+	(void)signal;
+}
+
+/* One that handles a signal has run. */
+static void be_woken(void)
+{
+	sigaction(SIGUSR1, &(struct sigaction){ .sa_handler = wake }, NULL);
+	be_inside(false, false);
+}
+
+/* From outside, of which it takes no notice. */
+static void leave_first_step(void)
+{
+	uint64_t nothing = 0;
+	struct iovec from = { &nothing, sizeof(nothing) };
+	struct iovec to = { &steps[0].inside, sizeof(nothing) };
+
+	assert_int_equal(process_vm_writev(child, &from, 1, &to, 1, 0), sizeof(nothing));
+}
+
+/* Whether the next sample finds a thread inside of the first step; a sample each tenth of a second. */
+static bool is_seen_inside(struct sampler *sampler, struct model *model, uint64_t *now)
+{
+	const struct step_view *views;
+	uint64_t busy[2];
+	size_t count;
+
+	for (int i = 0; i < 2; i++) {
+		sampler_run(sampler, model, *now += SEC / 10);
+		views = model_steps(model, &count);
+		assert_int_equal(count, STEPS);
+		busy[i] = views[0].record->counter[COUNTER_BUSY_TIME];
+	}
+	return busy[1] > busy[0];
+}
+
+/* What it was like is known: until it runs again, or other steps are looked at. */
+static void test_who_has_not_run_is_not_read(void **state)
+{
+	struct sampler *sampler = sampler_new();
+	struct model *model = model_new();
+	uint64_t now = clock_ns();
+
+	(void)state;
+	child = fork();
+	if (!child)
+		be_woken();
+	assert_int_equal(wait_for(sizeof(uint64_t)), sizeof(uint64_t));
+	add_steps(sampler, model, now);
+	for (int i = 0; i < 10; i++) {
+		assert_true(is_seen_inside(sampler, model, &now));
+		add_steps(sampler, model, now);
+	}
+	leave_first_step();
+	assert_true(is_seen_inside(sampler, model, &now));
+	kill(child, SIGUSR1);
+	for (int i = 0; i < 1000 && is_seen_inside(sampler, model, &now); i++)
+		nanosleep(&(struct timespec){ .tv_nsec = 10000000 }, NULL);
+	assert_false(is_seen_inside(sampler, model, &now));
+	model_free(model);
+	sampler_free(sampler);
+}
+
 #define TEST(test) cmocka_unit_test_setup_teardown(test, map_steps, stop)
 
 /*
@@ -220,6 +291,7 @@ int main(void)
 		TEST(test_page_is_gone),
 		TEST(test_first_thread_has_exited),
 		TEST(test_process_is_gone),
+		TEST(test_who_has_not_run_is_not_read),
 		cmocka_unit_test(test_samples_have_no_rhythm),
 	};
 
