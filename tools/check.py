@@ -46,7 +46,7 @@ def formatting():
 # Which of userspace's files may include what; everything else may not.
 ONLY = {
     r"pushback\.skel\.h": {"attach"},
-    r"bpf/\w+\.h": {"attach", "attach_pause", "attach_recipe", "closes", "drain", "drain_delete", "drain_durations", "drain_hists", "drain_keep", "drain_loss", "drain_map", "drain_retire", "drain_whole",
+    r"bpf/\w+\.h": {"attach", "attach_pause", "attach_recipe", "closes", "drain", "drain_delete", "drain_durations", "drain_hists", "drain_keep", "drain_look", "drain_loss", "drain_map", "drain_retire", "drain_whole",
                        "doctor_host", "execs", "function_link", "kernel_lacks", "msg", "multi_link", "pinned"},
     r"dwarf\.h|elfutils/\w+\.h": {"dwarf_arguments", "dwarf_enum", "dwarf_file", "dwarf_internal", "elf_symbols", "elf_unwind"},
     r"cap-ng\.h": {"privilege"},

@@ -63,8 +63,8 @@ struct pass {
 struct sampler {
 	struct pass *pass;
 	bool in_order;
-	size_t had;   /* targets before sampler_begin() */
-	bool changed; /* they are not the same as those */
+	size_t had;     /* targets before sampler_begin() */
+	bool changed;   /* they are not the same as those */
 	uint64_t until; /* the end of the period that the next sample is for */
 	uint64_t due;   /* somewhere in it */
 	uint64_t dice;
@@ -165,7 +165,8 @@ int sampler_add(struct sampler *s, const struct record *record)
 	if (!p || reserve(p))
 		return -ENOMEM;
 	if (p->count >= s->had || !is_same(&p->targets[p->count], record)) {
-		p->targets[p->count] = (struct target){ .key = record->key, .place = record->place };
+		p->targets[p->count] =
+			(struct target){ .key = record->key, .place = record->place };
 		s->changed = true;
 	}
 	s->in_order &= !p->count || stands_well(&p->targets[p->count - 1]);
