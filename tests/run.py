@@ -10,8 +10,8 @@ import os
 import re
 import subprocess
 import sys
-import threading
 import time
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,67 +19,33 @@ TOP = Path(__file__).resolve().parent.parent
 PYTHON = sys.executable
 PYTEST = [PYTHON, "-m", "pytest", "-p", "no:cacheprovider", "-q", "-rs"]
 
-# Their agents look for consumers on the whole host, and watch those of other tests as well.
-WATCHERS = "attach discovery hostile_files kubernetes pin_files privilege readme recipe recipe_wrong".split()
-# Their consumers have to be left alone: they say themselves whether they are watched.
-WATCHED = "mixed rust rust_link".split()
+# Their consumers say themselves whether they are watched: not beside agents that watch the whole host.
+MINDFUL = "mixed rust rust_link".split()
+# It does both.
+ALONE = ["privilege"]
 
 
 @dataclass(frozen=True)
 class Suite:
     name: str
     command: list
-    watches: bool = False
-    minds: bool = False
-
-    def may_run_beside(self, others):
-        """Of those that have not ended."""
-        if self.watches:
-            return not any(s.watches or s.minds for s in others)
-        return not (self.minds and any(s.watches for s in others))
 
 
 def suites(build):
+    """Group by group: those of one may run beside each other. Long ones first."""
     units = sorted(str(p) for p in (TOP / build / "tests/unit").glob("test_*") if not p.suffix)
-    yield Suite("header", [*PYTEST, "tests/header/matrix.py"], minds=True)
-    yield Suite("unit", ["tests/run-unit", *units], minds=True)
-    yield Suite("check", [PYTHON, "tools/check.py"])
-    yield Suite("analysis", [*PYTEST, "tests/analysis"])
-    yield Suite("fuzz", [*PYTEST, "tests/fuzz"])
-    files = {p.stem.removeprefix("test_"): p for p in (TOP / "tests/e2e").glob("test_*.py")}
-    for name in sorted(files, key=lambda name: (name not in WATCHED, name not in WATCHERS, name)):
-        path = str(files[name].relative_to(TOP))
-        yield Suite(name, [*PYTEST, path], name in WATCHERS, name in WATCHED)
-
-
-class Runner:
-    """Takes the first that may run, as long as there are some. Those who mind stand before those who watch."""
-
-    def __init__(self, todo, workers):
-        self.todo, self.running, self.results = list(todo), [], []
-        self.changed = threading.Condition()
-        # Who runs beside others waits for them, too.
-        self.environment = {"PUSHBACK_TEST_PATIENCE": str(workers)} | os.environ
-
-    def next(self):
-        with self.changed:
-            while self.todo:
-                for suite in self.todo:
-                    if suite.may_run_beside(self.running):
-                        self.todo.remove(suite)
-                        self.running.append(suite)
-                        return suite
-                self.changed.wait()
-        return None
-
-    def work(self):
-        while suite := self.next():
-            result = run(suite, self.environment)
-            with self.changed:
-                self.running.remove(suite)
-                self.results.append(result)
-                print(result.text, flush=True)
-                self.changed.notify_all()
+    files = sorted(p.stem.removeprefix("test_") for p in (TOP / "tests/e2e").glob("test_*.py"))
+    of_files = lambda names: [Suite(name, [*PYTEST, f"tests/e2e/test_{name}.py"]) for name in names]
+    yield [
+        Suite("house rules", [PYTHON, "tools/check.py"]),
+        Suite("header", [*PYTEST, "tests/header/matrix.py"]),
+        *of_files(MINDFUL),
+        Suite("unit", ["tests/run-unit", *units]),
+        Suite("fuzz", [*PYTEST, "tests/fuzz"]),
+        Suite("analysis", [*PYTEST, "tests/analysis"]),
+    ]
+    yield of_files(name for name in files if name not in MINDFUL + ALONE)
+    yield of_files(ALONE)
 
 
 @dataclass(frozen=True)
@@ -114,21 +80,26 @@ def run(suite, environment):
     return Result(suite.name, f"{text}== {suite.name}: {seconds:.0f} s", (passed, failed, skipped), seconds)
 
 
+def run_all(group, workers):
+    """The results, each shown as it comes."""
+    # Who runs beside others waits for them, too.
+    environment = {"PUSHBACK_TEST_PATIENCE": str(workers)} | os.environ
+    with ThreadPoolExecutor(workers) as pool:
+        for done in as_completed([pool.submit(run, suite, environment) for suite in group]):
+            print(done.result().text, flush=True)
+            yield done.result()
+
+
 def main():
     build = sys.argv[1] if len(sys.argv) > 1 else "build"
     workers = (os.cpu_count() or 1) + 1
-    runner = Runner(suites(build), workers)
-    threads = [threading.Thread(target=runner.work) for _ in range(workers)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    longest = sorted(runner.results, key=lambda r: -r.seconds)[:8]
+    results = [result for group in suites(build) for result in run_all(group, workers)]
+    longest = sorted(results, key=lambda r: -r.seconds)[:8]
     print(f"longest: {', '.join(f'{r.name} {r.seconds:.0f} s' for r in longest)}")
-    for result in runner.results:
+    for result in results:
         if result.counts[1]:
             print(f"failed: {result.name}: {result.counts[1]}")
-    totals = [sum(column) for column in zip(*(result.counts for result in runner.results))]
+    totals = [sum(column) for column in zip(*(result.counts for result in results))]
     print("{} passed, {} failed, {} skipped".format(*totals))
     return 1 if totals[1] else 0
 
