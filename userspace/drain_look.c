@@ -146,6 +146,8 @@ void drain_look(struct drain *d, struct item *items, size_t count, bool again, e
 	}
 	if (again && kind != DRAIN_COUNTS)
 		look(d, items, count, true);
+	/* Of what was not read nothing is known. */
 	for (size_t i = 0; i < count; i++)
-		items[i].cpu = items[i].peeked ? 0 : items[i].cpu;
+		if (!is_living(d, &items[i]) || items[i].peeked)
+			items[i].cpu = 0;
 }
