@@ -195,7 +195,8 @@ def test_file_that_holds_who_opens_it(stage):
         stage.watch(files=())
         program.say("")
         program.wait_line("^done")
-        # By a look that has been through all processes since.
+        # On a busy machine a look takes its time to get through all processes.
+        wait_until(lambda: stage.agent.lost().get("mount_refused"), "its mount is not refused", 30)
         later, good, _ = map_them(stage, [])
         looked_at(stage, later, good)
         done = run(PUSHBACK, "list", "--pid", program.pid, timeout=20)
