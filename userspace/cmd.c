@@ -8,6 +8,7 @@
 
 #include "msg.h"
 #include "output.h"
+#include "reader.h"
 
 #define WHY_SIZE 4608 /* a path, and what is wrong with it */
 
@@ -41,5 +42,6 @@ int cmd_start(const struct verb *verb, int argc, char **argv, void *settings, cm
 		status = body(settings);
 	}
 	opts_free(verb, settings);
+	reader_end();
 	return cmd_end(status);
 }

@@ -36,6 +36,7 @@ struct reader {
 	bool given_up;
 	bool dead;
 	pid_t pid;
+	pthread_t keeper;
 };
 
 struct holder {
@@ -246,16 +247,14 @@ static int begin_keeper(struct reader *r)
 {
 	pthread_attr_t attributes;
 	sigset_t all, before;
-	pthread_t id;
 	int err = pthread_attr_init(&attributes);
 
 	if (err)
 		return err;
-	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
 	pthread_attr_setstacksize(&attributes, STACK_SIZE);
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
-	err = pthread_create(&id, &attributes, keep, r);
+	err = pthread_create(&r->keeper, &attributes, keep, r);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	pthread_attr_destroy(&attributes);
 	return err;
@@ -282,7 +281,6 @@ static struct reader *reader_new(void)
 
 /* ---- The caller ---- */
 
-/* Once it is seen whoever buried it has let go of the reader. */
 static bool is_dead(struct reader *r)
 {
 	bool dead;
@@ -291,6 +289,13 @@ static bool is_dead(struct reader *r)
 	dead = r->dead;
 	pthread_mutex_unlock(&r->lock);
 	return dead;
+}
+
+/* Its keeper is gone as well: one that is still about to end would be, for who looks then, a leak. */
+static void await_end(struct reader *r)
+{
+	pthread_join(r->keeper, NULL);
+	reader_free(r);
 }
 
 /* 0 or less: a thread does it, or it has yet to begin. */
@@ -313,10 +318,16 @@ void reader_end(void)
 	past_ns += cpu_time_of(pid_of(r));
 	r->job = NULL;
 	sem_post(&r->wanted);
-	do
-		await(&r->back);
-	while (!is_dead(r));
-	reader_free(r);
+	await_end(r);
+	reader = NULL;
+}
+
+/* A fork has a copy of it, of which nobody makes use: its lock may be held for good. */
+static void forget_parents(void)
+{
+	if (reader)
+		free(reader->stack);
+	free(reader);
 	reader = NULL;
 }
 
@@ -324,11 +335,11 @@ void reader_end(void)
 static struct reader *take_reader(void)
 {
 	if (owner != getpid()) {
+		forget_parents();
 		owner = getpid();
-		reader = NULL;
 	}
 	if (reader && is_dead(reader)) {
-		reader_free(reader);
+		await_end(reader);
 		reader = NULL;
 	}
 	if (!reader)
@@ -394,6 +405,7 @@ static bool give_up(struct reader *r, struct reader_job *job)
 		given_up = atomic_compare_exchange_strong(&job->state, &running, GIVEN_UP);
 	if (given_up) {
 		r->given_up = true;
+		pthread_detach(r->keeper);
 		past_ns += cpu_time_of(r->pid);
 		reader = NULL;
 	}

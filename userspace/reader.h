@@ -32,7 +32,10 @@ struct reader_job {
 bool reader_run(struct reader_job *job);
 /* What they have taken of a CPU: it is not in our process's time. */
 uint64_t reader_cpu_ns(void);
-/* Before we give up privileges: it has those that there were. The next job has a new one. */
+/*
+ * Before we give up privileges: it has those that there were. The next job has a new one. And before we end;
+ * one that was given up does not keep us.
+ */
 void reader_end(void);
 /* Whether that process is to be read now. When not, the next one may be. */
 bool reader_turn(struct reader_job *job, pid_t pid);

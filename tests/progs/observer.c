@@ -19,6 +19,7 @@
 
 #include "attach.h"
 #include "drain.h"
+#include "reader.h"
 #include "watch.h"
 
 #define MS_NS     1000000ull
@@ -321,6 +322,7 @@ static void join(struct pids *pids, bool no_multi)
 	} while (pids->left && context.now - context.before < give_up_ns());
 	print_missing(pids);
 	drain_free(drain);
+	reader_end();
 	look_away(&s);
 }
 

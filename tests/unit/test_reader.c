@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <dirent.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -136,6 +137,34 @@ static void test_a_new_one_after_the_end(void **state)
 	assert_true(is_read(getpid()));
 }
 
+static unsigned int count_threads(void)
+{
+	unsigned int count = 0;
+	DIR *tasks = opendir("/proc/self/task");
+
+	assert_non_null(tasks);
+	for (const struct dirent *d; (d = readdir(tasks));)
+		count += d->d_name[0] != '.';
+	closedir(tasks);
+	return count;
+}
+
+/* Not even a thread that is about to end. */
+static void test_nothing_is_left_at_the_end(void **state)
+{
+	unsigned int before;
+
+	(void)state;
+	reader_end();
+	before = count_threads();
+	for (int i = 0; i < 100; i++) {
+		assert_true(is_read(getpid()));
+		assert_int_equal(count_threads(), before + 1);
+		reader_end();
+		assert_int_equal(count_threads(), before);
+	}
+}
+
 static void die(struct reader_job *job)
 {
 	(void)job;
@@ -161,16 +190,27 @@ static void test_one_that_dies(void **state)
 /* It has none of its parent's. */
 static void test_a_fork_has_its_own(void **state)
 {
+	bool turned;
 	int status;
 	pid_t child;
 
 	(void)state;
 	assert_true(is_read(getpid()));
 	child = fork();
-	if (!child)
-		_exit(is_read(getppid()) ? 0 : 1);
+	if (!child) {
+		turned = is_read(getppid());
+		reader_end();
+		_exit(turned ? 0 : 1);
+	}
 	assert_int_equal(waitpid(child, &status, 0), child);
 	assert_int_equal(status, 0);
+}
+
+static int end(void **state)
+{
+	(void)state;
+	reader_end();
+	return 0;
 }
 
 int main(void)
@@ -180,9 +220,10 @@ int main(void)
 		cmocka_unit_test(test_one_that_is_held_is_given_up),
 		cmocka_unit_test(test_one_that_begins_late_is_not_held),
 		cmocka_unit_test(test_a_new_one_after_the_end),
+		cmocka_unit_test(test_nothing_is_left_at_the_end),
 		cmocka_unit_test(test_one_that_dies),
 		cmocka_unit_test(test_a_fork_has_its_own),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, NULL, end);
 }
