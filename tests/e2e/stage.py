@@ -7,7 +7,6 @@ of it are these, each line parses, it answers, its memory stays within a bound, 
 
 import collections
 import contextlib
-import os
 import pathlib
 import re
 import shutil
@@ -15,14 +14,13 @@ import tempfile
 
 from agent import PREFIX, Agent, tag
 from driver import ACCEPTED, REJECTED, Driver, copy_new
+from instrumented import BY
 from program import PROGS, PUSHBACK, Program, run, wait_until
 
 NOBODY = 65534
 AS_NOBODY = ("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups")
-# What an observer may grow by beside an attack, MiB. Told nothing it has 8 to 10.
+# What an observer may grow by beside an attack, MiB; told nothing it has 8 to 10. Not what watches it as well.
 MEMORY = 32
-# By a sanitizer or a runner as valgrind, which have memory of their own, and where a thread reads others'.
-INSTRUMENTED = "PUSHBACK_RUNNER" in os.environ or b"__asan_init" in PUSHBACK.read_bytes()
 
 # Two refusals, blocked once, and out: edges of both directions, and returns that are none.
 ROUND = [
@@ -137,7 +135,7 @@ class Stage:
         """
         self.status()
         grown = memory_of(self.agent.pid)[1] - self.before
-        assert grown <= memory or INSTRUMENTED, f"it has grown by {grown} MiB"
+        assert grown <= memory or BY, f"it has grown by {grown} MiB"
         self.agent.signal(15)
         assert self.agent.wait() == 0, self.agent.lines
         self.agent.receiver.stop()
