@@ -11,11 +11,12 @@ import pathlib
 import re
 import shutil
 import tempfile
+import time
 
 from agent import PREFIX, Agent, tag
 from driver import ACCEPTED, REJECTED, Driver, copy_new
 from instrumented import BY
-from program import PROGS, PUSHBACK, Program, run, wait_until
+from program import PROGS, PUSHBACK, Program, patient, run, wait_until
 
 NOBODY = 65534
 AS_NOBODY = ("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups")
@@ -105,9 +106,14 @@ class Stage:
 
     # ---- What must still be so ----
 
+    def ask(self):
+        return run(PUSHBACK, "status", "--socket", self.directory / "agent.sock", timeout=20)
+
     def status(self):
-        """What it answers, while it is alive."""
-        done = run(PUSHBACK, "status", "--socket", self.directory / "agent.sock", timeout=20)
+        """What it answers, while it is alive. The command waits for 5 s: where deadlines are longer it asks again."""
+        end = time.monotonic() + patient(5)
+        while (done := self.ask()).returncode and time.monotonic() < end:
+            pass
         assert done.returncode == 0, done.stderr
         return done.stdout
 
