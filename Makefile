@@ -230,7 +230,8 @@ $(B)/completion/fish/%: tools/completion/fish/% $(B)/tables
 	$(Q)sed "s/['\\\\]/\\\\&/g" $(B)/tables | sed -e '/^@TABLES@$$/{r /dev/stdin' -e 'd;}' $< > $@
 
 # ---- Tests ----
-# Hostile files need the sanitizers to be seen, whatever the rest is built with.
+# Hostile files need these sanitizers to be seen, whatever the rest is built with.
+$(B)/tests/unit/test_inject_spoilt: SANITIZERS :=
 $(B)/tests/unit/test_inject_spoilt: tests/unit/test_inject_spoilt.c $(wildcard tools/usdt-inject/*) $(CODE) | $(B)/need
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
