@@ -44,6 +44,11 @@ static uint64_t now_ns(void)
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
+static bool has_function(const struct btf *btf, const char *name)
+{
+	return btf__find_by_name_kind(btf, name, BTF_KIND_FUNC) > 0;
+}
+
 /*
  * Which programs follow a process's end. Tracepoints at which its memory is still there came with Linux
  * 6.10 and 6.16 (with a type of their own); before, the functions that let go of it.
@@ -56,17 +61,18 @@ static void configure_ends(struct pushback_bpf *s, const struct btf *btf)
 		btf__find_by_name_kind(btf, "btf_trace_sched_prepare_exec", BTF_KIND_TYPEDEF) > 0;
 	bool late = btf__find_by_name_kind(btf, "trace_event_raw_sched_process_exit",
 					   BTF_KIND_STRUCT) < 0;
+	bool letting_go = late && kprobes && has_function(btf, "exit_mm_release");
 
 	bpf_program__set_autoload(s->progs.pushback_prepare_exec, prepare);
 	bpf_program__set_autoload(s->progs.pushback_exec, !prepare);
-	bpf_program__set_autoload(
-		s->progs.pushback_exec_memory,
-		!prepare && kprobes &&
-			btf__find_by_name_kind(btf, "exec_mm_release", BTF_KIND_FUNC) > 0);
-	bpf_program__set_autoload(
-		s->progs.pushback_exit_memory,
-		late && kprobes &&
-			btf__find_by_name_kind(btf, "exit_mm_release", BTF_KIND_FUNC) > 0);
+	bpf_program__set_autoload(s->progs.pushback_exec_memory,
+				  !prepare && kprobes && has_function(btf, "exec_mm_release"));
+	bpf_program__set_autoload(s->progs.pushback_exit_memory, letting_go);
+	/*
+	 * Not both: a thread that has let go of the memory finds that none lives any more also while the last
+	 * one is still on its way there, and would read nothing.
+	 */
+	bpf_program__set_autoload(s->progs.pushback_exit, !letting_go);
 	if (!links)
 		return;
 	function_link_configure(s->progs.pushback_exec_memory);

@@ -73,11 +73,11 @@ class Scene:
 # ---- What consumers do ----
 
 
-def refuse(d, place=0):
+def refuse(d, place=0, **more):
     """A whole send episode of one attempt: its first call and its last."""
-    begin = d.submit(place, REJECTED)
+    begin = d.submit(place, REJECTED, **more)
     pause()
-    return begin, d.submit(place, ACCEPTED)
+    return begin, d.submit(place, ACCEPTED, **more)
 
 
 def left_open(d, thread=0):
@@ -106,7 +106,7 @@ def one(agent, step="step", pid=None):
 
 
 def nothing_lost(agent):
-    assert agent.lost() == {}
+    assert not agent.lost(), agent.lost()
 
 
 def episode(direction, begin, end, how, attempts):

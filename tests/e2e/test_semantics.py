@@ -211,6 +211,25 @@ def test_exit_abandons_what_is_open(scene):
     nothing_lost(agent)
 
 
+def test_the_memory_is_read_while_a_thread_has_it(scene):
+    """None lives any more when the last one has begun to end; others that have let go of it may be ahead of it."""
+    agent = scene.attach()
+    ended = []
+    for _ in range(5):
+        d = scene.start()
+        d.init(0, "step")
+        for thread in range(4):
+            refuse(d, thread=thread)
+        d.calls([("submit", 0, ACCEPTED)], 100)
+        d.ask("timers", 5000)  # the last one is held up by them
+        d.kill()
+        ended.append(d.pid)
+    agent.end()
+    for pid in ended:
+        assert one(agent, pid=pid).counters["submit_accepted"] == 104
+    nothing_lost(agent)
+
+
 @pytest.mark.parametrize("ends_by_exit", [True, False])
 def test_a_process_without_its_first_thread_is_watched_all_the_same(scene, ends_by_exit):
     d = scene.driver

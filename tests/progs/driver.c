@@ -26,6 +26,7 @@
  *	thread_exec FILE SOCKET
  *			    the same from a thread that is not the first one
  *	dlopen FILE | dlclose
+ *	timers N	    makes as many, which the kernel deletes once no thread lives, before the memory goes
  *	leave_main	    ends the main thread; from then on thread 0 is another one
  *	exit N | _exit N | signal N
  *			    answered with the time before, then done
@@ -42,6 +43,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "scripted.h"
@@ -337,6 +339,20 @@ static void do_dlclose(void)
 	say_time();
 }
 
+static void do_timers(int count)
+{
+	struct sigevent none = { .sigev_notify = SIGEV_NONE };
+	timer_t timer;
+
+	while (count-- > 0) {
+		if (timer_create(CLOCK_MONOTONIC, &none, &timer)) {
+			fail("timer");
+			return;
+		}
+	}
+	say_time();
+}
+
 static void obey_all(void);
 
 static void *obey_here(void *unused)
@@ -394,6 +410,8 @@ static void obey(char *line)
 		do_dlopen(rest);
 	else if (!strcmp(verb, "dlclose"))
 		do_dlclose();
+	else if (!strcmp(verb, "timers"))
+		do_timers(atoi(rest));
 	else if (!strcmp(verb, "leave_main"))
 		do_leave_main();
 	else
