@@ -181,12 +181,18 @@ class Debugger:
         words = [word for command in commands for word in ("-ex", command)]
         return run("gdb", "-q", "-nx", "-batch", "-p", self.pid, *words).stdout
 
+    def calls(self, expressions):
+        """(result, errno) of each, calls that return an int; a debugger takes seconds to begin."""
+        number = "*(int *)__errno_location()"
+        commands = [(f"set {number} = 0", f"print (int){e}", f"print {number}") for e in expressions]
+        text = self.run(*(command for three in commands for command in three))
+        values = [int(n) for n in re.findall(r"^\$\d+ = (-?\d+)$", text, re.M)]
+        assert len(values) == 2 * len(expressions), text
+        return list(zip(values[::2], values[1::2]))
+
     def call(self, expression):
-        """(result, errno) of a call that returns an int."""
-        text = self.run(
-            "set *(int *)__errno_location() = 0", f"print (int){expression}", "print *(int *)__errno_location()"
-        )
-        return tuple(int(n) for n in re.findall(r"^\$\d+ = (-?\d+)$", text, re.M))
+        [answer] = self.calls([expression])
+        return answer
 
 
 @pytest.fixture
@@ -229,7 +235,6 @@ def test_it_begins_nothing_new(watched):
         "kill": f"62, {pid}, 0",
         "chmod": '90, "/tmp", 0777',
         "symlink": '88, "/etc/passwd", "/tmp/pushback-link"',
-        "load a program": "321, 5, 0, 0",
         "get a pin": "321, 7, 0, 0",
         "get a program by its number": "321, 13, 0, 0",
         "get a link by its number": "321, 30, 0, 0",
@@ -238,8 +243,10 @@ def test_it_begins_nothing_new(watched):
         "raise a limit": "302, 0, 7, &environ, 0",
         "a child": "56, 17, 0, 0, 0, 0",
     }
-    for what, words in others.items():
-        assert debugger.call(f"syscall({words})") == (-1, EPERM), what
+    if HAS_MULTI:  # else libbpf may still try what perf uprobes can do here
+        others["load a program"] = "321, 5, 0, 0"
+    answers = debugger.calls([f"syscall({words})" for words in others.values()])
+    assert dict(zip(others, answers)) == dict.fromkeys(others, (-1, EPERM))
 
 
 @needs_filter
