@@ -40,7 +40,7 @@ class Check:
 
 
 def test_a_broken_limit_is_told_and_others_hold(driver):
-    limits = ["--max-self", "behind=20%", "--max-self", "front=20%", "--max-blocked", "front=90%"]
+    limits = ["--max-self", "behind=20%", "--max-self", "front=20%", "--max-blocked", "front=50%"]
     check = Check(driver, *limits, "--max-full", "driver=10%", "--max-refusing", "calm=1%")
     driver.calls([("submit", 1, REJECTED), ("forward", 0, REJECTED), ("submit", 0, REJECTED)])
     status, out, error = check.end()
