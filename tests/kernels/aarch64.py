@@ -12,13 +12,13 @@ import packages
 import vm
 
 SUITE, KERNEL = "bookworm", "bookworm-backports"
-FILES = "kernel exact".split()
+FILES = "kernel attach exact semantics".split()
 PACKAGES = (
     "libc6-dev linux-libc-dev libbpf-dev libelf-dev zlib1g-dev libcapstone-dev libdw-dev libiberty-dev uthash-dev "
     "libjansson-dev libncurses-dev libinih-dev librdkafka-dev libcap-ng-dev libseccomp-dev "
     "busybox-static python3 python3-pytest dash coreutils util-linux mount bpftool binutils procps grep sed"
 ).split()
-PROGRAMS = "pushback pushback-demo tests/driver tests/driver_library.so".split()
+PROGRAMS = "pushback pushback-demo tests/driver tests/driver_library.so tests/spinner tests/observer".split()
 
 
 def build(tree, root):

@@ -19,7 +19,7 @@ FILES = (
 # Of these and a few more files one or some that go through the kernel in each way: emulated, all take hours.
 FEW_FILES = (
     "kernel exact discovery pin attach recipe stop status doctor trace check privilege openmetrics statsd_outages "
-    "property recipe_jumps recipe_returns pin_files"
+    "property recipe_jumps recipe_returns pin_files semantics"
 ).split()
 FEW = " or ".join(
     (
@@ -35,6 +35,7 @@ FEW = " or ".join(
         "a_killed_one_is_abandoned or a_consumer_with_a_recipe or a_broken_limit_is_told",
         "(what_is_documented and run) or (of_a_service_are_exact and unit) or begins_nothing_new or it_can_do_without",
         "beside_statsd or (server_that_restarts and udp4) or random_schedules",
+        "exit_abandons or while_a_thread_has_it",
     )
 )
 # Where the programs cannot be loaded: what there is to say then.
