@@ -53,6 +53,8 @@ export CARGO_HOME='{cargo}' RUSTUP_HOME='{rustup}'
 mkdir -p $HOME
 uname -r >/run/results/release
 files='{files}'
+/usr/bin/python3 -B tests/kernels/hold_perf.py &
+trap "kill $!" EXIT
 if {load}; then
 	/usr/bin/python3 -B tests/kernels/load.py >/run/results/load.json || files='{without_bpf}'
 fi
