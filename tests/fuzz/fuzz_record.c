@@ -36,14 +36,16 @@ static void look(struct pb_step *e, struct pushback_step *memory)
 	static struct peeker *peeker;
 	struct pushback_step before = e->now;
 	struct peek_step steps[2] = {
-		{ .place = (uint64_t)(uintptr_t)memory, .step = &e->now },
-		{ .place = (uint64_t)(uintptr_t)memory ^ 1ull << 62, .step = &before },
+		{ .pid = getpid(), .place = (uint64_t)(uintptr_t)memory, .step = &e->now },
+		{ .pid = getpid(),
+		  .place = (uint64_t)(uintptr_t)memory ^ 1ull << 62,
+		  .step = &before },
 	};
 
 	if (!peeker)
 		peeker = peeker_new();
 	MUST(peeker);
-	peek_steps(peeker, getpid(), steps, 2);
+	peek_steps(peeker, steps, 2);
 	MUST(steps[1].result == -EFAULT || steps[1].result == -EPERM);
 	MUST(!memcmp(e->now.name, before.name, sizeof(before.name)));
 	if (steps[0].result)
