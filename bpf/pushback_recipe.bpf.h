@@ -161,7 +161,6 @@ static __always_inline struct pb_rule *hit_rule(__u64 cookie)
 
 	if (!is_target())
 		return NULL;
-	tally_hit(cookie);
 	rule = rule_of(PB_COOKIE_RULE(cookie));
 	if (!rule)
 		return NULL;
@@ -170,7 +169,10 @@ static __always_inline struct pb_rule *hit_rule(__u64 cookie)
 		count_hit(number, PB_COOKIE_HIT(cookie));
 	/* Sites come one after the other: what one step counts and the next does not yet would not add up. */
 	object = bpf_map_lookup_elem(&objects, &number);
-	return object && object->armed ? rule : NULL;
+	if (!object || !object->armed)
+		return NULL;
+	tally_hit(cookie);
+	return rule;
 }
 
 /* At its first hit. What it did before we were there is not known, unless its process is younger. */

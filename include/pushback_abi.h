@@ -341,8 +341,8 @@ struct pb_thread {
 };
 
 /*
- * Map `tallies`, by PB_COOKIE_TALLY: what a site was hit with. Made by the loader before it attaches, and
- * only for who wants to know whether a recipe is right.
+ * Map `tallies`, by PB_COOKIE_TALLY: what a site was hit with once all were there. Made by the loader before
+ * it attaches, and only for who wants to know whether a recipe is right.
  */
 struct pb_tally {
 	uint64_t hits;

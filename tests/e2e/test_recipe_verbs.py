@@ -127,6 +127,17 @@ def test_a_step_of_which_something_is_told_is_doubted(tmp_path, values, why):
     assert len(said) == 1 and said[0].startswith("pushback: warning: a: ") and why in said[0], said
 
 
+def test_hits_before_anything_is_told(tmp_path):
+    """While sites are attached: no calls of which more is known than of those whose instance cannot be read."""
+    program = wrong_program(tmp_path)
+    file = recipe(tmp_path, "symbol good_submit", values=submit(instance="*(arg1-0x7fffffff)"))
+    # Between the last site and the word that all are there.
+    slow = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=bpf", "-e", "inject=bpf:delay_enter=20000"]
+    with start(program) as process:
+        done = run(*slow, PUSHBACK, "recipe", "check", file, "--pid", process.pid, "--duration", "500ms")
+    assert done.returncode == 1 and "could be read: is instance =" in done.stderr, done.stderr
+
+
 def test_classes_of_one_pattern_are_told_apart(tmp_path):
     """Each has its own sums, and its own name; one that is idle beside others is no reason to doubt."""
     program = build(tmp_path, "-O2", source="plain.cc", compiler="g++", name="plain_cc")
