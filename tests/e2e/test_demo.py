@@ -8,6 +8,7 @@ import signal
 import pytest
 
 import truth
+from instrumented import needs_librdkafka
 from load import Consumer
 from program import DEMO, Program, run, wait_until
 
@@ -177,6 +178,7 @@ def test_no_step_is_called_in_a_pause(tmp_path):
     assert all(last < paused or first > resumed for first, last, *_ in runs)
 
 
+@needs_librdkafka
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT, "quit"])
 @pytest.mark.parametrize("slow", ["sink:refuse:1ms", "sink:block:1h"])
 def test_it_ends_when_told_and_its_broker_with_it(tmp_path, how, slow):
@@ -197,6 +199,7 @@ def test_it_ends_when_told_and_its_broker_with_it(tmp_path, how, slow):
         assert truth.chain_breaks(truth.compute(log)) == [] and len(log.instances) == 5
 
 
+@needs_librdkafka
 def test_killed_it_leaves_no_broker():
     with Program([DEMO]) as it:
         it.wait_line("in backpressure")
@@ -211,6 +214,7 @@ def test_killed_it_leaves_no_broker():
                 os.kill(broker, signal.SIGKILL)
 
 
+@needs_librdkafka
 def test_a_broker_of_its_own_serves_a_consumer():
     with Program([DEMO, "broker", "--rate", "5000"], "stdout") as broker:
         address = broker.wait_line(r"^127\.0\.0\.1:\d+$")[0]
@@ -256,6 +260,7 @@ def test_wrong_usage_is_said_in_one_line(options, status, words):
     assert words in done.stderr and done.stderr.count("\n") == 1
 
 
+@needs_librdkafka
 def test_no_kafka_there():
     done = demo("--brokers", "127.0.0.1:1")
     assert done.returncode == 1

@@ -14,6 +14,7 @@ import pytest
 
 import truth
 from agent import Agent
+from instrumented import needs_librdkafka
 from load import (
     LONG,
     TIMES,
@@ -172,6 +173,7 @@ def test_one_uprobe_a_site(tmp_path, demo):
     check(agent, results, wall)
 
 
+@needs_librdkafka
 def test_kafka(tmp_path, demo):
     """Real messages, read over TCP from librdkafka's mock cluster."""
     begin = now()
