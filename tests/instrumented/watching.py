@@ -12,7 +12,8 @@ SANITIZERS = {
         "ASAN_OPTIONS": COMMON + ":detect_leaks=1:detect_stack_use_after_return=1",
         "UBSAN_OPTIONS": COMMON + ":print_stacktrace=1",
     },
-    "thread": {"TSAN_OPTIONS": COMMON + ":halt_on_error=0"},
+    # Unit tests have a child that begins threads, which the sanitizer would end for that.
+    "thread": {"TSAN_OPTIONS": COMMON + ":halt_on_error=0:die_after_fork=0"},
 }
 VALGRIND = [
     "valgrind", "--quiet", "--error-exitcode=99", "--leak-check=full", "--show-leak-kinds=definite,possible",

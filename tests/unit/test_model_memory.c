@@ -21,7 +21,7 @@
 #define START (1000 * SEC)
 #define STEPS 250 /* more than the tables begin with */
 
-#if defined(__SANITIZE_ADDRESS__)
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define OWN_MALLOC 0
 #elif defined(__has_feature)
 #if __has_feature(address_sanitizer)
