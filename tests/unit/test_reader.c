@@ -189,7 +189,8 @@ static void test_one_that_dies(void **state)
 }
 
 #ifdef __SANITIZE_THREAD__
-#define THREAD_SANITIZER true /* a thread where a fork's parent had one is more than it can tell apart */
+#define THREAD_SANITIZER \
+	true /* a thread where a fork's parent had one is more than it can tell apart */
 #else
 #define THREAD_SANITIZER false
 #endif
