@@ -18,6 +18,7 @@
 
 #include "peek.h"
 #include "records.h"
+#include "reader.h"
 #include "sampler.h"
 
 #define PAGE     4096
@@ -284,6 +285,13 @@ static void test_samples_have_no_rhythm(void **state)
 	sampler_free(sampler);
 }
 
+static int end(void **state)
+{
+	(void)state;
+	reader_end();
+	return 0;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -295,5 +303,5 @@ int main(void)
 		cmocka_unit_test(test_samples_have_no_rhythm),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, NULL, end);
 }

@@ -18,6 +18,7 @@
 #include <cmocka.h>
 
 #include "child.h"
+#include "reader.h"
 #include "usdt_semaphore.h"
 
 #define PAGE 4096
@@ -150,9 +151,13 @@ static bool be_nobody(void *unused)
 /* Sees the mappings of nobody's, by its effective user, and not the memory, by its real one. */
 static int as_half_nobody(pid_t other)
 {
+	int err;
+
 	if (setgid(NOBODY) || setresuid(NOBODY - 1, NOBODY, NOBODY))
 		return 77;
-	return semaphore_read(other, &id, &note) == -EACCES ? 0 : 1;
+	err = semaphore_read(other, &id, &note);
+	reader_end();
+	return err == -EACCES ? 0 : 1;
 }
 
 static void test_not_allowed(void **state)
@@ -175,6 +180,13 @@ static void test_not_allowed(void **state)
 	assert_int_equal(WEXITSTATUS(status), 0);
 }
 
+static int end(void **state)
+{
+	(void)state;
+	reader_end();
+	return 0;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -183,5 +195,5 @@ int main(void)
 		cmocka_unit_test(test_not_allowed),
 	};
 
-	return cmocka_run_group_tests_name("semaphore", tests, make_file, NULL);
+	return cmocka_run_group_tests_name("semaphore", tests, make_file, end);
 }
