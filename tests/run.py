@@ -37,14 +37,16 @@ def suites(build):
     files = sorted(p.stem.removeprefix("test_") for p in (TOP / "tests/e2e").glob("test_*.py"))
     of_files = lambda names: [Suite(name, [*PYTEST, f"tests/e2e/test_{name}.py"]) for name in names]
     yield [
-        Suite("house rules", [PYTHON, "tools/check.py"]),
         Suite("header", [*PYTEST, "tests/header/matrix.py"]),
         *of_files(MINDFUL),
         Suite("unit", ["tests/run-unit", *units]),
+    ]
+    yield [
+        Suite("house rules", [PYTHON, "tools/check.py"]),
         Suite("fuzz", [*PYTEST, "tests/fuzz"]),
         Suite("analysis", [*PYTEST, "tests/analysis"]),
+        *of_files(name for name in files if name not in MINDFUL + ALONE),
     ]
-    yield of_files(name for name in files if name not in MINDFUL + ALONE)
     yield of_files(ALONE)
 
 
