@@ -32,11 +32,11 @@ struct reader {
 	sem_t back;             /* it was run, or nobody will */
 	struct reader_job *job; /* NULL: end */
 	char *stack;
-	pthread_mutex_t lock; /* for what follows */
-	bool given_up;
-	bool dead;
-	pid_t pid;
 	pthread_t keeper;
+	atomic_int pid;       /* 0 or less: a thread does it, or it has yet to begin */
+	atomic_bool dead;     /* its keeper is to be joined, unless it was given up */
+	pthread_mutex_t lock; /* whose it is when it dies is decided with it */
+	bool given_up;
 };
 
 struct holder {
@@ -231,9 +231,7 @@ static void *keep(void *context)
 	if (!is_instrumented())
 		pid = clone(live_apart, r->stack + STACK_SIZE, CLONE_VM | CLONE_FS | CLONE_FILES,
 			    r);
-	pthread_mutex_lock(&r->lock);
-	r->pid = pid;
-	pthread_mutex_unlock(&r->lock);
+	atomic_store(&r->pid, pid);
 	if (pid < 0)
 		live(r);
 	while (pid > 0 && waitpid(pid, NULL, __WALL) < 0 && errno == EINTR)
@@ -281,32 +279,11 @@ static struct reader *reader_new(void)
 
 /* ---- The caller ---- */
 
-static bool is_dead(struct reader *r)
-{
-	bool dead;
-
-	pthread_mutex_lock(&r->lock);
-	dead = r->dead;
-	pthread_mutex_unlock(&r->lock);
-	return dead;
-}
-
 /* Its keeper is gone as well: one that is still about to end would be, for who looks then, a leak. */
 static void await_end(struct reader *r)
 {
 	pthread_join(r->keeper, NULL);
 	reader_free(r);
-}
-
-/* 0 or less: a thread does it, or it has yet to begin. */
-static pid_t pid_of(struct reader *r)
-{
-	pid_t pid;
-
-	pthread_mutex_lock(&r->lock);
-	pid = r->pid;
-	pthread_mutex_unlock(&r->lock);
-	return pid;
 }
 
 void reader_end(void)
@@ -315,7 +292,7 @@ void reader_end(void)
 
 	if (!r)
 		return;
-	past_ns += cpu_time_of(pid_of(r));
+	past_ns += cpu_time_of(r->pid);
 	r->job = NULL;
 	sem_post(&r->wanted);
 	await_end(r);
@@ -338,7 +315,7 @@ static struct reader *take_reader(void)
 		forget_parents();
 		owner = getpid();
 	}
-	if (reader && is_dead(reader)) {
+	if (reader && reader->dead) {
 		await_end(reader);
 		reader = NULL;
 	}
@@ -367,10 +344,10 @@ static enum waited wait_once(struct reader *r, struct reader_job *job)
 }
 
 /* It waits for a CPU, as after a machine was stopped, and for nobody else. Of a thread that is not known. */
-static bool is_runnable(struct reader *r)
+static bool is_runnable(const struct reader *r)
 {
 	char state = 0, path[32];
-	pid_t pid = pid_of(r);
+	pid_t pid = r->pid;
 	FILE *file;
 
 	if (pid <= 0)
@@ -455,5 +432,5 @@ bool reader_run(struct reader_job *job)
 
 uint64_t reader_cpu_ns(void)
 {
-	return past_ns + (reader && owner == getpid() ? cpu_time_of(pid_of(reader)) : 0);
+	return past_ns + (reader && owner == getpid() ? cpu_time_of(reader->pid) : 0);
 }

@@ -72,7 +72,7 @@ def test_what_a_consumer_does_after_a_rest_is_counted_while_it_rests_again(scene
         told = lambda n=n: agent.counters()["step"]["submit_accepted"] == n
         wait_until(told, f"{n} messages to be told of")
         assert one(agent).counters["send_backpressure"] == attempts
-        time.sleep(0.15 * 5 * n)  # from some drains to more than rest in a row
+        time.sleep(0.75 * n)  # from some drains to more than rest in a row
     agent.end()
     assert one(agent).counters["send_backpressure"] == attempts
     assert one(agent).counters["send_backpressure_episodes"] == 4

@@ -14,7 +14,7 @@
 #include <cmocka.h>
 
 #include "peek.h"
-#include "reader.h"
+#include "reader_ends.h"
 
 #define PAGE  4096
 #define PAGES 40
@@ -254,13 +254,6 @@ static void test_of_several_processes(void **state)
 
 #define TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
-static int end(void **state)
-{
-	(void)state;
-	reader_end();
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -270,5 +263,5 @@ int main(void)
 		TEST(test_of_several_processes),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, end);
+	return cmocka_run_group_tests(tests, NULL, reader_ends);
 }

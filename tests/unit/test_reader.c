@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "reader.h"
+#include "reader_ends.h"
 
 /* Stands for a read of that process, which is held until it is let go. */
 struct held {
@@ -216,13 +217,6 @@ static void test_a_fork_has_its_own(void **state)
 	assert_int_equal(status, 0);
 }
 
-static int end(void **state)
-{
-	(void)state;
-	reader_end();
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -235,5 +229,5 @@ int main(void)
 		cmocka_unit_test(test_a_fork_has_its_own),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, end);
+	return cmocka_run_group_tests(tests, NULL, reader_ends);
 }

@@ -18,7 +18,7 @@
 
 #include "peek.h"
 #include "records.h"
-#include "reader.h"
+#include "reader_ends.h"
 #include "sampler.h"
 
 #define PAGE     4096
@@ -285,13 +285,6 @@ static void test_samples_have_no_rhythm(void **state)
 	sampler_free(sampler);
 }
 
-static int end(void **state)
-{
-	(void)state;
-	reader_end();
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -303,5 +296,5 @@ int main(void)
 		cmocka_unit_test(test_samples_have_no_rhythm),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, end);
+	return cmocka_run_group_tests(tests, NULL, reader_ends);
 }

@@ -19,6 +19,7 @@
 
 #include "child.h"
 #include "reader.h"
+#include "reader_ends.h"
 #include "usdt_semaphore.h"
 
 #define PAGE 4096
@@ -180,13 +181,6 @@ static void test_not_allowed(void **state)
 	assert_int_equal(WEXITSTATUS(status), 0);
 }
 
-static int end(void **state)
-{
-	(void)state;
-	reader_end();
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -195,5 +189,5 @@ int main(void)
 		cmocka_unit_test(test_not_allowed),
 	};
 
-	return cmocka_run_group_tests_name("semaphore", tests, make_file, end);
+	return cmocka_run_group_tests_name("semaphore", tests, make_file, reader_ends);
 }
