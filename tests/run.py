@@ -21,8 +21,8 @@ PYTEST = [PYTHON, "-m", "pytest", "-p", "no:cacheprovider", "-q", "-rs"]
 
 # Their consumers say themselves whether they are watched: not beside agents that watch the whole host.
 MINDFUL = "mixed rust rust_link".split()
-# It does both.
-ALONE = ["privilege"]
+# They do both, or ask what an agent that watches the whole host grows by.
+ALONE = "hostile_files privilege".split()
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,8 @@ def suites(build):
         Suite("analysis", [*PYTEST, "tests/analysis"]),
         *of_files(name for name in files if name not in MINDFUL + ALONE),
     ]
-    yield of_files(ALONE)
+    for name in ALONE:
+        yield of_files([name])
 
 
 @dataclass(frozen=True)

@@ -94,10 +94,16 @@ class Stage:
         self.honest.calls(ROUND, rounds)
         self.rounds += rounds
 
-    def play_beside(self, attacker, times=25):
-        """It attacks meanwhile, for so many plays or until there is an end to it (0): how often it did."""
+    def play_beside(self, attacker, times=25, seen=()):
+        """It attacks meanwhile, for so many plays or until there is an end to it (0): how often it did.
+
+        And until its observer has counted these losses, which it does where a drain meets the attack.
+        """
         attacker.say("")
         for _ in range(times):
+            self.play()
+        end = time.monotonic() + patient(20)
+        while not all(loss in self.status() for loss in seen) and time.monotonic() < end:
             self.play()
         while not times and not any(line.startswith("does") for line in attacker.lines):
             self.play()

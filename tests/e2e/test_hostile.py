@@ -38,20 +38,19 @@ def test_any_bytes(stage):
     """Falling counters, times of the future, cycles of next steps, pointers to nowhere; rewritten while read."""
     stage.watch()
     attacker = stage.attacker("bytes", str(SEED))
-    assert stage.play_beside(attacker) > 1000
+    losses = {"step_unreadable", "step_invalid", "step_implausible"}
+    assert stage.play_beside(attacker, seen=losses) > 1000
     stage.wait_told()
-    lost = stage.check(".*", "attacker")
-    assert lost["step_unreadable"] > 0 and lost["step_invalid"] > 0 and lost["step_implausible"] > 0
+    assert stage.check(".*", "attacker").keys() >= losses
 
 
 def test_memory_that_comes_and_goes(stage):
     """Unmapped, not to be read, of a file that is cut short, across a page's end."""
     stage.watch()
     attacker = stage.attacker("memory", str(SEED))
-    assert stage.play_beside(attacker) > 1000
+    assert stage.play_beside(attacker, seen={"step_unreadable"}) > 1000
     stage.wait_told()
-    lost = stage.check("memory|unknown", "attacker")
-    assert lost["step_unreadable"] > 0
+    assert "step_unreadable" in stage.check("memory|unknown", "attacker")
 
 
 def test_fires_without_bound(stage):
