@@ -31,7 +31,7 @@ def build(tree, root):
 
 
 def machine(root):
-    options = ("-M", "virt", "-cpu", "cortex-a72")
+    options = ("-accel", "tcg,thread=multi", "-M", "virt", "-cpu", "cortex-a72")
     return vm.Machine("qemu-system-aarch64", options, "console=ttyAMA0", root)
 
 

@@ -43,7 +43,9 @@ class Machine:
     """Of which kind, and what its files are."""
 
     program: str = "qemu-system-x86_64"
-    options: tuple = ("-cpu", "max,la57=off")
+    # In turn: what one emulated processor writes into the slot for stepping over a probed instruction, another
+    # that runs at the same time may still have as it was, and whatever is probed, by whomever, is killed.
+    options: tuple = ("-accel", "tcg,thread=single", "-cpu", "max,la57=off")
     words: str = f"console=ttyS0 tsc=reliable tsc_early_khz={tsc.khz()}"
     root: Path = Path("/")
     guest: Path = initramfs.HERE / "guest"
@@ -53,7 +55,7 @@ def command_line(machine, image, initrd, disk_image, results, tree):
     share = "local,security_model=none,multidevs=remap"
     return [
         # It must not outlive us.
-        *("setpriv", "--pdeathsig", "KILL", machine.program, "-accel", "tcg,thread=multi", *machine.options),
+        *("setpriv", "--pdeathsig", "KILL", machine.program, *machine.options),
         *("-smp", str(CPUS), "-m", MEMORY, "-nodefaults", "-no-reboot", "-display", "none"),
         *("-serial", f"file:{results}/console", "-kernel", image, "-initrd", initrd),
         *("-append", f"{machine.words} mitigations=off panic=-1 quiet tree={tree}"),
