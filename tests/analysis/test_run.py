@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: MIT
 """How tests/run.py runs suites beside each other, with suites made for it."""
 
+import importlib.util
 import sys
 from pathlib import Path
 
 TESTS = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(TESTS))
+sys.path[:0] = [str(TESTS), str(TESTS / "instrumented")]
 
 import run  # noqa: E402
 
@@ -56,3 +57,14 @@ def test_each_file_is_run_once():
     assert sorted(names) == sorted(files | {"house rules", "header", "unit", "fuzz", "analysis"})
     assert group_of["unit"] == group_of["header"] < group_of["discovery"]
     assert groups[2:] == [["hostile_files"], ["privilege"]]
+
+
+def test_what_watches_runs_them_too():
+    spec = importlib.util.spec_from_file_location("instrumented_run", TESTS / "instrumented/run.py")
+    watched = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(watched)
+    groups = [[suite.name for suite in group] for group in run.suites("build")]
+    others = {"house rules", "fuzz", "analysis"}
+    assert list(watched.groups([], [])) == [[name for name in group if name not in others] for group in groups]
+    assert sum(watched.groups(["exact", "unit"], []), []) == ["unit", "exact"]
+    assert set(sum(watched.groups([], ["-k", "name"]), [])) == set(sum(groups, [])) - others - {"unit", "header"}

@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: MIT
 """The suites with our programs watched by sanitizers or by valgrind, and a table file by result.
 
-run.py address|thread|valgrind BUILD [--files 'exact pin'] [pytest's arguments...]
+run.py address|thread|valgrind BUILD [--files 'unit exact pin'] [--jobs N] [pytest's arguments...]
 
-What is found fails its test (tests/e2e/instrumented.py). One pytest per file, each with a limit of its own.
+What is found fails its test (tests/e2e/instrumented.py). One pytest per file, each with a limit of its own;
+so many run beside each other (CPUs + 1).
 """
 
 import argparse
@@ -15,11 +16,13 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 TOP = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(TOP / "tests/e2e"))
+sys.path[:0] = [str(TOP / "tests/e2e"), str(TOP / "tests")]
 
+import run as beside  # noqa: E402
 from findings import take  # noqa: E402
 from watching import SANITIZERS, sanitizers, under_valgrind, unit_runner, units  # noqa: E402
 
@@ -60,7 +63,7 @@ def last_line(text):
 
 
 def run(command, environment):
-    """Its status, all it wrote, how long it took; nothing is shown of what goes well."""
+    """Its status, all it wrote, how long it took."""
     began = time.monotonic()
     try:
         done = subprocess.run(
@@ -80,55 +83,73 @@ def shown(status, text):
         print(line, flush=True)
 
 
+class Watched:
+    """What watches, and how suites are run so that each has its findings in a place of its own."""
+
+    def __init__(self, way, build, place):
+        self.way, self.build, self.place = way, build, place
+
+    def environment(self, findings, programs):
+        build = under_valgrind(self.build, findings, programs) if self.way == "valgrind" else self.build
+        return sanitizers(self.way, findings) | {
+            "PUSHBACK_BUILD": str(build),
+            "PUSHBACK_FINDINGS": str(findings),
+            "PUSHBACK_TEST_PATIENCE": os.environ.get("PUSHBACK_TEST_PATIENCE", str(PATIENCE[self.way])),
+        }
+
+    def command(self, name, arguments):
+        python = [sys.executable, "-B", "-m", "pytest", "-p", "no:cacheprovider", "-q", "-rs", "--tb=short"]
+        if name == "unit":
+            return ["tests/run-unit", *units(self.build, self.way)]
+        # The first builds its own programs, with each of these among them.
+        file = "tests/header/matrix.py" if name == "header" else f"tests/e2e/test_{name}.py"
+        return [*python, file, *arguments]
+
+    def run(self, name, arguments):
+        findings, programs = self.place / name / "found", self.place / name / "build"
+        for folder in (findings, programs):
+            folder.mkdir(parents=True)
+        # What is found in a program of another user is written by that user.
+        findings.chmod(0o777 | stat.S_ISVTX)
+        more = {"PUSHBACK_RUNNER": unit_runner(self.build)} if self.way == "valgrind" and name == "unit" else {}
+        environment = {} if name == "header" else self.environment(findings, programs) | more
+        status, text, took = run(self.command(name, arguments), environment)
+        left = take(findings)
+        if left and not status:  # in a program that outlived its test
+            status, text = 1, "\n".join([text, *left])
+        return name, status, text, took
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("way", choices=[*SANITIZERS, "valgrind"])
     parser.add_argument("build", type=Path)
     parser.add_argument("--files", default="")
+    parser.add_argument("--jobs", type=int, default=(os.cpu_count() or 1) + 1)
     options, arguments = parser.parse_known_args()
-    build = options.build.resolve()
     with tempfile.TemporaryDirectory(prefix="pb-found-", dir="/tmp") as place:
-        findings, programs = Path(place) / "found", Path(place) / "build"
-        for folder in (findings, programs):
-            folder.mkdir()
-        # What is found in a program of another user is written by that user.
         Path(place).chmod(0o755)
-        findings.chmod(0o777 | stat.S_ISVTX)
-        return suites(options, arguments, build, findings, programs)
+        watched = Watched(options.way, options.build.resolve(), Path(place))
+        return suites(watched, groups(options.files.split(), arguments), arguments, options.jobs)
 
 
-def suites(options, arguments, build, findings, programs):
-    way, total = options.way, Total()
-    environment = sanitizers(way, findings) | {
-        "PUSHBACK_BUILD": str(under_valgrind(build, findings, programs) if way == "valgrind" else build),
-        "PUSHBACK_FINDINGS": str(findings),
-        "PUSHBACK_TEST_PATIENCE": os.environ.get("PUSHBACK_TEST_PATIENCE", str(PATIENCE[way])),
-    }
-    python = [sys.executable, "-B", "-m", "pytest", "-p", "no:cacheprovider", "-q", "-rs", "--tb=short"]
-    wanted = options.files.split()
-    if not wanted and not arguments:
-        runner = {"PUSHBACK_RUNNER": unit_runner(build)} if way == "valgrind" else {}
-        one("unit", ["tests/run-unit", *units(build, way)], environment | runner, total, findings)
-        # Builds its own programs, with each of these among them.
-        one("header", [*python, "tests/header/matrix.py"], {}, total, findings)
-    for file in sorted((TOP / "tests/e2e").glob("test_*.py")):
-        name = file.stem.removeprefix("test_")
-        if not wanted or name in wanted:
-            one(name, [*python, file, *arguments], environment, total, findings)
+def groups(wanted, arguments):
+    """Those of one may run beside each other, as without what watches; `arguments` are for pytest alone."""
+    left_out = ("house rules", "fuzz", "analysis", *(("unit", "header") if arguments else ()))
+    for group in beside.suites("build"):
+        yield [s.name for s in group if s.name in wanted or (not wanted and s.name not in left_out)]
+
+
+def suites(watched, groups, arguments, jobs):
+    total = Total()
+    for group in groups:
+        with ThreadPoolExecutor(jobs) as pool:
+            for done in as_completed([pool.submit(watched.run, name, arguments) for name in group]):
+                name, status, text, took = done.result()
+                shown(status, text)
+                if status != NO_TESTS:
+                    total.add(name, status, last_line(text), took)
     return total.show()
-
-
-def one(name, command, environment, total, findings):
-    status, text, took = run(command, environment)
-    shown(status, text)
-    left = take(findings)
-    for path in findings.iterdir():
-        path.unlink()
-    if left and not status:  # in a program that outlived its test
-        print(*left, sep="\n")
-        status = 1
-    if status != NO_TESTS:
-        total.add(name, status, last_line(text), took)
 
 
 if __name__ == "__main__":
