@@ -3,97 +3,56 @@
 
 #include <errno.h>
 #include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/uio.h>
 
 #include "denied.h"
-#include "proc_maps.h"
+#include "file_mappings.h"
 #include "pushback.h"
+#include "site_code.h"
 #include "usdt_semaphore.h"
 
-#if defined(__x86_64__)
-#define BREAKPOINT_CODE 0xccu
-#else
-#define BREAKPOINT_CODE 0xd4200000u
-#define BREAKPOINT_MASK 0xffe0001fu /* any brk */
-#endif
-
-static bool is_breakpoint(pushback_instruction code)
-{
-#if defined(__x86_64__)
-	return code == BREAKPOINT_CODE;
-#else
-	return (code & BREAKPOINT_MASK) == BREAKPOINT_CODE;
-#endif
-}
-
-static int read_code(pid_t pid, uint64_t address, pushback_instruction *code)
-{
-	struct iovec to = { code, sizeof(*code) };
-	struct iovec from = { (void *)(uintptr_t)address, sizeof(*code) };
-	ssize_t n = process_vm_readv(pid, &to, 1, &from, 1, 0);
-
-	if (n < 0)
-		return errno == EPERM ? -EACCES : -errno;
-	return n == sizeof(*code) ? 0 : -EFAULT;
-}
+struct reading {
+	struct doctor_sites *out;
+	pid_t pid;
+	const struct elfnote *note;
+};
 
 static void count_site(struct doctor_sites *s, pid_t pid, uint64_t address)
 {
 	pushback_instruction code;
-	int err = read_code(pid, address, &code);
+	int err = site_code_read(pid, address, &code);
 
 	if (err)
 		s->err = err;
 	else if (code == PUSHBACK_NOP_CODE)
 		s->nops++;
-	else if (is_breakpoint(code))
+	else if (site_code_is_breakpoint(code))
 		s->breakpoints++;
 	else
 		s->others++;
 }
 
-/* The sites that lie in this mapping. */
-static void count_in(struct doctor_sites *s, pid_t pid, const struct proc_mapping *mapping,
-		     const struct elfnote *note)
+static void count_in(void *arg, const struct proc_mapping *mapping)
 {
-	size_t i;
+	const struct reading *r = (const struct reading *)arg;
+	uint64_t address;
 
-	for (i = 0; i < note->sites_count; i++) {
-		uint64_t offset = note->sites[i].offset;
-
-		if (offset >= mapping->offset &&
-		    offset - mapping->offset < mapping->end - mapping->start)
-			count_site(s, pid, mapping->start + (offset - mapping->offset));
-	}
+	for (size_t i = 0; mapping->executable && i < r->note->sites_count; i++)
+		if (file_mapping_holds(mapping, r->note->sites[i].offset, &address))
+			count_site(r->out, r->pid, address);
 }
 
 void doctor_sites_read(struct doctor_sites *out, pid_t pid, const struct file_id *id,
 		       const struct elfnote *note)
 {
-	char path[64], *line = NULL;
-	size_t size = 0;
-	FILE *maps;
+	struct reading reading = { out, pid, note };
+	int err;
 
 	*out = (struct doctor_sites){ .semaphore = semaphore_read(pid, id, note) };
-	snprintf(path, sizeof(path), "/proc/%d/maps", (int)pid);
-	maps = fopen(path, "re");
-	if (!maps) {
-		out->err = errno == ENOENT ? -ESRCH : -errno;
-		return;
-	}
-	while (getline(&line, &size, maps) > 0) {
-		struct proc_mapping mapping;
-
-		if (proc_maps_parse(line, &mapping) && mapping.executable &&
-		    mapping.inode == id->inode && mapping.dev == id->dev)
-			count_in(out, pid, &mapping, note);
-	}
-	free(line);
-	fclose(maps);
-	if (!out->err && !(out->nops + out->breakpoints + out->others))
+	err = file_mappings_each(pid, id, count_in, &reading);
+	if (err)
+		out->err = err;
+	else if (!out->err && !(out->nops + out->breakpoints + out->others))
 		out->err = -ENOENT;
 }
 

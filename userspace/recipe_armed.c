@@ -2,23 +2,10 @@
 #include "recipe_armed.h"
 
 #include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
-#include "peek.h"
-#include "proc_maps.h"
-
-#if defined(__x86_64__)
-typedef uint8_t code_unit;
-#define BREAKPOINT_CODE 0xccu
-#define BREAKPOINT_MASK 0xffu
-#else
-typedef uint32_t code_unit;
-#define BREAKPOINT_CODE 0xd4200000u
-#define BREAKPOINT_MASK 0xffe0001fu /* any brk */
-#endif
+#include "file_mappings.h"
+#include "site_code.h"
 
 struct reading {
 	struct recipe_armed *out;
@@ -27,19 +14,10 @@ struct reading {
 	const struct recipe_sites *sites;
 };
 
-static int read_memory(pid_t pid, uint64_t address, code_unit *code)
-{
-	ssize_t n = peek(pid, address, code, sizeof(*code));
-
-	if (n < 0)
-		return n == -EPERM ? -EACCES : (int)n;
-	return n == sizeof(*code) ? 0 : -EFAULT;
-}
-
 static void count_site(const struct reading *r, uint64_t offset, uint64_t address)
 {
-	code_unit there, in_file;
-	int err = read_memory(r->pid, address, &there);
+	pushback_instruction there, in_file;
+	int err = site_code_read(r->pid, address, &there);
 
 	if (!err && pread(r->fd, &in_file, sizeof(in_file), (off_t)offset) != sizeof(in_file))
 		err = -EIO;
@@ -47,21 +25,22 @@ static void count_site(const struct reading *r, uint64_t offset, uint64_t addres
 		r->out->err = err;
 	else if (there == in_file)
 		r->out->plain++;
-	else if ((there & BREAKPOINT_MASK) == BREAKPOINT_CODE)
+	else if (site_code_is_breakpoint(there))
 		r->out->armed++;
 	else
 		r->out->others++;
 }
 
-/* The sites that lie in this mapping. */
-static void count_in(const struct reading *r, const struct proc_mapping *mapping)
+static void count_in(void *arg, const struct proc_mapping *mapping)
 {
-	for (size_t i = 0; i < r->sites->sites_count; i++) {
+	const struct reading *r = (const struct reading *)arg;
+	uint64_t address;
+
+	for (size_t i = 0; mapping->executable && i < r->sites->sites_count; i++) {
 		uint64_t offset = r->sites->sites[i].offset;
 
-		if (offset >= mapping->offset &&
-		    offset - mapping->offset < mapping->end - mapping->start)
-			count_site(r, offset, mapping->start + (offset - mapping->offset));
+		if (file_mapping_holds(mapping, offset, &address))
+			count_site(r, offset, address);
 	}
 }
 
@@ -69,26 +48,12 @@ void recipe_armed_read(struct recipe_armed *out, pid_t pid, const struct file_id
 		       const struct recipe_sites *sites)
 {
 	struct reading reading = { out, pid, fd, sites };
-	char path[64], *line = NULL;
-	size_t size = 0;
-	FILE *maps;
+	int err;
 
 	*out = (struct recipe_armed){ 0 };
-	snprintf(path, sizeof(path), "/proc/%d/maps", (int)pid);
-	maps = fopen(path, "re");
-	if (!maps) {
-		out->err = errno == ENOENT ? -ESRCH : -errno;
-		return;
-	}
-	while (getline(&line, &size, maps) > 0) {
-		struct proc_mapping mapping;
-
-		if (proc_maps_parse(line, &mapping) && mapping.executable &&
-		    mapping.inode == id->inode && mapping.dev == id->dev)
-			count_in(&reading, &mapping);
-	}
-	free(line);
-	fclose(maps);
-	if (!out->err && !(out->armed + out->plain + out->others))
+	err = file_mappings_each(pid, id, count_in, &reading);
+	if (err)
+		out->err = err;
+	else if (!out->err && !(out->armed + out->plain + out->others))
 		out->err = -ENOENT;
 }

@@ -2,11 +2,9 @@
 #include "usdt_semaphore.h"
 
 #include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
 
+#include "file_mappings.h"
 #include "peek.h"
-#include "proc_maps.h"
 
 static int read_value(pid_t pid, uint64_t address)
 {
@@ -18,14 +16,6 @@ static int read_value(pid_t pid, uint64_t address)
 	return n == sizeof(value) ? value : -EFAULT;
 }
 
-/* Where the kernel counts: the file's own data, private to the process. */
-static bool holds(const struct proc_mapping *mapping, const struct file_id *id, uint64_t offset)
-{
-	return mapping->inode == id->inode && mapping->dev == id->dev && mapping->writable &&
-	       !mapping->shared && offset >= mapping->offset &&
-	       offset - mapping->offset < mapping->end - mapping->start;
-}
-
 /* Above 0 says it all, and what could not be read is worse than a 0. */
 static int worse(int a, int b)
 {
@@ -34,44 +24,40 @@ static int worse(int a, int b)
 	return a < b ? a : b;
 }
 
-static int read_in(pid_t pid, const struct proc_mapping *mapping, const struct file_id *id,
-		   const struct elfnote *note, bool *found)
-{
-	int result = 0;
-	size_t i;
+struct reading {
+	pid_t pid;
+	const struct elfnote *note;
+	bool found;
+	int result;
+};
 
-	for (i = 0; i < note->sites_count; i++) {
+/* Where the kernel counts: the file's own data, private to the process. */
+static void read_in(void *arg, const struct proc_mapping *mapping)
+{
+	struct reading *r = (struct reading *)arg;
+	const struct elfnote *note = r->note;
+	uint64_t address;
+
+	if (!mapping->writable || mapping->shared)
+		return;
+	for (size_t i = 0; i < note->sites_count; i++) {
 		uint64_t offset = note->sites[i].semaphore;
 
 		/* An object's sites share one. */
-		if (!holds(mapping, id, offset) || (i && offset == note->sites[i - 1].semaphore))
+		if ((i && offset == note->sites[i - 1].semaphore) ||
+		    !file_mapping_holds(mapping, offset, &address))
 			continue;
-		*found = true;
-		result =
-			worse(result, read_value(pid, mapping->start + (offset - mapping->offset)));
+		r->found = true;
+		r->result = worse(r->result, read_value(r->pid, address));
 	}
-	return result;
 }
 
 int semaphore_read(pid_t pid, const struct file_id *id, const struct elfnote *note)
 {
-	char path[64], *line = NULL;
-	bool found = false;
-	size_t size = 0;
-	int result = 0;
-	FILE *maps;
+	struct reading reading = { pid, note, false, 0 };
+	int err = file_mappings_each(pid, id, read_in, &reading);
 
-	snprintf(path, sizeof(path), "/proc/%d/maps", (int)pid);
-	maps = fopen(path, "re");
-	if (!maps)
-		return errno == ENOENT ? -ESRCH : -errno;
-	while (getline(&line, &size, maps) > 0) {
-		struct proc_mapping mapping;
-
-		if (proc_maps_parse(line, &mapping))
-			result = worse(result, read_in(pid, &mapping, id, note, &found));
-	}
-	free(line);
-	fclose(maps);
-	return found ? result : -ENOENT;
+	if (err)
+		return err;
+	return reading.found ? reading.result : -ENOENT;
 }
