@@ -29,8 +29,7 @@ int file_mappings_each(pid_t pid, const struct file_id *id, file_mapping_fn fn, 
 
 bool file_mapping_holds(const struct proc_mapping *mapping, uint64_t offset, uint64_t *address)
 {
-	if (offset < mapping->offset ||
-	    offset - mapping->offset >= mapping->end - mapping->start)
+	if (offset < mapping->offset || offset - mapping->offset >= mapping->end - mapping->start)
 		return false;
 	*address = mapping->start + (offset - mapping->offset);
 	return true;

@@ -14,7 +14,7 @@ import pytest
 import truth
 from agent import Agent
 from load import LONG, Consumer, count_errors, time_errors
-from program import DEMO, PUSHBACK, Program, wait_until
+from program import DEMO, PUSHBACK, Program, patient, wait_until
 
 CHAIN = ("decode", "filter", "transform", "batch", "sink")
 BRANCHES = "decode,split=broadcast,left=sink/transform,right=sink"
@@ -169,9 +169,9 @@ def test_two_equally_slow(tmp_path, demo):
     options = ("--steps", "decode,split=broadcast,left=sink/right=sink")
     slow = ("--slow", "left:refuse:1ms", "--slow", "+right:refuse:1ms")
     with looking(demo, tmp_path / "log", *options, *slow) as (_, top):
-        # On a busy machine one of them may have most of a second; never for long.
+        # On a busy machine one of them may have most of a second, or of several.
         unclear = 0
-        for _ in range(12):
+        for _ in range(round(patient(12))):
             seen = verdict(top.refresh())
             unclear += seen["kind"] == "unclear"
             assert "left" in seen["text"] or "right" in seen["text"] or not unclear, seen
