@@ -118,10 +118,12 @@ test-valgrind: ## all tests with our programs in valgrind, hours; FILES='exact p
 	$(Q)$(MAKE) VALGRIND=1 BY=valgrind test-instrumented
 
 test-instrumented: JOBS = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
+# What the tests build is as it is.
+AS_IT_IS = env $(foreach word,MAKEFLAGS MFLAGS MAKELEVEL SANITIZE VALGRIND BY FILES ARGS,-u $(word))
 test-instrumented:
 	$(Q)tools/need test
 	$(Q)$(MAKE) $(JOBS) all progs $(UNITS) $(if $(call on,VALGRIND),$(B)/tests/bpf_calls.so)
-	$(Q)$(PYTHON) -B tests/instrumented/run.py $(BY) $(B) $(if $(FILES),--files '$(FILES)') $(ARGS)
+	$(Q)$(AS_IT_IS) $(PYTHON) -B tests/instrumented/run.py $(BY) $(B) $(if $(FILES),--files '$(FILES)') $(ARGS)
 
 unit: $(UNITS) ## only the unit tests
 	$(Q)tests/run-unit $(UNITS)

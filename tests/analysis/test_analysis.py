@@ -113,7 +113,7 @@ def test_the_program_ends_with_its_verdict(source, tmp_path):
 def test_what_was_found_is_kept_until_something_changes(source, tmp_path):
     analyser = analyse.Cppcheck()
     rule, text = PLANTED[analyser.name]
-    (tmp_path / "where.h").write_text("#define WHERE 5\n")
+    where = tmp_path / "where.h"
     text = '#include "where.h"\n' + text.replace("4 : 5", "3 : WHERE")
     path = tmp_path / "cache.json"
 
@@ -124,9 +124,11 @@ def test_what_was_found_is_kept_until_something_changes(source, tmp_path):
         cache.save()
         return [f.rule for f in said], cache.new
 
+    found(source(text))
+    where.write_text("#define WHERE 5\n")
     assert found(source(text)) == ([rule], 1)
     assert found(source(text)) == ([rule], 0)
-    (tmp_path / "where.h").write_text("#define WHERE 2\n")
+    where.write_text("#define WHERE 2\n")
     assert found(source(text)) == ([], 1)
     assert found(source(text.replace("WHERE", "WHERE + 3"))) == ([rule], 1)
     path.write_text("{")

@@ -44,11 +44,11 @@ class Cache:
             new.replace(self.path)
 
     def what_it_reads(self, source):
-        """The source and every header, the system's too."""
+        """The source and every header, the system's too. Empty: one is missing, and not known where to wait for it."""
         compiler = "clang" if source.target else "gcc"
         flags = source.clang_flags() if source.target else ["-x", source.language, *source.flags]
         done = subprocess.run([compiler, *flags, "-M", source.path], cwd=TOP, capture_output=True, text=True)
-        return done.stdout.replace("\\\n", " ").partition(":")[2].split() or [source.path]
+        return [] if done.returncode else done.stdout.replace("\\\n", " ").partition(":")[2].split()
 
     def key(self, analyser, version, source):
         files = [*self.read.get(str(source), []), *analyser.inputs]
@@ -58,7 +58,7 @@ class Cache:
     def findings(self, analyser, version, source):
         name = f"{analyser.name} {source}"
         kept = self.found.get(name)
-        if kept and str(source) in self.read and kept["key"] == self.key(analyser, version, source):
+        if kept and self.read.get(str(source)) and kept["key"] == self.key(analyser, version, source):
             return [Finding(*f) for f in kept["findings"]]
         self.read[str(source)] = self.what_it_reads(source)
         key = self.key(analyser, version, source)
