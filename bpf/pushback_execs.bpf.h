@@ -7,13 +7,17 @@
 #ifndef PUSHBACK_EXECS_BPF_H
 #define PUSHBACK_EXECS_BPF_H
 
+/* Where it is paths that are watched, that there was any is enough, and a full buffer says so. */
+const volatile bool each_exec = false;
+
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(pushback_new_image, struct task_struct *task)
 {
 	struct pb_exec *entry = bpf_ringbuf_reserve(&execs, sizeof(*entry), 0);
 
 	if (!entry) {
-		lose(PB_LOSS_EXEC_UNTOLD, 1);
+		if (each_exec)
+			lose(PB_LOSS_EXEC_UNTOLD, 1);
 		return 0;
 	}
 	entry->tgid = task->tgid;

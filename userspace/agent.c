@@ -125,6 +125,7 @@ static enum exit_status build(struct agent *a, char *why)
 	const struct agent_options *o = a->options;
 	struct attach_options options = { .filter_processes = o->pids_count > 0,
 					  .tell_execs = !o->pids_count,
+					  .each_exec = !o->paths,
 					  .no_multi = o->no_multi,
 					  .trace = o->trace,
 					  .pin_dir = o->pin_dir };

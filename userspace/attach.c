@@ -156,6 +156,7 @@ static int configure(struct attach *a, const struct attach_options *options, cha
 	bpf_program__set_autoattach(s->progs.pushback_new_image, !options->pin_dir);
 	bpf_map__set_autocreate(s->maps.execs, options->tell_execs);
 	s->rodata->filter_processes = options->filter_processes;
+	s->rodata->each_exec = options->each_exec;
 	s->rodata->count_hits = options->pauses;
 	s->rodata->tally = a->tally = options->tally;
 	bpf_map__set_autocreate(s->maps.tallies, options->tally);

@@ -26,6 +26,7 @@ struct recipe_sites;
 struct attach_options {
 	bool filter_processes; /* only those given to attach_process() */
 	bool tell_execs;       /* into attach_maps.execs */
+	bool each_exec;        /* ... and one that there is no room for is lost */
 	bool no_multi;         /* one perf uprobe a site, as on kernels before 6.6 */
 	bool recipes;          /* attach_file() may be given sites of recipes */
 	bool tally;            /* ... and what each is hit with is counted, see attach_tallies() */

@@ -120,17 +120,34 @@ def test_a_library_that_is_opened(hunt):
     check(agent, told)
 
 
+def many_execs():
+    for _ in range(300):
+        os.waitpid(os.posix_spawn("/bin/true", ["true"], {}), 0)
+
+
 def test_more_execs_than_there_is_room_for(hunt):
     """Those that are not told of are found by the next look, and counted."""
     agent = hunt.watch()
     agent.signal(signal.SIGSTOP)
-    for _ in range(300):
-        os.waitpid(os.posix_spawn("/bin/true", ["true"], {}), 0)
+    many_execs()
     driver = hunt.consumer()
     agent.signal(signal.SIGCONT)
     hunt.found(driver)
     check(agent, {driver.pid: refuse_some(driver)})
     assert agent.lost()["exec_untold"] > 0
+
+
+def test_of_a_path_no_exec_is_lost(hunt):
+    """That there was any is all that it needs to know, and a full buffer tells that."""
+    hunt.options = ()
+    driver = hunt.consumer()
+    agent = hunt.watch("--path", driver.file)
+    agent.signal(signal.SIGSTOP)
+    many_execs()
+    agent.signal(signal.SIGCONT)
+    hunt.found(driver)
+    check(agent, {driver.pid: refuse_some(driver)})
+    assert not agent.lost()
 
 
 # ---- What becomes of a file ----
