@@ -401,6 +401,7 @@ def test_files_of_the_host_are_in_reach_of_a_service(tmp_path):
     service = ["unshare", "-m", "--propagation", "private"]
     words = ["run", "--all", "--match-name", NAME, *WATCHING["run"]]
     with Hunt(tmp_path) as hunt, Verb(*words, before=service) as agent:
+        hunt.agent = agent
         agent.wait_line("watching")
         with hunt.consumer() as ours:
             hunt.found(ours)
