@@ -115,8 +115,8 @@ class Watched:
         environment = {} if name == "header" else self.environment(findings, programs) | more
         status, text, took = run(self.command(name, arguments), environment)
         left = take(findings)
-        if left and not status:  # in a program that outlived its test
-            status, text = 1, "\n".join([text, *left])
+        if left:  # in a unit test, or in a program that outlived its test
+            status, text = status or 1, "\n".join([*left, text])
         return name, status, text, took
 
 
