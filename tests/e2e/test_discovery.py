@@ -5,6 +5,7 @@ Each agent looks at processes of one name only, which no other test has: this ma
 their consumers to themselves.
 """
 
+import collections
 import contextlib
 import os
 import pathlib
@@ -78,22 +79,25 @@ def check_series(agent, told):
         expect(one(agent, pid=pid), *parts, instances=instances, submit_accepted=len(episodes))
 
 
-def links_of(agent, word):
-    count = 0
+def links_of(agent, kind):
+    """How many of this kind belong to each of its programs."""
+    programs = collections.Counter()
     for number in os.listdir(f"/proc/{agent.pid}/fdinfo"):
         with contextlib.suppress(FileNotFoundError):
             with open(f"/proc/{agent.pid}/fdinfo/{number}", encoding="ascii") as info:
-                count += word in info.read()
-    return count
+                if f"link_type:\t{kind}" in (text := info.read()):
+                    programs[re.search(r"^prog_id:\s*(\d+)", text, re.M)[1]] += 1
+    return programs
 
 
 def perf_links(agent):
-    return links_of(agent, "link_type:\tperf")
+    """To sites: they have one program; what else is followed by such links has one each."""
+    return max(links_of(agent, "perf").values(), default=0)
 
 
 def links(agent):
     """How many files it is attached to; before uprobe_multi that is four links for each."""
-    return links_of(agent, "uprobe_multi") if HAS_MULTI else perf_links(agent) // 4
+    return links_of(agent, "uprobe_multi").total() if HAS_MULTI else perf_links(agent) // 4
 
 
 def link_ids(agent):
