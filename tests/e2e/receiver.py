@@ -39,6 +39,7 @@ import sys
 import threading
 import time
 
+from ports import bind_free
 from program import patient
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.]{0,199}")
@@ -282,7 +283,10 @@ class Receiver:
         except PermissionError:
             s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 << 20)
         s.setsockopt(socket.SOL_SOCKET, SO_RXQ_OVFL, 1)
-        s.bind((host.strip("[]"), int(port)))
+        if port == "0":
+            bind_free(s, host.strip("[]"))
+        else:
+            s.bind((host.strip("[]"), int(port)))
         self._add(s, self._read_datagram)
         return f"udp://{host}:{s.getsockname()[1]}"
 

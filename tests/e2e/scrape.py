@@ -14,8 +14,9 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as old_parser
 
 from agent import PREFIX
+from ports import free_port
 from program import PUSHBACK, Program, patient, wait_until
-from statsd_servers import Server, free_port
+from statsd_servers import Server
 
 STEM = PREFIX.replace(".", "_")
 NEW = "application/openmetrics-text; version=1.0.0; charset=utf-8"

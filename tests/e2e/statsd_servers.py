@@ -21,6 +21,7 @@ import subprocess
 import time
 import urllib.request
 
+from ports import free_port
 from program import BUILD, patient, wait_until
 
 NPM = BUILD / "npm"
@@ -34,12 +35,6 @@ exports.init = (time, config, events) => {
   return true;
 };
 """
-
-
-def free_port(kind=socket.SOCK_DGRAM):
-    with socket.socket(socket.AF_INET, kind) as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 def npm_install(*packages):

@@ -13,10 +13,10 @@ import subprocess
 import pytest
 
 from driver import ACCEPTED, REJECTED, Driver
+from ports import free_port
 from program import PUSHBACK, Program, wait_until
 from scrape import NEW, OLD, get, samples
 from stage import AS_NOBODY, Stage
-from statsd_servers import free_port
 from terminal import Terminal
 
 # Each would stand at the beginning of a line or of a tag, were it let through.

@@ -21,9 +21,9 @@ from driver import ACCEPTED, Driver
 from instrumented import BY, except_by
 from kernel import HAS_MULTI, MULTI
 from pinning import Relay, bpf_file_system, unpin
+from ports import free_port
 from program import DEMO, PUSHBACK, ROOT, Program, patient, run, wait_until
 from scene import expect, one, refuse, refused
-from statsd_servers import free_port
 from test_discovery import NAME, Hunt, links, refuse_some
 
 UNIT = ROOT / "tools/systemd/pushback.service"
