@@ -227,9 +227,8 @@ def test_no_permission(tmp_path):
     shutil.copy(PUSHBACK, copy)
     demo = tmp_path / "demo"
     shutil.copy(DEMO, demo)
-    for path in (tmp_path, *tmp_path.parents):
-        if path.stat().st_uid == 0 and path != path.parent and "pytest" in path.name:
-            path.chmod(0o755)
+    for path in (tmp_path, *tmp_path.parents[:2]):  # pytest's own
+        path.chmod(0o755)
     nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
     done = program.run(*nobody, copy, "run", "--path", demo, timeout=30)
     complains(done, HOST, "not allowed", "run as root|CAP_BPF")

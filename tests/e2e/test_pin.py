@@ -86,14 +86,12 @@ def test_restarts_lose_nothing(tmp_path, bpffs, demo):
         assert re.search(r"watching 1 file, 4 sites, .*, going on from \d+\.\d s ago, to ", said), said
 
 
-def test_a_kill_repeats_no_more_than_an_interval(tmp_path, bpffs, demo):
-    """Some at any moment, some just when the first packet of a flush is out, and nothing is stored yet."""
-    print("PUSHBACK_SEED", SEED)
-    pick = random.Random(SEED)
+def repeated_by_kills(log, bpffs, demo, pick):
+    """How many episodes were told twice."""
     most = collections.Counter()
     begin = now()
     with Relay(bpffs, "--path", demo) as relay:
-        with Consumer(tmp_path / "log", "--slow", "sink:refuse:1ms", program=demo) as consumer:
+        with Consumer(log, "--slow", "sink:refuse:1ms", program=demo) as consumer:
             for i in range(ROUNDS):
                 time.sleep(pick.uniform(0.3, 0.6))
                 if i % 2:
@@ -110,7 +108,18 @@ def test_a_kill_repeats_no_more_than_an_interval(tmp_path, bpffs, demo):
     errors = list(beyond(relay, steps, most, wall))
     assert not errors, "\n".join(errors)
     assert not relay.lost(), relay.lost()
-    repeated = relay.counters()["sink"]["send_backpressure_episodes"] - steps["sink"]["send"]["episodes"]
+    assert unpin(bpffs).returncode == 0
+    return relay.counters()["sink"]["send_backpressure_episodes"] - steps["sink"]["send"]["episodes"]
+
+
+def test_a_kill_repeats_no_more_than_an_interval(tmp_path, bpffs, demo):
+    """Some at any moment, some just when the first packet of a flush is out, and nothing is stored yet.
+
+    On a busy machine that moment may be missed each time, and then nothing was shown.
+    """
+    print("PUSHBACK_SEED", SEED)
+    pick = random.Random(SEED)
+    repeated = any(repeated_by_kills(tmp_path / f"log{i}", bpffs, demo, pick) for i in range(8))
     assert repeated, "no kill came between a packet and the storing of what it said"
 
 

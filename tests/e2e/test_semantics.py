@@ -300,7 +300,7 @@ def test_a_struct_used_again_after_its_end_is_a_new_instance(scene):
     pause()
     second = refuse(d)
     agent.end()
-    expect(one(agent), refused(first, end, "abandoned"), refused(*second), submit_accepted=1)
+    expect(one(agent), refused(first, end, "abandoned"), refused(*second), lives=2, submit_accepted=1)
     nothing_lost(agent)
 
 

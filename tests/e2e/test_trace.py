@@ -14,7 +14,7 @@ import pytest
 
 import truth
 from driver import ACCEPTED, REJECTED, Driver
-from instrumented import ask_of_no_memory, except_by
+from instrumented import ask_of_no_memory, except_by, leave_the_rest_out_by
 from load import BUCKET, CLOCK, NS, Consumer, run_json
 from program import DEMO, PUSHBACK, ROOT, Program, now, patient, run, wait_until
 from scene import PAUSE, between, pause, refuse
@@ -137,13 +137,15 @@ def test_all_ends_are_there(tmp_path, demo, slow, options):
     results = consumer.truth()
     errors = errors_of(found, results, wall)
     assert not errors, "\n".join(errors)
-    assert sum(r["send"]["episodes"] for r in results) > 10
     (end,) = found["end"]
     assert (end["untold"], end["lost"], end["unlisted"]) == (0, {}, 0)
     assert {line["pid"] for line in found["episode"]} == {consumer.pid}
     if slow == "100ms":
         sink = of(found["episode"], "sink", "refusing")
         assert all(line["self"] == line["duration"] for line in sink)
+    if slow == "10us":
+        leave_the_rest_out_by("thread", reason="the consumer takes longer than its sink, which has nobody to refuse")
+    assert sum(r["send"]["episodes"] for r in results) > 10
 
 
 def test_a_killed_one_is_abandoned(tmp_path, demo):
