@@ -15,6 +15,7 @@ import pytest
 
 import truth
 from agent import Agent
+from instrumented import BY
 from kernel import HAS_MULTI, MULTI
 from load import LONG, NS, Consumer, chain_errors, count_errors, run_json, sample_errors
 from program import DEMO, PROGS, PUSHBACK, ROOT, Program, patient, run, semaphore_of, wait_until
@@ -180,7 +181,7 @@ def test_demo_is_unchanged(tmp_path):
                     time.sleep(0.02)
                     agent.end()
                 agents += 1
-            assert agents > 2
+            assert agents > (1 if BY == "valgrind" else 2)
             have = summary(watched)
         want = summary(alone)
     # How batches come about is a matter of time.
