@@ -84,13 +84,18 @@ struct search {
 	int stop; /* what `fn` returned */
 };
 
-/* What follows the command in /proc/PID/stat, which the process chooses and may hold anything. */
+/*
+ * What follows the command in /proc/PID/stat, which the process chooses and may hold anything; "" where it
+ * can't be read.
+ */
 static int read_stat(pid_t pid, char *line, size_t size, char **after_command)
 {
 	char path[64], *command_end;
 	FILE *file;
 	size_t n;
 
+	line[0] = 0;
+	*after_command = line;
 	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
 	file = fopen(path, "re");
 	if (!file)
@@ -314,6 +319,7 @@ static int read_proc(pid_t pid, const char *name, char **data, size_t *size)
 	int fd, err;
 
 	*data = NULL;
+	*size = 0;
 	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
