@@ -174,7 +174,8 @@ static int set(const struct option *o, const char *value, void *settings, char *
 {
 	char *at = (char *)settings + o->offset;
 
-	if (o->filled && !*value)
+	/* A flag has no value. */
+	if (o->kind != OPTION_FLAG && o->filled && !*value)
 		return wrong(why, why_size, "--%s is empty: give %s, or leave it out", o->name,
 			     o->value);
 	switch (o->kind) {
