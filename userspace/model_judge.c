@@ -250,19 +250,16 @@ struct spell model_fault(const struct step *step)
 /* Who of `count` steps has the most self time, and since when. Of equals the first. */
 static void find_most(struct step *const *steps, size_t count)
 {
-	const struct step *most = NULL;
+	struct step *most = NULL;
 
 	for (size_t i = 0; i < count; i++)
 		if (steps[i]->self_share > (most ? most->self_share : 0))
 			most = steps[i];
-	for (size_t i = 0; i < count; i++) {
-		struct step *step = steps[i];
-
-		if (step != most && step->is_judged)
-			step->most_since = 0;
-		else if (step == most && !step->most_since)
-			step->most_since = step->second_began;
-	}
+	for (size_t i = 0; i < count; i++)
+		if (steps[i] != most && steps[i]->is_judged)
+			steps[i]->most_since = 0;
+	if (most && !most->most_since)
+		most->most_since = most->second_began;
 }
 
 void model_judge_consumers(struct model *m)

@@ -148,9 +148,9 @@ static struct verdict by_self(const struct consumer_view *c, struct verdict v, d
 
 	if (share <= all * SELF_MOST)
 		return between(v, step, self_of, largest(c, self_of, step), self_of);
-	if (inside > (share + inside) * SELF_MOST)
+	if (busy && inside > (share + inside) * SELF_MOST)
 		return busiest(v, busy);
-	if (inside > share && share < SELF_NEARLY)
+	if (busy && inside > share && share < SELF_NEARLY)
 		return between(v, step, self_of, busy, busy_of);
 	v.kind = VERDICT_BOTTLENECK;
 	v.step = step;
