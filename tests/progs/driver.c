@@ -334,7 +334,10 @@ static void do_dlopen(const char *file)
 
 static void do_dlclose(void)
 {
-	dlclose(library);
+	if (!library || dlclose(library)) {
+		fail("dlclose");
+		return;
+	}
 	library = NULL;
 	say_time();
 }

@@ -17,14 +17,17 @@ static int setup(void **state)
 }
 
 /* A second goes by in which step i refuses for ms[i - 1], driven or not; then the drain. */
-static void second(struct stand *s, const unsigned int *ms)
+static void second(struct stand *s, const unsigned int *ms, size_t size)
 {
+	assert_true((size_t)s->count <= size / sizeof(*ms));
 	s->now = START + ((s->now - START) / SEC + 1) * SEC;
 	for (int i = 1; i <= s->count; i++)
 		s->r[i].counter[COUNTER_SEND_TIME] += ms[i - 1] * MS;
 	stand_drain(s);
 }
-#define SECOND(s, ...) second(s, (const unsigned int[]){ __VA_ARGS__ })
+#define SECOND(s, ...)                                   \
+	second(s, (const unsigned int[]){ __VA_ARGS__ }, \
+	       sizeof((const unsigned int[]){ __VA_ARGS__ }))
 
 static void assert_times(const struct stand *s, uint64_t some_ms, uint64_t full_ms)
 {
