@@ -28,12 +28,16 @@ static uint64_t worked_ns(void)
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-static void must_be(bool holds, const char *what)
+static _Noreturn void end(const char *what)
 {
-	if (holds)
-		return;
 	fprintf(stderr, "event: not what it should measure: %s\n", what);
 	exit(1);
+}
+
+static void must_be(bool holds, const char *what)
+{
+	if (!holds)
+		end(what);
 }
 
 static long number(const char *text)
@@ -83,7 +87,8 @@ int main(int argc, char **argv)
 	pairs = number(argv[1]) / 2;
 	count = number(argv[2]);
 	steps = aligned_alloc(64, (size_t)count * sizeof(*steps));
-	must_be(steps && pairs >= count, "memory, and an edge for each step");
+	if (!steps || pairs < count)
+		end("memory, and an edge for each step");
 	memset(steps, 0, (size_t)count * sizeof(*steps));
 	for (i = 0; i < count; i++) {
 		snprintf(name, sizeof(name), "step-%ld", i);

@@ -336,7 +336,9 @@ int main(int argc, char **argv)
 	look_whether_watched(&run);
 	take_turns(&run);
 	look_whether_watched(&run);
-	for (i = 0; i < run.count; i++)
+	for (i = 0; i < run.count; i++) {
 		report(&run, &run.turns[i]);
+		free(run.turns[i].added);
+	}
 	return 0;
 }
