@@ -282,11 +282,12 @@ def test_settings_without_privileges(open_directory):
 def test_a_warning_that_stops_the_host(tmp_path, config, level):
     (tmp_path / "config").write_text(f"CONFIG_A=y\n{config}\nCONFIG_Z=y\n")
     (tmp_path / "panic").write_text("1\n")
-    subprocess.run(["gzip", tmp_path / "config"], check=True)
+    subprocess.run(["gzip", "-k", tmp_path / "config"], check=True)
     script = f"""
     mount -t tmpfs none /boot
     mount --bind {tmp_path}/panic /proc/sys/kernel/panic_on_warn
-    mount --bind {tmp_path}/config.gz /proc/config.gz
+    if [ -e /proc/config.gz ]; then mount --bind {tmp_path}/config.gz /proc/config.gz
+    else cp {tmp_path}/config /boot/config-$(uname -r); fi
     """
     file = shutil.copy(PROGS / "spinner", tmp_path / "idle")
     found = Findings(file, before=in_mounts(script))
@@ -587,7 +588,10 @@ def test_semaphore_raised_by_hand(tmp_path):
 def test_code_that_is_not_the_file_s(tmp_path):
     with spinner(tmp_path) as process:
         stop(process)
-        poke(process, "pushback_fire_poll_return", b"\xf8")
+        try:
+            poke(process, "pushback_fire_poll_return", b"\xf8")
+        except OSError:
+            pytest.skip("code may only be written by who traces (CONFIG_PROC_MEM_FORCE_PTRACE)")
         found = Findings("--pid", process.pid, "--for", "100ms")
         found.expect("sites", "failure", "1 of 4 sites are neither", "restart")
 

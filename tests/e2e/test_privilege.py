@@ -345,6 +345,7 @@ def test_counts_of_a_service_are_exact(tmp_path, open_directory, monkeypatch, ki
             for task in states(service.pid):
                 assert task["Uid"].split() == [str(NOBODY)] * 4
                 assert int(task["CapEff"], 16) == mask(KEPT) and task["Seccomp"] == ("0" if BY else "2")
+            hunt.agent = service
             told = {hunt.found(first).pid: refuse_some(first)}
             # One whose files only root may read, and which opens a library.
             closed = tmp_path / "closed"
@@ -424,6 +425,7 @@ def test_file_capabilities_will_do(tmp_path, open_directory):
     with Hunt(tmp_path) as hunt:
         driver = hunt.consumer()
         with Verb(*words, program=program, before=nobody) as agent:
+            hunt.agent = agent
             agent.wait_line("watching")
             hunt.found(driver)
             for task in states(agent.pid):
@@ -488,6 +490,7 @@ def test_what_it_can_do_without_is_told(tmp_path, open_directory, name):
         driver, where = make(hunt, tmp_path / "one")
         lower = as_nobody([kept for kept in TAKEN if kept != name])
         with Verb(*options, program=open_directory / "pushback", before=lower) as agent:
+            hunt.agent = agent
             agent.wait_line(f"^pushback: warning: without {name} .*{words}")
             agent.wait_line("^pushback: watching")
             # Its own processes it finds in any case.
@@ -497,6 +500,7 @@ def test_what_it_can_do_without_is_told(tmp_path, open_directory, name):
             hunt.found(own)
             assert driver.semaphore(where) == 0
             with Verb(*options, program=open_directory / "pushback", before=as_nobody(TAKEN)) as whole:
+                hunt.agent = whole
                 whole.wait_line("^pushback: watching")
                 hunt.found(driver, where)
                 assert len(whole.lines) == 1, whole.lines

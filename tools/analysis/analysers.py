@@ -21,6 +21,7 @@ class Finding:
 
 
 class Analyser:
+    mode = ""
     name = ""
     version_of = []
     # What else its findings hang on.

@@ -56,7 +56,7 @@ class Cache:
         return hashlib.sha256("\0".join(told).encode()).hexdigest()
 
     def findings(self, analyser, version, source):
-        name = f"{analyser.name} {source}"
+        name = f"{analyser.name} {analyser.mode} {source}"
         kept = self.found.get(name)
         if kept and self.read.get(str(source)) and kept["key"] == self.key(analyser, version, source):
             return [Finding(*f) for f in kept["findings"]]
