@@ -103,7 +103,7 @@ class Stage:
         for _ in range(times):
             self.play()
         end = time.monotonic() + patient(20)
-        while not all(loss in self.status() for loss in seen) and time.monotonic() < end:
+        while not all(loss in self.ask().stdout for loss in seen) and time.monotonic() < end:
             self.play()
         while not times and not any(line.startswith("does") for line in attacker.lines):
             self.play()

@@ -20,6 +20,7 @@ import pytest
 from agent import Agent
 from container import CONTAINER, container
 from driver import Driver
+from instrumented import except_by
 from kernel import HAS_MULTI, MULTI
 from program import BUILD, IMAGE, PUSHBACK, patient
 
@@ -96,6 +97,9 @@ def check_self_test(findings, how):
     }
 
 
+SELF_TEST = except_by("valgrind", reason="no probe of the kernel's can be set in what it runs, so the self test is not tried")
+
+
 @pytest.fixture
 def open_directory(tmp_path):
     """One that everybody may look into, with a copy of pushback."""
@@ -115,6 +119,7 @@ def in_mounts(script):
 # ---- The host ----
 
 
+@SELF_TEST
 @pytest.mark.parametrize("how", [pytest.param("uprobe_multi", marks=MULTI), "perf uprobes"])
 def test_this_host_can(how):
     found = Findings(*(["--no-multi"] if how == "perf uprobes" else []))
@@ -148,6 +153,7 @@ def test_text_says_the_same():
     )
 
 
+@SELF_TEST
 def test_three_at_a_time():
     """Each of its own hits, though all attach to the same file."""
     command = [PUSHBACK, "doctor", "--json"]
@@ -167,6 +173,7 @@ def test_pushback_itself_is_no_consumer():
     assert found.failures() == {"probes"}
 
 
+@SELF_TEST
 def test_nobody_is_told_what_is_missing(open_directory):
     found = Findings(before=NOBODY, program=open_directory / "pushback")
     assert found.order == CHECKS
@@ -176,6 +183,7 @@ def test_nobody_is_told_what_is_missing(open_directory):
     found.expect("red_zone", "warning", "not known")
 
 
+@SELF_TEST
 @MULTI
 def test_two_capabilities_suffice(open_directory):
     found = Findings(before=NARROW, program=open_directory / "pushback")
@@ -186,6 +194,7 @@ def test_two_capabilities_suffice(open_directory):
     check_self_test(found, "uprobe_multi")
 
 
+@SELF_TEST
 def test_namespaces_of_its_own():
     found = Findings(before=["unshare", "--pid", "--fork", "--mount-proc"])
     assert found.failures() == {"pid_namespace", "self_test"}
@@ -195,12 +204,14 @@ def test_namespaces_of_its_own():
     found.expect("capabilities", "failure", "user namespace")
 
 
+@SELF_TEST
 def test_no_btf():
     found = Findings(before=in_mounts("mount -t tmpfs none /sys/kernel/btf"))
     assert found.failures() == {"btf", "self_test"}
     found.expect("btf", "failure", "CONFIG_DEBUG_INFO_BTF")
 
 
+@SELF_TEST
 def test_no_uprobe_multi():
     """As on a kernel that does not know these links: found by trying. It has no others either, and
     so no cookies of perf uprobes: only the self test can tell."""
@@ -210,6 +221,7 @@ def test_no_uprobe_multi():
     found.expect("self_test", "failure", "cannot attach", "--verbose")
 
 
+@SELF_TEST
 @MULTI
 def test_no_uprobes():
     hide = in_mounts("mount -t tmpfs none /sys/bus/event_source/devices")
@@ -251,6 +263,7 @@ def setting(directory, path, value):
     return in_mounts(script)
 
 
+@SELF_TEST
 @pytest.mark.parametrize("check, path, value, level", SETTINGS)
 def test_settings(tmp_path, check, path, value, level):
     found = Findings(before=setting(tmp_path, path, value))

@@ -226,7 +226,7 @@ def test_depth(tmp_path, demo):
         with Agent("--pid", consumer.pid, interval="200ms") as agent:
             wait_until(lambda: queues(agent).get("sink") == (7, 7), "the sink is full")
             wait_until(lambda: queues(agent).get("transform") == (1, 1), "transform carries one")
-            assert set(queues(agent)) == {"decode", "transform", "batch", "sink"}
+            wait_until(lambda: set(queues(agent)) == {"decode", "transform", "batch", "sink"}, "not all have a queue")
         consumer.end()
 
 

@@ -65,6 +65,7 @@ def scripted(directory, steps, script, seconds="2.5s"):
             time.sleep(0.002)
         out, err = agent.communicate(timeout=patient(30))
     assert agent.returncode == 0, err
+    print(f"{turns} turns; {err}")
     return [json.loads(line) for line in out.splitlines()], turns
 
 

@@ -13,7 +13,7 @@ from agent import PREFIX, Agent, TimedReceiver
 from container import CONTAINER
 from container import container as container_of_a_consumer
 from driver import Driver
-from instrumented import BY
+from instrumented import BY, except_by
 from kernel import MULTI
 from pinning import bpf_file_system, unpin
 from pod import SECCOMP, Pod, Podman, container, documents, pod
@@ -81,6 +81,9 @@ class Node(Agent):
         self.receiver.stop()
 
 
+IN_THE_IMAGE = except_by("valgrind", reason="the image has our program, and not what runs it")
+
+
 @pytest.fixture(name="podman", scope="module")
 def a_runtime(tmp_path_factory):
     with Podman(tmp_path_factory.mktemp("pod"), os.environ.get("PUSHBACK_IMAGES")) as podman:
@@ -97,6 +100,7 @@ def confined_as_it_says(pid):
         assert set(task["Uid"].split()) == {"0"}
 
 
+@IN_THE_IMAGE
 @MULTI
 def test_the_agent_counts_in_its_container(podman, tmp_path):
     """Consumers of the host, through a restart of the pod; it is ready once it has attached."""
@@ -121,6 +125,7 @@ def test_the_agent_counts_in_its_container(podman, tmp_path):
         assert driver.let_go()
 
 
+@IN_THE_IMAGE
 @MULTI
 def test_a_consumers_container_is_its_origin(podman, tmp_path):
     """It is told from the agent's own cgroup namespace."""
@@ -137,6 +142,7 @@ def test_a_consumers_container_is_its_origin(podman, tmp_path):
         assert unpin(bpffs).returncode == 0
 
 
+@IN_THE_IMAGE
 @MULTI
 def test_where_the_runtimes_profile_refuses_bpf(podman, tmp_path):
     """It says what is refused, and ends with 3."""

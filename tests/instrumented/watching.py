@@ -16,7 +16,7 @@ SANITIZERS = {
     "thread": {"TSAN_OPTIONS": COMMON + ":halt_on_error=0:die_after_fork=0"},
 }
 VALGRIND = [
-    "valgrind", "--quiet", "--error-exitcode=99", "--leak-check=full", "--show-leak-kinds=definite,possible",
+    "valgrind", "--quiet", "--vgdb=no", "--error-exitcode=99", "--leak-check=full", "--show-leak-kinds=definite,possible",
     f"--suppressions={HERE}/valgrind.supp", "--num-callers=30",
 ]  # fmt: skip
 # Of what is in valgrind: the programs, and those of the tests that are the observer's code.
