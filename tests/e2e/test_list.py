@@ -357,6 +357,7 @@ def test_as_nobody(open_path):
         )
 
 
+@except_by("valgrind", reason="it begins as a shell's script, and a shell gives up the second user")
 @except_by("address", reason="who has two users may not be traced, nor read its own environment: no leaks are found")
 def test_memory_that_may_not_be_read(open_path):
     """Its mappings may be seen (by the effective user), its memory not (by the real one)."""
