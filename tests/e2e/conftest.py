@@ -1,9 +1,15 @@
 # SPDX-License-Identifier: MIT
 """Fixtures that several end-to-end tests use."""
 
+import os
+import pathlib
+import shutil
+import tempfile
+
 import pytest
 
 import instrumented
+from program import PUSHBACK
 from scene import Scene
 
 
@@ -20,3 +26,12 @@ def scene(request, tmp_path):
     options = ["--no-multi"] if request.param == "perf" else []
     with Scene(tmp_path, *options) as s:
         yield s
+
+
+@pytest.fixture
+def open_directory():
+    """That anybody may look into, with a copy of pushback. Not pytest's: each session closes those of all."""
+    with tempfile.TemporaryDirectory(prefix="pb-open-", dir="/tmp") as directory:
+        os.chmod(directory, 0o755)
+        shutil.copy(PUSHBACK, directory)
+        yield pathlib.Path(directory)

@@ -222,15 +222,11 @@ def test_pid_given_twice_and_one_dead():
 # ---- Hosts ----
 
 
-def test_no_permission(tmp_path):
-    copy = tmp_path / "pushback"
-    shutil.copy(PUSHBACK, copy)
-    demo = tmp_path / "demo"
+def test_no_permission(open_directory):
+    demo = open_directory / "demo"
     shutil.copy(DEMO, demo)
-    for path in (tmp_path, *tmp_path.parents[:2]):  # pytest's own
-        path.chmod(0o755)
     nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
-    done = program.run(*nobody, copy, "run", "--path", demo, timeout=30)
+    done = program.run(*nobody, open_directory / "pushback", "run", "--path", demo, timeout=30)
     complains(done, HOST, "not allowed", "run as root|CAP_BPF")
 
 

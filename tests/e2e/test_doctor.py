@@ -100,17 +100,6 @@ def check_self_test(findings, how):
 SELF_TEST = except_by("valgrind", reason="no probe of the kernel's can be set in what it runs, so the self test is not tried")
 
 
-@pytest.fixture
-def open_directory(tmp_path):
-    """One that everybody may look into, with a copy of pushback."""
-    tmp_path.chmod(0o755)
-    for path in tmp_path.parents:
-        if path.stat().st_uid == 0 and "pytest" in path.name:
-            path.chmod(0o755)
-    shutil.copy(PUSHBACK, tmp_path / "pushback").chmod(0o755)
-    return tmp_path
-
-
 def in_mounts(script):
     """Before a command: in mounts of its own, that `script` changes."""
     return ["unshare", "--mount", "--propagation", "private", "sh", "-ec", script + '\nexec "$@"', "sh"]

@@ -317,27 +317,17 @@ def test_observers_are_no_consumers(tmp_path):
 # ---- What it may not see ----
 
 
-@pytest.fixture
-def open_path(tmp_path):
-    """A directory that everybody may look into."""
-    for path in (tmp_path, *tmp_path.parents):
-        if path == tmp_path or "pytest" in path.name:
-            path.chmod(0o755)
-    shutil.copy(PUSHBACK, tmp_path / "pushback")
-    return tmp_path
-
-
 def world_writable(path):
     path.mkdir()
     path.chmod(0o777)
     return path
 
 
-def test_as_nobody(open_path):
+def test_as_nobody(open_directory):
     """Lists what it may, needs no BPF for it, and says what it could not look into."""
-    theirs = world_writable(open_path / "theirs")
-    options = {"before": NOBODY, "program": open_path / "pushback"}
-    with spinner(open_path) as ours, spinner(theirs, prefix=NOBODY) as own:
+    theirs = world_writable(open_directory / "theirs")
+    options = {"before": NOBODY, "program": open_directory / "pushback"}
+    with spinner(open_directory) as ours, spinner(theirs, prefix=NOBODY) as own:
         own_file = str(theirs / "spinner")
         done = run("--json", **options)
         rows = [json.loads(line) for line in done.stdout.splitlines()]
@@ -359,11 +349,11 @@ def test_as_nobody(open_path):
 
 @except_by("valgrind", reason="it begins as a shell's script, and a shell gives up the second user")
 @except_by("address", reason="who has two users may not be traced, nor read its own environment: no leaks are found")
-def test_memory_that_may_not_be_read(open_path):
+def test_memory_that_may_not_be_read(open_directory):
     """Its mappings may be seen (by the effective user), its memory not (by the real one)."""
-    theirs = world_writable(open_path / "theirs")
+    theirs = world_writable(open_directory / "theirs")
     half = ["setpriv", "--ruid=65533", "--euid=65534", "--regid=65534", "--clear-groups"]
-    options = {"before": half, "program": open_path / "pushback"}
+    options = {"before": half, "program": open_directory / "pushback"}
     with spinner(theirs, prefix=NOBODY) as process:
         [o] = of(process, **options)
         assert o["watched"] is None and "not allowed" in o["watched_unknown"]

@@ -352,12 +352,10 @@ def test_an_address_of_another_host():
     complains("192.0.2.1:9000", 1, "cannot listen on 192.0.2.1:9000", "an address that this host has")
 
 
-def test_a_port_that_is_not_allowed(tmp_path):
-    copy = shutil.copy(PUSHBACK, tmp_path / "pushback")
+def test_a_port_that_is_not_allowed(open_directory):
+    copy = open_directory / "pushback"
     nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--bounding-set=-all", "--inh-caps=-all"]
     low = "sysctl -qw net.ipv4.ip_unprivileged_port_start=1024; exec \"$@\""
-    for path in (tmp_path, *tmp_path.parents[:2]):  # pytest's own
-        path.chmod(0o755)
     done = subprocess.run(["unshare", "-n", "sh", "-c", "ip link set lo up; " + low, "sh", *nobody, copy, "run",
                            "--openmetrics", "80", "--path", "/bin/true"],
                           capture_output=True, text=True, timeout=patient(30), check=False)

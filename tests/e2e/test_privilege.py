@@ -85,15 +85,6 @@ def as_nobody(names):
     return [*command, f"--inh-caps={sets}", f"--ambient-caps={sets}", "--bounding-set", f"-all,{sets}" if names else "-all"]
 
 
-@pytest.fixture
-def open_directory():
-    """That anybody may look into."""
-    with tempfile.TemporaryDirectory(prefix="pb-open-", dir="/tmp") as directory:
-        os.chmod(directory, 0o755)
-        shutil.copy(PUSHBACK, directory)
-        yield pathlib.Path(directory)
-
-
 class Verb(Program):
     """One that watches `file`, in its loop: that is when it has the filter."""
 
