@@ -83,14 +83,23 @@ def run(suite, environment):
     return Result(suite.name, f"{text}== {suite.name}: {seconds:.0f} s", (passed, failed, skipped), seconds)
 
 
+def as_they_end(workers, function, items):
+    """What it gives for each, as it comes. Who is interrupted waits for those that run, and begins no more."""
+    with ThreadPoolExecutor(workers) as pool:
+        try:
+            for done in as_completed([pool.submit(function, item) for item in items]):
+                yield done.result()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
 def run_all(group, workers):
     """The results, each shown as it comes."""
     # Who runs beside others waits for them, too.
     environment = {"PUSHBACK_TEST_PATIENCE": str(workers)} | os.environ
-    with ThreadPoolExecutor(workers) as pool:
-        for done in as_completed([pool.submit(run, suite, environment) for suite in group]):
-            print(done.result().text, flush=True)
-            yield done.result()
+    for result in as_they_end(workers, lambda suite: run(suite, environment), group):
+        print(result.text, flush=True)
+        yield result
 
 
 def main():

@@ -35,6 +35,14 @@ def test_several_run_at_once(tmp_path):
     assert most_at_once(log) in (2, 3)
 
 
+def test_who_is_interrupted_begins_no_more(tmp_path):
+    log = tmp_path / "log"
+    results = run.run_all([run.Suite(str(n), script("print('1 passed')", log)) for n in range(6)], 1)
+    next(results)
+    results.close()
+    assert log.read_text().count("begin") <= 2
+
+
 def test_what_fails_or_dies_is_told(tmp_path, capsys):
     log = tmp_path / "log"
     suites = {

@@ -102,7 +102,7 @@ def test_packets_refused_at_random(begin, tmp_path):
         d.steps(steps)
         d.interval()
         refusing = refusing()
-        # As often, and until one was refused: a flush is over in less time than it is away.
+        # Until one was refused, too: a flush is over in less time than it is away.
         for turn in range(400):
             if turn >= 12 and dropped():
                 break

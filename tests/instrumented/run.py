@@ -16,7 +16,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 TOP = Path(__file__).resolve().parents[2]
@@ -143,12 +142,10 @@ def groups(wanted, arguments):
 def suites(watched, groups, arguments, jobs):
     total = Total()
     for group in groups:
-        with ThreadPoolExecutor(jobs) as pool:
-            for done in as_completed([pool.submit(watched.run, name, arguments) for name in group]):
-                name, status, text, took = done.result()
-                shown(status, text)
-                if status != NO_TESTS:
-                    total.add(name, status, last_line(text), took)
+        for name, status, text, took in beside.as_they_end(jobs, lambda name: watched.run(name, arguments), group):
+            shown(status, text)
+            if status != NO_TESTS:
+                total.add(name, status, last_line(text), took)
     return total.show()
 
 
