@@ -10,7 +10,8 @@ import time
 import pytest
 
 from driver import ACCEPTED, REJECTED, Driver
-from program import PUSHBACK, ROOT, Program, patient, run, wait_until
+from program import PUSHBACK, ROOT, Program, patient, run
+from watched import wait_watched
 
 
 @pytest.fixture
@@ -29,7 +30,7 @@ class Check:
         self.process = subprocess.Popen(
             list(map(str, argv)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
-        wait_until(driver.semaphore, "it is watched")
+        wait_watched(driver, self.process)
         for place in range(3):
             driver.submit(place, ACCEPTED)
 
@@ -108,7 +109,7 @@ def test_a_process_that_ends(driver):
     with Program(
         [PUSHBACK, "check", "--pid", driver.pid, "--for", "60s", "--max-full", "20%"], stdin=subprocess.DEVNULL
     ) as check:
-        wait_until(driver.semaphore, "it is watched")
+        wait_watched(driver, check)
         driver.submit(0, ACCEPTED)
         driver.kill()
         driver.process.wait()

@@ -12,8 +12,9 @@ import time
 import pytest
 
 from driver import ACCEPTED, REJECTED, Driver
-from program import IMAGE, PUSHBACK, patient, run, wait_until
+from program import IMAGE, PUSHBACK, patient, run
 from terminal import Terminal
+from watched import wait_watched
 
 STEPS = ["front", "behind"]
 
@@ -46,7 +47,7 @@ class Diff:
             list(map(str, argv)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
         for driver in drivers:
-            wait_until(driver.semaphore, "it is watched")
+            wait_watched(driver, self.process)
 
     def end(self):
         """(exit status, stdout, stderr)"""
@@ -156,7 +157,7 @@ def test_all_processes_of_a_build_are_its_side(pair, tmp_path):
     with Driver(tmp_path / "new") as third:
         third.init(0, "front")
         diff = Diff(pair, "--json", by_file=True)
-        wait_until(third.semaphore, "it is watched")
+        wait_watched(third, diff.process)
         for driver, times in ((old, 3), (new, 4), (third, 5)):
             many(driver, 0, ACCEPTED, times)
         status, out, error = diff.end()
@@ -258,7 +259,7 @@ def test_in_a_terminal_a_name_is_only_text(pair, tmp_path):
     argv = [PUSHBACK, "diff", "--for", "3s", pair[0].pid, pair[1].pid]
     with Terminal(tmp_path, argv) as terminal:
         for driver in pair:
-            wait_until(driver.semaphore, "it is watched")
+            wait_watched(driver, terminal)
             driver.submit(2, REJECTED if driver is pair[1] else ACCEPTED)
         terminal.wait_for("^b: .*by its own fault")
         screen = terminal.screen("-e")

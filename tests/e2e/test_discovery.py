@@ -5,7 +5,6 @@ Each agent looks at processes of one name only, which no other test has: this ma
 their consumers to themselves.
 """
 
-import collections
 import contextlib
 import os
 import pathlib
@@ -22,6 +21,7 @@ from kernel import HAS_MULTI
 from overlay import disk, overlays  # noqa: F401
 from program import PROGS, wait_until
 from scene import Scene, expect, one, refuse, refused
+from watched import SITES, links_of, perf_links
 
 NAME = f"pbd{os.getpid()}"
 
@@ -48,7 +48,7 @@ class Hunt(Scene):
 
         Before uprobe_multi a site raises it as it is opened, and counts once it has a link.
         """
-        all_of_them = lambda: driver.semaphore(where) == 4 and (HAS_MULTI or perf_links(self.agent) % 4 == 0)
+        all_of_them = lambda: driver.semaphore(where) == SITES and (HAS_MULTI or perf_links(self.agent) % SITES == 0)
         wait_until(all_of_them, f"{driver.pid} is never found", 20)
         return driver
 
@@ -79,25 +79,9 @@ def check_series(agent, told):
         expect(one(agent, pid=pid), *parts, instances=instances, submit_accepted=len(episodes))
 
 
-def links_of(agent, kind):
-    """How many of this kind belong to each of its programs."""
-    programs = collections.Counter()
-    for number in os.listdir(f"/proc/{agent.pid}/fdinfo"):
-        with contextlib.suppress(FileNotFoundError):
-            with open(f"/proc/{agent.pid}/fdinfo/{number}", encoding="ascii") as info:
-                if f"link_type:\t{kind}" in (text := info.read()):
-                    programs[re.search(r"^prog_id:\s*(\d+)", text, re.M)[1]] += 1
-    return programs
-
-
-def perf_links(agent):
-    """To sites: they have one program; what else is followed by such links has one each."""
-    return max(links_of(agent, "perf").values(), default=0)
-
-
 def links(agent):
     """How many files it is attached to; before uprobe_multi that is four links for each."""
-    return links_of(agent, "uprobe_multi").total() if HAS_MULTI else perf_links(agent) // 4
+    return links_of(agent, "uprobe_multi").total() if HAS_MULTI else perf_links(agent) // SITES
 
 
 def link_ids(agent):
@@ -107,6 +91,11 @@ def link_ids(agent):
         with contextlib.suppress(FileNotFoundError):
             ids |= set(re.findall(r"^link_id:\s*(\d+)", info.read_text(), re.M))
     return ids
+
+
+def wait_anew(agent, files, former):
+    """To so many files, one of them after it was let go: until then its old probes would do for builds alike."""
+    wait_until(lambda: links(agent) == files and link_ids(agent) - former, "it is not attached anew", 20)
 
 
 # ---- What is new ----
@@ -217,9 +206,12 @@ def test_upgraded_in_place(hunt, tmp_path, target):
         agent = hunt.watch()
         hunt.found(old)
         told = {old.pid: refuse_some(old)}
+    former = link_ids(agent)
     in_place(PROGS / "driver_cpp", tmp_path / NAME)
     agent.wait_line("was written to while it was attached")
-    new = hunt.found(hunt.consumer())
+    new = hunt.consumer()
+    wait_anew(agent, 1, former)
+    hunt.found(new)
     told[new.pid] = refuse_some(new)
     end_with_a_word(agent)
     check_series(agent, told)
@@ -267,8 +259,7 @@ def test_a_library_changed_in_place_while_it_is_mapped(hunt, tmp_path):
     former = link_ids(agent)
     change_build_id(driver.library_file)
     agent.wait_line("driver_library.so was written to while it was attached")
-    # Let go, and attached anew; the executable's is none of it.
-    wait_until(lambda: links(agent) == 2 and link_ids(agent) - former, "it is not attached anew", 20)
+    wait_anew(agent, 2, former)
     hunt.found(driver, "library")
     told += [refuse(driver, LIBRARYS) for _ in range(2)]
     mine += [refuse(driver)]
@@ -285,10 +276,12 @@ def test_a_library_upgraded_in_place_while_it_is_mapped(hunt, tmp_path):
     hunt.found(library_step(old), "library")
     told = {old.pid: [refuse(old, LIBRARYS) for _ in range(3)]}
     old.step_end(LIBRARYS)
+    former = link_ids(agent)
     in_place(PROGS / "driver_cpp_library.so", old.library_file)
     agent.wait_line("driver_library.so was written to while it was attached")
     mine = refuse_some(old)  # its executable is what it was
     new = hunt.consumer(library=True)
+    wait_anew(agent, 2, former)
     hunt.found(library_step(new), "library")
     told[new.pid] = [refuse(new, LIBRARYS) for _ in range(2)]
     end_with_a_word(agent)

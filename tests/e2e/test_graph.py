@@ -15,6 +15,7 @@ import pytest
 from driver import ACCEPTED, INVALID, PROPAGATED, REJECTED, Driver
 from load import Consumer
 from program import DEMO, PUSHBACK, Program, patient, run, wait_until
+from watched import wait_watched
 
 
 UTF8 = os.environ | {"LC_ALL": "C.UTF-8"}
@@ -58,7 +59,7 @@ def scripted(directory, steps, script, seconds="2.5s"):
             text=True,
         )
         threading.Thread(target=lambda: (agent.wait(), over.set()), daemon=True).start()
-        wait_attached(driver)
+        wait_watched(driver, agent)
         while not over.is_set() and driver.semaphore("driver"):
             driver.calls(script)
             turns += 1
@@ -67,13 +68,6 @@ def scripted(directory, steps, script, seconds="2.5s"):
     assert agent.returncode == 0, err
     print(f"{turns} turns; {err}")
     return [json.loads(line) for line in out.splitlines()], turns
-
-
-def wait_attached(driver):
-    end = time.monotonic() + patient(20)
-    while not driver.semaphore("driver"):
-        assert time.monotonic() < end, "never attached"
-        time.sleep(0.001)
 
 
 def test_a_chain(tmp_path):
@@ -286,7 +280,7 @@ def test_names_stay_names(tmp_path, name):
         driver.init(0, name)
         argv = [PUSHBACK, "graph", "--path", driver.file, "--for", "2.5s"]
         with Program([*argv, "--dot"], "stdout") as dot, Program([*argv, "--json"], "stdout") as lines:
-            wait_attached(driver)
+            wait_watched(driver, dot)
             while None in (dot.process.poll(), lines.process.poll()):
                 driver.submit(0, ACCEPTED)
                 time.sleep(0.005)

@@ -20,6 +20,7 @@ from instrumented import except_by
 from load import TIMES, Consumer, value_of
 from program import DEMO, PUSHBACK, patient, run, wait_until
 from test_discovery import links
+from watched import wait_watched
 
 NASTY = [
     "<script>alert(1)</script>",
@@ -72,7 +73,7 @@ def a_page(tmp_path):
 
 
 class Report:
-    """Watching now; all of it is attached once `semaphore` says so."""
+    """Watching now; all of it once `wait_watched` says so."""
 
     def __init__(self, page, *options, seconds=4):
         argv = [PUSHBACK, "report", "--duration", f"{seconds}s", "-o", page, *options]
@@ -183,7 +184,7 @@ def test_a_stall_of_seconds_is_named_in_a_quiet_time(tmp_path, page):
         for place, name in enumerate(["front", "behind"]):
             driver.init(place, name)
         report = Report(page, "--path", driver.file, seconds=8)
-        wait_until(driver.semaphore, "it is watched")
+        wait_watched(driver, report.process)
         driver.submit(0, ACCEPTED)
         driver.submit(1, ACCEPTED)
         time.sleep(1)
@@ -218,7 +219,7 @@ def a_nasty_page(tmp_path_factory):
     page = folder / "report.html"
     with nasty_steps(folder) as driver:
         report = Report(page, "--path", driver.file, seconds=4)
-        wait_until(driver.semaphore, "it is watched")
+        wait_watched(driver, report.process)
         last = len(NASTY) - 1
         for _ in range(3):
             sequence = [("submit", last, REJECTED)]
@@ -372,7 +373,7 @@ def test_ended_by_a_signal_it_reports_what_it_has(tmp_path, page):
     with Driver(tmp_path) as driver:
         driver.init(0, "step")
         report = Report(page, "--path", driver.file, seconds=60)
-        wait_until(driver.semaphore, "it is watched")
+        wait_watched(driver, report.process)
         for _ in range(15):
             driver.submit(0, ACCEPTED)
             time.sleep(0.1)

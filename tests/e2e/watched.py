@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: MIT
+"""From when on all counts that a consumer does: each of its four sites has a breakpoint with a program.
+
+A semaphore that is up says less: the kernel raises it before it has placed the breakpoint, site by site.
+"""
+
+import collections
+import contextlib
+import functools
+import os
+import re
+import sys
+
+from kernel import HAS_MULTI
+from program import ROOT, wait_until
+
+sys.path.insert(0, str(ROOT / "tests/header"))
+from stapsdt import NOPS, PF_X, Elf  # noqa: E402
+
+SITES = 4
+
+
+@functools.lru_cache
+def code_of(file):
+    """(address of each site as it is linked, what the file has there)"""
+    elf = Elf(file)
+    size = len(NOPS[elf.machine])
+    at = [(note.pc, elf.segment(note.pc, PF_X)) for note in elf.notes()]
+    return [(pc, elf.data[offset:offset + size]) for pc, offset in at]
+
+
+def armed(pid, file):
+    """How many sites of a mapped, position-independent file have a breakpoint in this process."""
+    with open(f"/proc/{pid}/maps", encoding="utf-8") as maps:
+        base = min(int(line.split("-")[0], 16) for line in maps if line.rstrip().endswith(str(file)))
+    with open(f"/proc/{pid}/mem", "rb") as memory:
+        return sum(os.pread(memory.fileno(), len(code), base + pc) != code for pc, code in code_of(str(file)))
+
+
+def links_of(agent, kind):
+    """How many of this kind belong to each of its programs."""
+    programs = collections.Counter()
+    for number in os.listdir(f"/proc/{agent.pid}/fdinfo"):
+        with contextlib.suppress(FileNotFoundError):
+            with open(f"/proc/{agent.pid}/fdinfo/{number}", encoding="ascii") as info:
+                if f"link_type:\t{kind}" in (text := info.read()):
+                    programs[re.search(r"^prog_id:\s*(\d+)", text, re.M)[1]] += 1
+    return programs
+
+
+def perf_links(agent):
+    """To sites: they have one program; what else is followed by such links has one each."""
+    return max(links_of(agent, "perf").values(), default=0)
+
+
+def wait_watched(driver, agent):
+    """`agent`, a process of this test, watches its file. Without uprobe_multi a site's program comes last."""
+    whole = lambda: armed(driver.pid, driver.file) == SITES and (HAS_MULTI or perf_links(agent) % SITES == 0)
+    wait_until(whole, f"{driver.pid} is not watched", 20)
