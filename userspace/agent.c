@@ -470,7 +470,7 @@ static void warn(const char *why)
 
 /*
  * Waits until `until`, or until a signal or a sink ends it (true). Samples and sinks get their turn
- * meanwhile.
+ * meanwhile; and once, though it is late: rounds may take longer than they are apart.
  */
 static bool wait_until(struct agent *a, struct sink *const *sinks, size_t count, uint64_t until)
 {
@@ -479,11 +479,12 @@ static bool wait_until(struct agent *a, struct sink *const *sinks, size_t count,
 	uint64_t now, next, next_poll = now_ns() + POLL_NS;
 	struct sinks_wakers wakers;
 
-	while ((now = now_ns()) < until) {
+	do {
 		struct timespec timeout;
 		nfds_t used = 1 + FINDER_FDS, asked;
 		bool woken;
 
+		now = now_ns();
 		notify_alive(now);
 		next = earlier(until, earlier(next_poll, sampler_due(a->sampler)));
 		next = earlier(next, finder_due(a->finder, now));
@@ -516,7 +517,7 @@ static bool wait_until(struct agent *a, struct sink *const *sinks, size_t count,
 		}
 		if (are_done(sinks, count))
 			return true;
-	}
+	} while (now_ns() < until);
 	return false;
 }
 
@@ -571,7 +572,11 @@ enum exit_status agent_run(struct agent *a, struct sink *const *sinks, size_t co
 			finder_look(a->finder, why);
 			warn(why);
 		}
-		/* A late round is not made up for: counts are cumulative. */
+		/*
+		 * A late round is not made up for: counts are cumulative. The clock anew: or else a
+		 * round that takes longer than `period` would make the next one late before it began.
+		 */
+		now = now_ns();
 		while (next_drain <= now)
 			next_drain += period;
 		while (next_flush <= now)

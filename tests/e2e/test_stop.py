@@ -7,14 +7,17 @@ many and take 20 s, with PUSHBACK_TEST_LONG=1; else ten do.
 """
 
 import contextlib
+import re
 import signal
+import subprocess
 import time
 
 import pytest
 
 from driver import ACCEPTED, Driver, copy_new
+from instrumented import except_by
 from load import LONG
-from program import PROGS
+from program import PROGS, Program, wait_until
 from scene import expect, nothing_lost, one, refuse, refused
 
 STOP_TIMEOUT = 90  # TimeoutStopSec of a service, as systemd has it if nobody says
@@ -78,3 +81,25 @@ def test_a_hangup_that_is_ignored(scene):
     episode = refuse(d)
     agent.end()
     expect(one(agent), refused(*episode), submit_accepted=1)
+
+
+@except_by("address", reason="who is traced by strace is not looked through for leaks")
+def test_rounds_that_take_longer_than_they_are_apart(scene):
+    """As on a machine that has no time for it: each call of bpf(2) takes 60 ms, and a round has several."""
+    d = scene.step()
+    agent = scene.attach(interval="100ms")
+    episode = refuse(d)
+    slow = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=bpf", "-e", "inject=bpf:delay_enter=60000"]
+    with Program([*slow, "-p", agent.pid], stdin=subprocess.DEVNULL):
+        wait_until(lambda: traced(agent.pid), "it is not slowed down")
+        rounds = agent.receiver.packets
+        wait_until(lambda: agent.receiver.packets > rounds + 2, "no rounds")
+        agent.signal(signal.SIGTERM)
+        assert agent.wait(STOP_TIMEOUT) == 0
+    agent.receiver.stop()
+    expect(one(agent), refused(*episode), submit_accepted=1)
+
+
+def traced(pid):
+    with open(f"/proc/{pid}/status", encoding="utf-8") as status:
+        return re.search(r"^TracerPid:\s*(\d+)", status.read(), re.M)[1] != "0"
