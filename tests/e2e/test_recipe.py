@@ -397,7 +397,7 @@ def test_a_call_that_replaces_the_image_is_no_caller_in_the_next(tmp_path):
 
 def test_who_is_not_watched_just_now_has_not_ended(tmp_path):
     program = build(tmp_path, "-O2", source="busy.c", name="busy")
-    with Program([program, "0", "20"], output="stdout") as consumer:
+    with Program([program, "0", int(patient(20))], output="stdout") as consumer:
         time.sleep(0.2)
         argv = [PUSHBACK, "top", "--pid", consumer.pid, "--recipe", SOURCES / "busy.ini", "--budget", "5%", "--once"]
         done = run(*argv)
@@ -412,7 +412,7 @@ def test_who_is_not_watched_just_now_has_not_ended(tmp_path):
 def test_who_is_watched_partly_is_so_for_machines(tmp_path):
     """From the first line to the last, whether just now it is or not: never as if all of it were known."""
     program = build(tmp_path, "-O2", source="busy.c", name="busy")
-    with Program([program, "0", "60"], output="stdout") as consumer:
+    with Program([program, "0", int(patient(60))], output="stdout") as consumer:
         options = ["--pid", consumer.pid, "--recipe", SOURCES / "busy.ini", "--budget", "1%"]
         with Program([PUSHBACK, "top", "--json", *options], output="stdout") as top:
             lines = [json.loads(top.wait_line("{").string) for _ in range(15)]
