@@ -55,7 +55,7 @@ ONLY = {
 }
 # Pure files: no libbpf, no I/O, no clock.
 PURE = r"model(_\w+)?|hist|metrics|verdict|ended|text|top_(rows|merge|order|keys)|"
-PURE += r"recorder(_\w+)?|openmetrics_(text|series|page)|http_request|buffer"
+PURE += r"recorder(_\w+)?|rounds|openmetrics_(text|series|page)|http_request|buffer"
 PURE_MAY = {"stdbool.h", "stddef.h", "stdint.h", "stdlib.h", "string.h", "errno.h", "limits.h", "float.h", "math.h",
             "inttypes.h", "uthash.h"}
 # Pure ones that make sentences: with snprintf and nothing else of stdio.

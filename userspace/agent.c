@@ -26,6 +26,7 @@
 #include "msg.h"
 #include "notify.h"
 #include "recipe.h"
+#include "rounds.h"
 #include "sampler.h"
 #include "silent.h"
 #include "sinks.h"
@@ -69,6 +70,7 @@ struct agent {
 	struct status_socket *socket; /* the caller's, or NULL */
 	time_t since;
 	uint64_t since_ns;
+	uint64_t next_poll;   /* of the sinks, whether anything wakes them or not */
 	uint64_t next_saying; /* of those that are silent */
 };
 
@@ -476,8 +478,8 @@ static bool wait_until(struct agent *a, struct sink *const *sinks, size_t count,
 {
 	struct pollfd fds[2 + FINDER_FDS + SINKS_FDS] = { { .fd = a->signals, .events = POLLIN } };
 	char why[ATTACH_WHY_SIZE];
-	uint64_t now, next, next_poll = now_ns() + POLL_NS;
 	struct sinks_wakers wakers;
+	uint64_t now, next;
 
 	do {
 		struct timespec timeout;
@@ -486,7 +488,7 @@ static bool wait_until(struct agent *a, struct sink *const *sinks, size_t count,
 
 		now = now_ns();
 		notify_alive(now);
-		next = earlier(until, earlier(next_poll, sampler_due(a->sampler)));
+		next = earlier(until, earlier(a->next_poll, sampler_due(a->sampler)));
 		next = earlier(next, finder_due(a->finder, now));
 		next = earlier(next, guard_due(a->guard));
 		finder_fds(a->finder, now, &fds[1]);
@@ -503,17 +505,18 @@ static bool wait_until(struct agent *a, struct sink *const *sinks, size_t count,
 			finder_news(a->finder, why);
 			warn(why);
 		}
+		/* What hits have cost goes by the time in which they came: not from before news were taken. */
 		if (now >= guard_due(a->guard))
-			guard_run(a->guard, now);
+			guard_run(a->guard, now_ns());
 		if (woken && asked < used && fds[asked].revents)
 			agent_ask_poll(a->socket, now, status_now, a);
 		if (now >= sampler_due(a->sampler))
 			sampler_run(a->sampler, a->model, now);
 		if (woken)
 			sinks_poll_woken(&wakers, sinks, count, &fds[1 + FINDER_FDS], now);
-		if (now >= next_poll) {
+		if (now >= a->next_poll) {
 			sinks_poll(sinks, count, now);
-			next_poll = now + POLL_NS;
+			a->next_poll = now + POLL_NS;
 		}
 		if (are_done(sinks, count))
 			return true;
@@ -531,15 +534,14 @@ static enum drain_kind kind_of(const struct agent *a, bool due, bool end)
 
 enum exit_status agent_run(struct agent *a, struct sink *const *sinks, size_t count, char *why)
 {
-	uint64_t interval = a->options->interval_ns;
-	uint64_t period = interval < SECOND_NS ? interval : SECOND_NS;
-	uint64_t now = now_ns(), next_flush = now + interval, next_drain = now + period;
-	/* One more, soon: samples are taken of the steps that a drain has shown. */
-	uint64_t first = now + earlier(period, POLL_NS);
+	uint64_t now = now_ns();
+	struct rounds rounds;
 	bool end = false, failed = false;
 
 	a->sinks = sinks;
 	a->sinks_count = count;
+	a->next_poll = now + POLL_NS;
+	rounds_begin(&rounds, a->options->interval_ns, now);
 	if (agent_confine(a, why))
 		return EXIT_HOST;
 	if (a->keep && agent_keep_load_sinks(a->keep, sinks, count, why))
@@ -549,10 +551,9 @@ enum exit_status agent_run(struct agent *a, struct sink *const *sinks, size_t co
 	while (!end) {
 		bool due;
 
-		end = wait_until(a, sinks, count, earlier(first, earlier(next_drain, next_flush)));
+		end = wait_until(a, sinks, count, rounds_due(&rounds));
 		now = now_ns();
-		first = UINT64_MAX;
-		due = now >= next_flush;
+		due = rounds_flush_is_due(&rounds, now);
 		end = end || (due && a->options->once) || finder_all_gone(a->finder);
 		if (end)
 			notify("STOPPING=1");
@@ -572,15 +573,7 @@ enum exit_status agent_run(struct agent *a, struct sink *const *sinks, size_t co
 			finder_look(a->finder, why);
 			warn(why);
 		}
-		/*
-		 * A late round is not made up for: counts are cumulative. The clock anew: or else a
-		 * round that takes longer than `period` would make the next one late before it began.
-		 */
-		now = now_ns();
-		while (next_drain <= now)
-			next_drain += period;
-		while (next_flush <= now)
-			next_flush += interval;
+		rounds_next(&rounds, due, now_ns());
 	}
 	return failed ? EXIT_FAILED : EXIT_DONE;
 }
