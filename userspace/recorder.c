@@ -318,7 +318,8 @@ static void forget_ended(struct recorder *r)
 	struct strip_entry *s, *next;
 
 	HASH_ITER (hh, r->strips, s, next)
-		if (s->strip.ended && r->last - s->strip.ended > MOST_SECONDS * RECORDER_SECOND)
+		if (s->strip.ended &&
+		    pushback_since(s->strip.ended, r->last) > MOST_SECONDS * RECORDER_SECOND)
 			drop_strip(r, s);
 }
 

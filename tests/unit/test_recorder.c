@@ -11,6 +11,7 @@ struct stand {
 	struct model *m;
 	struct recorder *r;
 	uint64_t now;
+	uint64_t read_ns; /* from when a drain begins until it hands on who has ended */
 	struct record records[RECORDER_STEPS + 8];
 	size_t count;
 };
@@ -53,7 +54,7 @@ static void drain_at(struct stand *s, uint64_t now)
 		struct record *r = &s->records[i];
 
 		if (r->dead)
-			recorder_end(s->r, r, now);
+			recorder_end(s->r, r, now + s->read_ns);
 		model_record(s->m, r, "k:v");
 		if (r->dead)
 			s->records[i--] = s->records[--s->count];
@@ -187,6 +188,22 @@ static void a_step_that_ends_stays_with_all_it_did(void **state)
 
 	recorder_strips(s->r, &count);
 	assert_int_equal(count, 0);
+}
+
+/* Its last record is handed on while the drain is under way. */
+static void a_step_that_ends_in_the_drain_of_a_minute_stays(void **state)
+{
+	struct stand *s = *state;
+	struct record *r = add_step(s, 1);
+
+	for (int i = 0; i < 59; i++)
+		drain(s);
+	s->read_ns = 5 * MS;
+	r->counter[COUNTER_ACCEPTED] = 4;
+	r->dead = true;
+	drain(s);
+	drain(s);
+	assert_int_equal(sums(s, 0, 0, 61).accepted, 4);
 }
 
 static void an_hour_and_no_more(void **state)
@@ -403,6 +420,7 @@ int main(void)
 		TEST(drains_come_faster_or_late),
 		TEST(what_was_counted_before_is_not_of_this_hour),
 		TEST(a_step_that_ends_stays_with_all_it_did),
+		TEST(a_step_that_ends_in_the_drain_of_a_minute_stays),
 		TEST(an_hour_and_no_more),
 		TEST(memory_is_bounded_and_sums_stay),
 		TEST(more_steps_than_there_is_room_for),
