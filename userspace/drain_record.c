@@ -90,6 +90,7 @@ bool drain_record(struct record *r, const struct pb_step *e, uint64_t now, bool 
 	r->cgroup_id = e->cgroup_id;
 	r->events = e->events;
 	r->begun = e->seen_ns;
+	r->ended = e->dead_ns;
 	r->watched = e->now.watch_since;
 	r->self_since = e->now.self_since;
 	r->counter[COUNTER_SEND] = since_base(e->now.rejected, e->base.rejected);

@@ -30,6 +30,7 @@ struct record {
 	uint64_t watched;     /* when the watch of it began that its state is of */
 	uint64_t self_since;  /* since when it refuses and is not blocked, 0 it does not */
 	bool dead;            /* this is the last record of this step */
+	uint64_t ended;       /* and when it ended, which was before it was read; 0: not known */
 	bool same; /* all is as in the one before, nothing open: only key, place and process are set */
 	bool partly;       /* it is watched for a part of the time only */
 	bool marks;        /* it has enter marks */

@@ -45,7 +45,7 @@ static void ended(struct sink *sink, const struct record *record)
 {
 	struct span *s = (struct span *)sink;
 
-	note(s, s->ops->ended(s->context, record, now_ns()));
+	note(s, s->ops->ended(s->context, record, record->ended ? record->ended : now_ns()));
 }
 
 static bool is_done(const struct sink *sink)

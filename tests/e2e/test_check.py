@@ -31,8 +31,7 @@ class Check:
             list(map(str, argv)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
         wait_watched(driver, self.process)
-        for place in range(3):
-            driver.submit(place, ACCEPTED)
+        self.first = [driver.submit(place, ACCEPTED) for place in range(3)]
 
     def end(self):
         """(exit status, stdout, stderr)"""
@@ -78,12 +77,17 @@ def test_shares_are_those_of_the_time(driver):
 
 def test_who_has_ended_counts(driver):
     """Its last record is all that there is of it."""
-    check = Check(driver, "--max-self", "front=20%")
+    check = Check(driver, "--max-self", "front=20%", "--json")
     driver.submit(0, REJECTED)
     time.sleep(1)
     driver.kill()
+    driver.process.wait()
+    end = time.monotonic_ns()
     status, out, error = check.end()
-    assert status == 4 and out.startswith("broken  front of driver"), (out, error)
+    (limit,) = json.loads(out)["limits"]
+    assert status == 4 and limit["broken"], (out, error)
+    # Until it ended, not until that was seen.
+    assert 1e9 <= limit["watched_s"] * 1e9 <= end - check.first[0].before, limit
 
 
 def test_what_is_not_there_is_no_success(driver):
