@@ -5,22 +5,28 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+/* Read in one call, wanted or not: a producer that is faster than we are would never let go of us. */
+#define TAKEN_MOST 8192
+
 struct closes {
 	struct ring_buffer *ring;
 	int untold, traces;
+	int taken;                                              /* in the present call */
 	int (*fn)(const struct pb_close *close, void *context); /* of the present call */
 	void *context;
 };
 
 static int take(void *context, void *data, size_t size)
 {
-	const struct closes *c = context;
+	struct closes *c = context;
 	const struct pb_close *close = data;
 
-	if (size < sizeof(*close))
-		return 0;
+	bool enough = ++c->taken >= TAKEN_MOST;
+
+	if (size >= sizeof(*close))
+		enough |= c->fn(close, c->context) != 0;
 	/* Whatever is negative leaves the rest in the ring. */
-	return c->fn(close, c->context) ? -1 : 0;
+	return enough ? -1 : 0;
 }
 
 struct closes *closes_new(const struct attach_maps *maps)
@@ -58,6 +64,7 @@ void closes_take(struct closes *c, int (*fn)(const struct pb_close *close, void 
 		return;
 	c->fn = fn;
 	c->context = context;
+	c->taken = 0;
 	ring_buffer__consume(c->ring);
 }
 
