@@ -19,7 +19,10 @@
 #include "discover.h"
 #include "msg.h"
 
-#define HELD_NS      500000000l
+#define HELD_NS 500000000l
+#define PASS_NS \
+	2000000000ull /* may a pass take: from then on whoever keeps it for LATE_NS holds it */
+#define LATE_NS      50000000l
 #define STACK_SIZE   (64ul << 10)
 #define HOLDERS_MOST 64
 #define HOLDERS_USER 8 /* of one user: then none of that user's is read */
@@ -53,6 +56,14 @@ static uint64_t past_ns; /* what those took that were given up */
 static pthread_mutex_t holders_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct holder holders[HOLDERS_MOST];
 static size_t holders_count;
+
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
 
 /* ---- Who holds readers ---- */
 
@@ -327,13 +338,13 @@ static struct reader *take_reader(void)
 enum waited { BACK, HELD, MOVED };
 
 /* HELD: it has been in one process for all that time. */
-static enum waited wait_once(struct reader *r, struct reader_job *job)
+static enum waited wait_once(struct reader *r, struct reader_job *job, long held_ns)
 {
 	unsigned int turns = atomic_load(&job->turns);
 	struct timespec until;
 
 	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_nsec += HELD_NS;
+	until.tv_nsec += held_ns;
 	until.tv_sec += until.tv_nsec / 1000000000l;
 	until.tv_nsec %= 1000000000l;
 	while (sem_clockwait(&r->back, CLOCK_MONOTONIC, &until)) {
@@ -395,8 +406,12 @@ static bool give_up(struct reader *r, struct reader_job *job)
 /* false: it was given up. */
 static bool await_back(struct reader *r, struct reader_job *job)
 {
+	uint64_t began = now_ns();
+
 	for (;;) {
-		enum waited how = wait_once(r, job);
+		/* Many that are slow by agreement, each not quite as long as that, must not keep us. */
+		bool late = now_ns() - began > PASS_NS;
+		enum waited how = wait_once(r, job, late ? LATE_NS : HELD_NS);
 
 		if (how == BACK)
 			return true;

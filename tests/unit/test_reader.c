@@ -23,6 +23,9 @@ struct held {
 	long late_ms;
 	atomic_bool is_held;
 	bool turned;
+	/* Each of so many is held for a while, which is not long enough for one alone. */
+	const pid_t *others;
+	size_t others_count;
 };
 
 static atomic_uint released;
@@ -40,6 +43,10 @@ static void run(struct reader_job *job)
 	h->turned = reader_turn(job, h->pid);
 	while (h->turned && atomic_load(&h->is_held))
 		pass_ms(10);
+	for (size_t i = 0; i < h->others_count; i++) {
+		if (reader_turn(job, h->others[i]))
+			pass_ms(300);
+	}
 }
 
 static void release(struct reader_job *job)
@@ -115,6 +122,29 @@ static void test_one_that_is_held_is_given_up(void **state)
 	assert_false(is_read(holder));
 	end_process(holder);
 	end_process(other);
+}
+
+/* One after the other they would hold us for as long as they like: one of them pays for it. */
+static void test_many_that_hold_for_less_are_no_better(void **state)
+{
+	pid_t slow[12];
+	size_t count = sizeof(slow) / sizeof(*slow), before = released, unread = 0;
+	struct held *h = held_new(getpid(), false);
+
+	(void)state;
+	for (size_t i = 0; i < count; i++)
+		slow[i] = begin_process();
+	h->others = slow;
+	h->others_count = count;
+	assert_false(reader_run(&h->job));
+	for (int i = 0; i < 1000 && released == before; i++)
+		pass_ms(10);
+	assert_int_equal(released, before + 1);
+	for (size_t i = 0; i < count; i++)
+		unread += !is_read(slow[i]);
+	assert_int_equal(unread, 1);
+	for (size_t i = 0; i < count; i++)
+		end_process(slow[i]);
 }
 
 /* On a machine that is so busy that it has hardly begun. */
@@ -222,6 +252,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_job_is_run),
 		cmocka_unit_test(test_one_that_is_held_is_given_up),
+		cmocka_unit_test(test_many_that_hold_for_less_are_no_better),
 		cmocka_unit_test(test_one_that_begins_late_is_not_held),
 		cmocka_unit_test(test_a_new_one_after_the_end),
 		cmocka_unit_test(test_nothing_is_left_at_the_end),
