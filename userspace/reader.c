@@ -19,10 +19,9 @@
 #include "discover.h"
 #include "msg.h"
 
-#define HELD_NS 500000000l
-#define PASS_NS \
-	2000000000ull /* may a pass take: from then on whoever keeps it for LATE_NS holds it */
-#define LATE_NS      50000000l
+#define HELD_NS      500000000l
+#define PASS_NS      2000000000ull /* so long a pass has many that hold it for less */
+#define LATE_NS      50000000l     /* from then on so much is enough */
 #define STACK_SIZE   (64ul << 10)
 #define HOLDERS_MOST 64
 #define HOLDERS_USER 8 /* of one user: then none of that user's is read */
