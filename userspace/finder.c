@@ -14,6 +14,8 @@
 #define LOOK_NS  900000000ull /* between two looks: each drain's, which come a second apart */
 #define NEWS_NS  20000000ull  /* between two times that news are taken */
 #define BATCH_NS 5000000ull   /* of news at a time */
+/* Who waits longest for a file that was written to while others write all the time. */
+#define WRITTEN_NS 1000000000ull
 /* A process that has begun maps its libraries next: then it is looked at once more. */
 #define SETTLED_NS 150000000ull
 /* Those that may be silent, where nobody waits for them: no more often than this, and no more of a core. */
@@ -31,6 +33,7 @@ struct finder {
 	uint64_t next_look;             /* and is to come */
 	uint64_t next_meeting;          /* with those that may be silent */
 	uint64_t may_news;              /* news may be taken from then on */
+	uint64_t may_written;           /* and words of files that were written to */
 	uint64_t news_began, cpu_began; /* of the present batch */
 	/* Those that have begun, in this order, from `first_young` on. */
 	struct young {
@@ -314,7 +317,8 @@ bool finder_all_gone(struct finder *f)
 
 void finder_fds(const struct finder *f, uint64_t now, struct pollfd *fds)
 {
-	fds[0] = (struct pollfd){ .fd = watch_written_fd(f->watch), .events = POLLIN };
+	fds[0] = (struct pollfd){ .fd = now < f->may_written ? -1 : watch_written_fd(f->watch),
+				  .events = POLLIN };
 	fds[1] = (struct pollfd){ .fd = now < f->may_news ? -1 : execs_fd(f->execs),
 				  .events = POLLIN };
 }
@@ -329,7 +333,9 @@ uint64_t finder_due(const struct finder *f, uint64_t now)
 	uint64_t due = f->next_look ? f->next_look : UINT64_MAX;
 	uint64_t young = f->young_count ? f->young[f->first_young].due : UINT64_MAX;
 
-	/* Execs wake by themselves, once they may. */
+	/* Execs and writes wake by themselves, once they may. */
+	if (now < f->may_written)
+		due = earlier(due, f->may_written);
 	if (now < f->may_news)
 		return earlier(due, f->may_news);
 	return earlier(due, young);
@@ -388,14 +394,28 @@ static void take_execs(struct finder *f)
 	f->may_news = f->news_began + (took * PART > NEWS_NS ? took * PART : NEWS_NS);
 }
 
+/*
+ * At once: a process that begins would run with probes where none belong. But who writes without end has no
+ * more of us than a part.
+ */
+static void take_written(struct finder *f)
+{
+	uint64_t took;
+
+	f->cpu_began = cpu_ns();
+	if (watch_written(f->watch))
+		look_soon(f, f->news_began);
+	took = cpu_ns() - f->cpu_began;
+	f->may_written = f->news_began + earlier(took * PART, WRITTEN_NS);
+}
+
 void finder_news(struct finder *f, char *why)
 {
 	f->why = why;
 	f->failed = false;
 	f->news_began = now_ns();
-	/* At once: a process that begins would run with probes where none belong. */
-	if (watch_written(f->watch))
-		look_soon(f, f->news_began);
+	if (f->news_began >= f->may_written)
+		take_written(f);
 	if (f->execs && f->news_began >= f->may_news)
 		take_execs(f);
 	if (!f->failed)

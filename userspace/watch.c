@@ -14,6 +14,8 @@
 #include "recipe_target.h"
 #include "target.h"
 
+#define WRITTEN_READS 16 /* of news of files at a time */
+
 struct watch *watch_new(struct attach *attach, const struct watch_options *options)
 {
 	struct watch *w = calloc(1, sizeof(*w));
@@ -171,8 +173,12 @@ bool watch_written(struct watch *w)
 	char events[4096];
 	bool any = false;
 
-	while (w->inotify >= 0 && read(w->inotify, events, sizeof(events)) > 0)
+	/* What is left wakes us again: who writes faster than we read would keep us here. */
+	for (int i = 0; i < WRITTEN_READS && w->inotify >= 0; i++) {
+		if (read(w->inotify, events, sizeof(events)) <= 0)
+			break;
 		any = true;
+	}
 	if (any)
 		watch_check_held(w);
 	return any;

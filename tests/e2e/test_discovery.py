@@ -12,11 +12,13 @@ import re
 import shutil
 import signal
 import subprocess
+import time
 
 import pytest
 
 from container import groups
 from driver import ACCEPTED, REJECTED, Driver, copy_new
+from instrumented import except_by
 from kernel import HAS_MULTI
 from overlay import disk, overlays  # noqa: F401
 from program import PROGS, wait_until
@@ -267,6 +269,38 @@ def test_a_library_changed_in_place_while_it_is_mapped(hunt, tmp_path):
     expect(one(agent), *[refused(*e) for e in mine], submit_accepted=len(mine))
     expect(one(agent, "its"), *[refused(*e) for e in told], submit_accepted=len(told))
     assert agent.lost() == {"file_changed": 1}
+
+
+@except_by("address", "thread", "valgrind", reason="what it costs is not what it costs")
+def test_who_writes_without_end_is_not_looked_at_without_end(hunt):
+    """Each write has the file looked at anew: for a part of one core, however many there are."""
+    agent = hunt.watch()
+    driver = hunt.found(hunt.consumer(library=True))
+    hunt.found(library_step(driver), "library")
+    idle, _ = cost_of(agent, time.sleep, 0.01)
+    with open(driver.library_file, "r+b", buffering=0) as file:
+        first = file.read(1)
+        busy, writes = cost_of(agent, os.pwrite, file.fileno(), first, 0)
+    print(f"{writes} writes in 2 s: {(busy - idle) / 1e6:.0f} ms of a CPU")
+    assert writes > 1000 and busy - idle < 0.1 * 2e9, (writes, idle, busy)
+    told = refuse_some(driver)
+    end_with_a_word(agent)
+    assert one(agent).counters["submit_accepted"] == len(told)
+
+
+def cost_of(agent, function, *arguments):
+    """CPU time in ns of an agent while that is done for two seconds, and how many times it was."""
+    before, end, times = cpu_ns(agent.pid), time.monotonic_ns() + 2_000_000_000, 0
+    while time.monotonic_ns() < end:
+        function(*arguments)
+        times += 1
+    return cpu_ns(agent.pid) - before, times
+
+
+def cpu_ns(pid):
+    """Of its first thread so far."""
+    with open(f"/proc/{pid}/schedstat", encoding="ascii") as stat:
+        return int(stat.read().split()[0])
 
 
 def test_a_library_upgraded_in_place_while_it_is_mapped(hunt, tmp_path):
