@@ -20,8 +20,8 @@
 #include "msg.h"
 
 #define HELD_NS      500000000l
-#define PASS_NS      2000000000ull /* so long a pass has many that hold it for less */
-#define LATE_NS      50000000l     /* from then on so much is enough */
+#define LATE_NS      50000000l     /* where our patience is at its end */
+#define PATIENCE_NS  2000000000ull /* waited for at once; it comes back by a tenth of the time */
 #define STACK_SIZE   (64ul << 10)
 #define HOLDERS_MOST 64
 #define HOLDERS_USER 8 /* of one user: then none of that user's is read */
@@ -48,7 +48,10 @@ struct holder {
 };
 
 static struct reader *reader;
-static pid_t owner;      /* a fork has none */
+static pid_t owner; /* a fork has none */
+static struct {
+	uint64_t left_ns, at;
+} patience = { PATIENCE_NS, 0 };
 static uint64_t past_ns; /* what those took that were given up */
 
 /* Whoever reads asks, and one that was given up may still do so. */
@@ -336,6 +339,24 @@ static struct reader *take_reader(void)
 
 enum waited { BACK, HELD, MOVED };
 
+/*
+ * Many that are slow by agreement, each not quite as long as that, would keep us for as long as they like. A
+ * thread's waiting may be for a CPU, which is nobody's fault.
+ */
+static long patience_of(const struct reader *r, uint64_t now)
+{
+	patience.left_ns += (now - patience.at) / 10;
+	if (patience.left_ns > PATIENCE_NS)
+		patience.left_ns = PATIENCE_NS;
+	patience.at = now;
+	return patience.left_ns >= HELD_NS || r->pid <= 0 ? HELD_NS : LATE_NS;
+}
+
+static void lose_patience(uint64_t waited)
+{
+	patience.left_ns -= waited < patience.left_ns ? waited : patience.left_ns;
+}
+
 /* HELD: it has been in one process for all that time. */
 static enum waited wait_once(struct reader *r, struct reader_job *job, long held_ns)
 {
@@ -405,16 +426,16 @@ static bool give_up(struct reader *r, struct reader_job *job)
 /* false: it was given up. */
 static bool await_back(struct reader *r, struct reader_job *job)
 {
-	uint64_t began = now_ns();
-
 	for (;;) {
-		/* Many that are slow by agreement, each not quite as long as that, must not keep us. */
-		bool late = now_ns() - began > PASS_NS;
-		enum waited how = wait_once(r, job, late ? LATE_NS : HELD_NS);
+		uint64_t began = now_ns();
+		enum waited how = wait_once(r, job, patience_of(r, began));
 
+		if (how != BACK && (is_outside(job) || is_runnable(r)))
+			continue;
+		lose_patience(now_ns() - began);
 		if (how == BACK)
 			return true;
-		if (how == MOVED || is_outside(job) || is_runnable(r))
+		if (how == MOVED)
 			continue;
 		if (give_up(r, job))
 			return false;

@@ -4,9 +4,9 @@
  *
  * A page of a process may be filled by a file system of its user's own, which takes as long as it likes, and
  * no signal ends the wait for it, not even SIGKILL. So a process of ours waits that shares our memory and
- * nothing else, and does not keep us from ending. When it has read in one process for half a second, or for a
- * tenth of that once a pass has taken two seconds, it is given up, and another one takes its place; that
- * process is read no more. Nor is any of a user (but root)
+ * nothing else, and does not keep us from ending. When it has read in one process for half a second it is
+ * given up, and another one takes its place; that process is read no more. After a tenth of that, once reading
+ * has lately taken two seconds more than a tenth of the time. Nor is any of a user (but root)
  * who holds several, and none at all once too many are held. For one caller at a time.
  */
 #ifndef READER_H

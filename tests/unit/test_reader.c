@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -32,7 +33,7 @@ static atomic_uint released;
 
 static void pass_ms(long ms)
 {
-	nanosleep(&(struct timespec){ .tv_nsec = ms * 1000000 }, NULL);
+	nanosleep(&(struct timespec){ .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000 }, NULL);
 }
 
 static void run(struct reader_job *job)
@@ -124,14 +125,29 @@ static void test_one_that_is_held_is_given_up(void **state)
 	end_process(other);
 }
 
+/* Then a thread reads, of which it is not known whether it waits for somebody or for a CPU. */
+static bool reads_as_a_thread(void)
+{
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+	return true;
+#else
+	const char *preload = getenv("LD_PRELOAD");
+
+	return preload && strstr(preload, "vgpreload");
+#endif
+}
+
 /* One after the other they would hold us for as long as they like: one of them pays for it. */
 static void test_many_that_hold_for_less_are_no_better(void **state)
 {
 	pid_t slow[12];
 	size_t count = sizeof(slow) / sizeof(*slow), before = released, unread = 0;
-	struct held *h = held_new(getpid(), false);
+	struct held *h;
 
 	(void)state;
+	if (reads_as_a_thread())
+		skip();
+	h = held_new(getpid(), false);
 	for (size_t i = 0; i < count; i++)
 		slow[i] = begin_process();
 	h->others = slow;
@@ -150,10 +166,13 @@ static void test_many_that_hold_for_less_are_no_better(void **state)
 /* On a machine that is so busy that it has hardly begun. */
 static void test_one_that_begins_late_is_not_held(void **state)
 {
-	struct held *h = held_new(getpid(), false);
+	pid_t self = getpid();
+	struct held *h = held_new(self, false);
 
 	(void)state;
-	h->late_ms = 800;
+	h->late_ms = 2500;
+	h->others = &self;
+	h->others_count = 1;
 	assert_true(reader_run(&h->job));
 	assert_true(h->turned);
 	free(h);
@@ -252,12 +271,13 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_job_is_run),
 		cmocka_unit_test(test_one_that_is_held_is_given_up),
-		cmocka_unit_test(test_many_that_hold_for_less_are_no_better),
 		cmocka_unit_test(test_one_that_begins_late_is_not_held),
 		cmocka_unit_test(test_a_new_one_after_the_end),
 		cmocka_unit_test(test_nothing_is_left_at_the_end),
 		cmocka_unit_test(test_one_that_dies),
 		cmocka_unit_test(test_a_fork_has_its_own),
+		/* Last: it leaves no patience. */
+		cmocka_unit_test(test_many_that_hold_for_less_are_no_better),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, reader_ends);
