@@ -395,16 +395,20 @@ static void take_execs(struct finder *f)
 }
 
 /*
- * At once: a process that begins would run with probes where none belong. But who writes without end has no
- * more of us than a part.
+ * At once: a process that begins would run with probes where none belong. But who writes without end, and
+ * nothing that matters, has no more of us than a part; for a second at most others wait for that.
  */
 static void take_written(struct finder *f)
 {
 	uint64_t took;
+	bool changed;
 
 	f->cpu_began = cpu_ns();
-	if (watch_written(f->watch))
-		look_soon(f, f->news_began);
+	if (!watch_written(f->watch, &changed))
+		return;
+	look_soon(f, f->news_began);
+	if (changed)
+		return;
 	took = cpu_ns() - f->cpu_began;
 	f->may_written = f->news_began + earlier(took * PART, WRITTEN_NS);
 }

@@ -168,8 +168,9 @@ int watch_written_fd(const struct watch *w)
 }
 
 /* Which of them it was, their stamps tell. */
-bool watch_written(struct watch *w)
+bool watch_written(struct watch *w, bool *changed)
 {
+	size_t before = w->skipped.changed;
 	char events[4096];
 	bool any = false;
 
@@ -181,6 +182,7 @@ bool watch_written(struct watch *w)
 	}
 	if (any)
 		watch_check_held(w);
+	*changed = w->skipped.changed != before;
 	return any;
 }
 

@@ -70,8 +70,8 @@ void watch_meet(struct watch *w, pid_t pid);
 int watch_news(struct watch *w, pid_t pid, bool image, char *why);
 /* Readable where an attached file was written to; -1: that is found by the next look only. */
 int watch_written_fd(const struct watch *w);
-/* Lets go of those that were changed. Whether there were any writes. */
-bool watch_written(struct watch *w);
+/* Lets go of those that were `changed`. Whether there were any writes. */
+bool watch_written(struct watch *w, bool *changed);
 
 /* Whether a file is attached that a path led to before and leads to no more: then see watch_meet(). */
 bool watch_has_replaced(const struct watch *w);
