@@ -218,8 +218,10 @@ def test_merge(tmp_path, demo, consumer):
         t.wait_without("demo x2")
 
 
-def test_resize(tmp_path, consumer):
-    with top(tmp_path, "--pid", consumer.pid) as t:
+@pytest.mark.parametrize("interval", ["1s", "100ms"])
+def test_resize(tmp_path, consumer, interval):
+    """A signal says so, which must be seen between drains that leave no time to wait, too."""
+    with top(tmp_path, "--pid", consumer.pid, "--interval", interval) as t:
         t.wait_for(r"^\*sink +refusing")
         t.resize(140, 40)
         t.wait_for(r"BUSY%.* EPI/s.* ACCEPTED")
