@@ -17,6 +17,7 @@ import tempfile
 import pytest
 
 import scrape
+from agent import PREFIX
 from driver import ACCEPTED, Driver
 from instrumented import BY, except_by
 from kernel import HAS_MULTI, MULTI
@@ -350,7 +351,9 @@ def test_counts_of_a_service_are_exact(tmp_path, open_directory, monkeypatch, ki
             hunt.found(second, "library").init(1024, "step")
             told[second.pid] = [refuse(second, 1024) for _ in range(3)]
             ask_in_all_ways(service, sockets / "s", port, tmp_path / "page.html")
-            # A server that was away gets all counts; none is on its way when it goes.
+            # A server that was away gets all counts. Durations it does not: they are all there when it goes.
+            durations = lambda r: r.sample(PREFIX + "send_backpressure_duration", pid=str(second.pid))
+            assert service.receiver.wait_for(lambda r: sum(durations(r).values()) == len(told[second.pid]))
             service.signal(signal.SIGSTOP)
             service.last_flush()
             service.receiver.stop()
