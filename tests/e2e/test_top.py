@@ -22,12 +22,14 @@ import truth
 from agent import COUNTERS, Agent
 from driver import ACCEPTED, REJECTED, Driver
 from load import Consumer, chain_errors, count_errors, sample_errors, time_errors
+from instrumented import except_by
 from program import DEMO, PROGS, PUSHBACK, Program, now, patient, run, wait_until
 from terminal import Terminal
 from test_discovery import links
 
 BEFORE = left_behind.newest()
 STEPS = ["decode", "filter", "transform", "batch", "sink"]
+ENDED_BY_A_SIGNAL = "what a signal ends still has its memory, which it takes for leaks"
 CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
 
 
@@ -360,6 +362,7 @@ def test_terminal_that_takes_nothing(consumer):
             os.close(descriptor)
 
 
+@except_by("valgrind", reason="what SIGTSTP stops goes on in it")
 def test_control_z(tmp_path, consumer):
     """The shell has its screen back, and top has it after fg; in the background it ends when told to."""
     with Terminal(tmp_path, ["bash", "--norc", "-i"]) as t:
@@ -379,6 +382,7 @@ def test_control_z(tmp_path, consumer):
         t.assert_restored()
 
 
+@except_by("valgrind", reason=ENDED_BY_A_SIGNAL)
 def test_terminal_is_closed(tmp_path, consumer):
     with top(tmp_path, "--pid", consumer.pid) as t:
         t.wait_for(r"^\*sink +refusing")
@@ -645,6 +649,7 @@ def test_reads_late(consumer):
         t.signal(signal.SIGTERM)
 
 
+@except_by("valgrind", reason=ENDED_BY_A_SIGNAL)
 @pytest.mark.parametrize("verb", ["top", "graph"])
 def test_once_waits_for_the_reader(consumer, verb):
     """As for a pager; a signal ends that as it ends any program, and nothing is attached by then."""
