@@ -21,8 +21,8 @@ import left_behind
 import truth
 from agent import COUNTERS, Agent
 from driver import ACCEPTED, REJECTED, Driver
-from load import Consumer, chain_errors, count_errors, sample_errors, time_errors
 from instrumented import except_by
+from load import Consumer, chain_errors, count_errors, sample_errors, time_errors
 from program import DEMO, PROGS, PUSHBACK, Program, now, patient, run, wait_until
 from terminal import Terminal
 from test_discovery import links
