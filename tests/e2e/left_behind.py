@@ -27,7 +27,7 @@ def held():
     ids = set()
     for info in glob.glob("/proc/[0-9]*/fdinfo/*"):
         try:
-            ids |= {int(i) for i in re.findall(r"^prog_id:\s*(\d+)", pathlib.Path(info).read_text(), re.M)}
+            ids |= {int(i) for i in re.findall(r"^prog_id:\s*(\d+)", pathlib.Path(info).read_text(errors="replace"), re.M)}
         except OSError:
             pass  # it has just been closed
     return ids

@@ -72,7 +72,7 @@ def held_programs():
     held = set()
     for info in pathlib.Path("/proc").glob("[0-9]*/fdinfo/*"):
         try:
-            held |= set(re.findall(r"^prog_id:\s*(\d+)", info.read_text(), re.M))
+            held |= set(re.findall(r"^prog_id:\s*(\d+)", info.read_text(errors="replace"), re.M))
         except (FileNotFoundError, ProcessLookupError, PermissionError):
             continue
     return held

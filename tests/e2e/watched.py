@@ -42,7 +42,7 @@ def links_of(agent, kind):
     programs = collections.Counter()
     for number in os.listdir(f"/proc/{agent.pid}/fdinfo"):
         with contextlib.suppress(FileNotFoundError):
-            with open(f"/proc/{agent.pid}/fdinfo/{number}", encoding="ascii") as info:
+            with open(f"/proc/{agent.pid}/fdinfo/{number}", encoding="utf-8", errors="replace") as info:
                 if f"link_type:\t{kind}" in (text := info.read()):
                     programs[re.search(r"^prog_id:\s*(\d+)", text, re.M)[1]] += 1
     return programs
