@@ -37,15 +37,18 @@ def armed(pid, file):
         return sum(os.pread(memory.fileno(), len(code), base + pc) != code for pc, code in code_of(str(file)))
 
 
-def links_of(agent, kind):
-    """How many of this kind belong to each of its programs."""
-    programs = collections.Counter()
+def infos(agent, kind):
+    """What the kernel says of each link of this kind that it holds."""
     for number in os.listdir(f"/proc/{agent.pid}/fdinfo"):
         with contextlib.suppress(FileNotFoundError):
             with open(f"/proc/{agent.pid}/fdinfo/{number}", encoding="utf-8", errors="replace") as info:
                 if f"link_type:\t{kind}" in (text := info.read()):
-                    programs[re.search(r"^prog_id:\s*(\d+)", text, re.M)[1]] += 1
-    return programs
+                    yield text
+
+
+def links_of(agent, kind):
+    """How many of this kind belong to each of its programs."""
+    return collections.Counter(re.search(r"^prog_id:\s*(\d+)", text, re.M)[1] for text in infos(agent, kind))
 
 
 def perf_links(agent):
@@ -53,7 +56,16 @@ def perf_links(agent):
     return max(links_of(agent, "perf").values(), default=0)
 
 
+def is_linked(agent, file):
+    """Whoever watches the whole host may have been there first, so a breakpoint is no proof."""
+    if not HAS_MULTI:  # a site's program comes last
+        return (count := perf_links(agent)) > 0 and count % SITES == 0
+    texts = list(infos(agent, "uprobe_multi"))
+    paths = [path for text in texts for path in re.findall(r"^path:\t(.*)", text, re.M)]
+    return str(file) in paths if paths else bool(texts)  # an older kernel does not say
+
+
 def wait_watched(driver, agent):
-    """`agent`, a process of this test, watches its file. Without uprobe_multi a site's program comes last."""
-    whole = lambda: armed(driver.pid, driver.file) == SITES and (HAS_MULTI or perf_links(agent) % SITES == 0)
+    """`agent`, a process of this test, watches its file."""
+    whole = lambda: is_linked(agent, driver.file) and armed(driver.pid, driver.file) == SITES
     wait_until(whole, f"{driver.pid} is not watched", 20)
