@@ -5,6 +5,7 @@ import os
 import re
 import shlex
 import signal
+import subprocess
 
 from program import BUILD, ROOT, Program, run
 
@@ -56,10 +57,23 @@ def bpftrace_counts(file, probe, key, *command):
     with Program(["bpftrace", "-e", text], output="stdout") as tracer:
         tracer.wait_line("ready")
         assert run(*command).returncode == 0
-        tracer.signal(signal.SIGINT)
-        tracer.wait()
+        end_tracer(tracer)
         shown = "\n".join(tracer.lines)
     return {int(m[1]): int(m[2]) for m in re.finditer(r"^@\[(-?\d+)\]: (\d+)$", shown, re.M)}
+
+
+def end_tracer(tracer):
+    """Now and then bpftrace does not see a signal for minutes, until something ends its wait for events, as
+    being stopped does: as if the signal had come after it looked for one and before it waited."""
+    tracer.signal(signal.SIGINT)
+    for _ in range(30):
+        try:
+            tracer.process.wait(2)
+            break
+        except subprocess.TimeoutExpired:
+            tracer.signal(signal.SIGSTOP)
+            tracer.signal(signal.SIGCONT)
+    tracer.wait()
 
 
 def bpftrace_lists(file):
