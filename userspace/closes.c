@@ -11,8 +11,9 @@
 struct closes {
 	struct ring_buffer *ring;
 	int untold, traces;
-	int taken;                                              /* in the present call */
-	int (*fn)(const struct pb_close *close, void *context); /* of the present call */
+	/* Of the present call. */
+	int taken;
+	int (*fn)(const struct pb_close *close, void *context);
 	void *context;
 };
 
@@ -20,7 +21,6 @@ static int take(void *context, void *data, size_t size)
 {
 	struct closes *c = context;
 	const struct pb_close *close = data;
-
 	bool enough = ++c->taken >= TAKEN_MOST;
 
 	if (size >= sizeof(*close))

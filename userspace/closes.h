@@ -15,7 +15,10 @@ void closes_free(struct closes *c);
 
 /* Readable where there are many; there may be some in any case. -1 of NULL. */
 int closes_fd(const struct closes *c);
-/* Calls `fn` for each until it returns non-zero, which takes that one and leaves the rest; so do many. */
+/*
+ * Calls `fn` for each until it returns non-zero, which takes that one and leaves the rest. After many the rest
+ * is left, too: closes_fd() stays readable.
+ */
 void closes_take(struct closes *c, int (*fn)(const struct pb_close *close, void *context),
 		 void *context);
 /* How many were left out so far because nobody took those before. */

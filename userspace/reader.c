@@ -224,8 +224,7 @@ static void bury(struct reader *r)
 		reader_free(r);
 }
 
-/* Neither sanitizers nor valgrind know of a process in the memory of another: a thread does it there. */
-static bool is_instrumented(void)
+bool reader_is_thread(void)
 {
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 	return true;
@@ -241,7 +240,7 @@ static void *keep(void *context)
 	struct reader *r = context;
 	pid_t pid = -1;
 
-	if (!is_instrumented())
+	if (!reader_is_thread())
 		pid = clone(live_apart, r->stack + STACK_SIZE, CLONE_VM | CLONE_FS | CLONE_FILES,
 			    r);
 	atomic_store(&r->pid, pid);

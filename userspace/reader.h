@@ -5,9 +5,9 @@
  * A page of a process may be filled by a file system of its user's own, which takes as long as it likes, and
  * no signal ends the wait for it, not even SIGKILL. So a process of ours waits that shares our memory and
  * nothing else, and does not keep us from ending. When it has read in one process for half a second it is
- * given up, and another one takes its place; that process is read no more. After a tenth of that, once reading
- * has lately taken two seconds more than a tenth of the time. Nor is any of a user (but root)
- * who holds several, and none at all once too many are held. For one caller at a time.
+ * given up, and another one takes its place; that process is read no more. Nor is any of a user (but root)
+ * who holds several, and none at all once too many are held. Where reading has lately taken two seconds more
+ * than a tenth of the time, a tenth of that half second is enough. For one caller at a time.
  */
 #ifndef READER_H
 #define READER_H
@@ -31,6 +31,11 @@ struct reader_job {
 
 /* Has it run to its end. false: it was not, and it is the caller's no more. */
 bool reader_run(struct reader_job *job);
+/*
+ * Neither sanitizers nor valgrind know of a process in the memory of another: there a thread reads, of which is
+ * not known whether it waits for somebody or for a CPU.
+ */
+bool reader_is_thread(void);
 /* What they have taken of a CPU: it is not in our process's time. */
 uint64_t reader_cpu_ns(void);
 /*

@@ -2,8 +2,8 @@
 #include "rounds.h"
 
 #define PERIOD_NS 1000000000ull
-#define FIRST_NS \
-	100000000ull /* one more, soon: samples are taken of the steps that a drain has shown */
+/* One more, soon: samples are taken of the steps that a drain has shown. */
+#define FIRST_NS 100000000ull
 
 static uint64_t earlier(uint64_t a, uint64_t b)
 {

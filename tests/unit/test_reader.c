@@ -7,7 +7,6 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -125,18 +124,6 @@ static void test_one_that_is_held_is_given_up(void **state)
 	end_process(other);
 }
 
-/* Then a thread reads, of which it is not known whether it waits for somebody or for a CPU. */
-static bool reads_as_a_thread(void)
-{
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-	return true;
-#else
-	const char *preload = getenv("LD_PRELOAD");
-
-	return preload && strstr(preload, "vgpreload");
-#endif
-}
-
 /* One after the other they would hold us for as long as they like: one of them pays for it. */
 static void test_many_that_hold_for_less_are_no_better(void **state)
 {
@@ -145,7 +132,7 @@ static void test_many_that_hold_for_less_are_no_better(void **state)
 	struct held *h;
 
 	(void)state;
-	if (reads_as_a_thread())
+	if (reader_is_thread())
 		skip();
 	h = held_new(getpid(), false);
 	for (size_t i = 0; i < count; i++)
