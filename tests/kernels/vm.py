@@ -71,6 +71,8 @@ def run(kernel, command, results, disk_image, tree, limit, machine=Machine()):
     shutil.rmtree(results, ignore_errors=True)
     results.mkdir(parents=True)
     (results / "command").write_text(command)
+    # A place for the tree, which the machine itself cannot make there; files that are not ours have none.
+    (machine.root / tree.relative_to("/")).mkdir(parents=True, exist_ok=True)
     initrd = results / "initrd"
     initramfs.make(initrd, modules, machine.root / "bin/busybox", machine.guest)
     argv = [str(word) for word in command_line(machine, image, initrd, disk_image, results, tree)]
