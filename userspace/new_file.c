@@ -8,11 +8,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "write_all.h"
+
 #define SUFFIX ".XXXXXX"
 
 struct new_file {
 	FILE *stream;
-	int err;
+	int fd;
+	int err; /* of the first write that failed, which the stream would forget */
 	char *path, *beside;
 };
 
@@ -35,17 +38,42 @@ static void free_file(struct new_file *f)
 	free(f);
 }
 
+static void fail(struct new_file *f, int err)
+{
+	if (!f->err)
+		f->err = err;
+}
+
+static ssize_t put(void *context, const char *bytes, size_t size)
+{
+	struct new_file *f = context;
+
+	fail(f, write_all(f->fd, bytes, size));
+	return f->err ? 0 : (ssize_t)size;
+}
+
+static int shut(void *context)
+{
+	struct new_file *f = context;
+
+	if (close(f->fd))
+		fail(f, -errno);
+	return 0;
+}
+
 static int create(struct new_file *f, mode_t mode)
 {
-	int fd = mkstemp(f->beside), err;
+	static const cookie_io_functions_t functions = { .write = put, .close = shut };
+	int err;
 
-	if (fd < 0)
+	f->fd = mkstemp(f->beside);
+	if (f->fd < 0)
 		return -errno;
-	f->stream = fchmod(fd, mode) ? NULL : fdopen(fd, "w");
+	f->stream = fchmod(f->fd, mode) ? NULL : fopencookie(f, "w", functions);
 	if (f->stream)
 		return 0;
 	err = -errno;
-	close(fd);
+	close(f->fd);
 	unlink(f->beside);
 	return err;
 }
@@ -84,20 +112,20 @@ FILE *new_file_stream(const struct new_file *f)
 
 int new_file_flush(struct new_file *f)
 {
-	errno = 0;
-	if (!f->err && (fflush(f->stream) || ferror(f->stream)))
-		f->err = errno ? -errno : -EIO;
+	if (fflush(f->stream) || ferror(f->stream))
+		fail(f, -EIO);
 	return f->err;
 }
 
 int new_file_keep(struct new_file *f)
 {
-	int err = new_file_flush(f);
+	int err;
 
-	if (fclose(f->stream) && !err)
-		err = -errno;
-	if (!err && rename(f->beside, f->path))
-		err = -errno;
+	new_file_flush(f);
+	fclose(f->stream);
+	if (!f->err && rename(f->beside, f->path))
+		fail(f, -errno);
+	err = f->err;
 	if (err)
 		unlink(f->beside);
 	free_file(f);

@@ -12,6 +12,8 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "write_all.h"
+
 #define DATA_MARK "@DATA@"
 
 /* report.html, as it is. */
@@ -35,21 +37,6 @@ static struct parts parts_of(const char *data)
 
 	return (struct parts){ { report_page_html, data, rest },
 			       { (size_t)(mark - report_page_html), strlen(data), strlen(rest) } };
-}
-
-static int write_all(int fd, const char *text, size_t size)
-{
-	while (size) {
-		ssize_t n = write(fd, text, size);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		text += n;
-		size -= (size_t)n;
-	}
-	return 0;
 }
 
 static int write_parts(int fd, const char *data)

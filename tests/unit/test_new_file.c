@@ -4,12 +4,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -131,20 +133,48 @@ static void what_is_no_file_is_left_alone(void **state)
 	assert_int_equal(files(), 0);
 }
 
+/* Files of ours may be so large. */
+static void set_limit(rlim_t size)
+{
+	struct rlimit limit;
+
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+	limit.rlim_cur = size < limit.rlim_max ? size : limit.rlim_max;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
 /* The first failure is the one that is told, to the end. */
 static void a_failure_leaves_nothing(void **state)
 {
 	struct new_file *f;
-	int full = open("/dev/full", O_WRONLY);
 
 	(void)state;
 	assert_int_equal(new_file_open(&f, "new"), 0);
-	assert_true(full >= 0 && dup2(full, fileno(new_file_stream(f))) >= 0);
-	close(full);
+	set_limit(1);
 	fputs("text", new_file_stream(f));
-	assert_int_equal(new_file_flush(f), -ENOSPC);
-	assert_int_equal(new_file_flush(f), -ENOSPC);
-	assert_int_equal(new_file_keep(f), -ENOSPC);
+	assert_int_equal(new_file_flush(f), -EFBIG);
+	set_limit(RLIM_INFINITY);
+	fputs("text", new_file_stream(f));
+	assert_int_equal(new_file_flush(f), -EFBIG);
+	assert_int_equal(new_file_keep(f), -EFBIG);
+	assert_int_equal(files(), 0);
+}
+
+/* Of a write that was not asked for, too, since there was no room for more. */
+static void why_is_told_of_what_failed_in_between(void **state)
+{
+	char much[3 * BUFSIZ];
+	struct new_file *f;
+
+	(void)state;
+	memset(much, 'x', sizeof(much));
+	assert_int_equal(new_file_open(&f, "new"), 0);
+	set_limit(1);
+	fwrite(much, 1, sizeof(much), new_file_stream(f));
+	set_limit(RLIM_INFINITY);
+	assert_int_equal(new_file_flush(f), -EFBIG);
+	assert_int_equal(new_file_keep(f), -EFBIG);
 	assert_int_equal(files(), 0);
 }
 
@@ -157,6 +187,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_link_stays_one, enter, leave),
 		cmocka_unit_test_setup_teardown(what_is_no_file_is_left_alone, enter, leave),
 		cmocka_unit_test_setup_teardown(a_failure_leaves_nothing, enter, leave),
+		cmocka_unit_test_setup_teardown(why_is_told_of_what_failed_in_between, enter,
+						leave),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
