@@ -69,7 +69,7 @@ enum exit_status agent_run(struct agent *a, struct sink *const *sinks, size_t co
 void agent_answer(struct agent *a, struct status_socket *socket);
 /*
  * Episodes that have ended, of processes that are meant, until `fn` returns non-zero, which takes that one
- * and leaves the rest; or until many were read, the rest is for the next call. With options.trace only. What
+ * and leaves the rest; or until many were read: the rest is for the next call. With options.trace only. What
  * is left for too long gives way, see closes_untold().
  */
 void agent_take_closes(struct agent *a, int (*fn)(const struct pb_close *close, void *context),
