@@ -32,9 +32,12 @@ static bool load(struct elf_image *image, const GElf_Shdr *section, GElf_Shdr *n
 /* "" where it does not end within its table. */
 static const char *string_at(const struct elf_image *image, const GElf_Shdr *names, uint64_t at)
 {
-	const char *string = image->memory + names->sh_offset + at;
+	const char *string;
 
-	return at < names->sh_size && memchr(string, 0, names->sh_size - at) ? string : "";
+	if (at >= names->sh_size)
+		return "";
+	string = image->memory + names->sh_offset + at;
+	return memchr(string, 0, names->sh_size - at) ? string : "";
 }
 
 /* Of C, which throws nothing. */

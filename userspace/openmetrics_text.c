@@ -142,17 +142,27 @@ static void add_character(struct buffer *b, const char **text)
 	*text += size ? size : 1;
 }
 
-/* Inside of a value a quote has a backslash before it, so `key="` is a label's beginning only. */
+/* Behind the closing quote, from the value's first byte: a quote inside has a backslash before it. */
+static size_t behind_value(const struct buffer *labels, size_t at)
+{
+	while (labels->data[at] != '"')
+		at += labels->data[at] == '\\' ? 2 : 1;
+	return at + 1;
+}
+
+/* Label by label: a value may have in it, and may end like, what a label begins with. */
 static bool has_label(const struct buffer *labels, const char *key)
 {
-	size_t length = strlen(key);
+	size_t length = strlen(key), at = 0;
 
-	for (size_t i = 0; i + length + 2 <= labels->length; i++) {
-		const char *at = labels->data + i;
+	while (!labels->failed && at < labels->length) {
+		const char *begin = labels->data + at;
+		size_t size =
+			(size_t)((const char *)memchr(begin, '=', labels->length - at) - begin);
 
-		if ((!i || at[-1] == ',') && !memcmp(at, key, length) &&
-		    !memcmp(at + length, "=\"", 2))
+		if (size == length && !memcmp(begin, key, size))
 			return true;
+		at = behind_value(labels, at + size + strlen("=\"")) + strlen(",");
 	}
 	return false;
 }

@@ -46,9 +46,10 @@ static json_t *milliseconds(uint64_t us)
 static json_t *wall(const struct report *r, uint64_t second)
 {
 	const struct report_options *o = r->options;
-	int64_t ns = (int64_t)(recorder_began(o->recorder) + second * SECOND_NS) + o->offset_ns;
+	/* What was kept may say anything of when it began: unsigned, since that has no overflow. */
+	uint64_t ns = recorder_began(o->recorder) + second * SECOND_NS + (uint64_t)o->offset_ns;
 
-	return json_integer(ns / 1000000);
+	return json_integer((int64_t)ns / 1000000);
 }
 
 /* ---- A step ---- */

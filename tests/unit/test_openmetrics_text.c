@@ -98,6 +98,18 @@ static void a_key_stands_once(void **state)
 	assert_string_equal(text_of(&b), "");
 }
 
+/* The quote that closes it follows, as if that began a label. */
+static void a_value_that_ends_like_a_key_takes_no_label(void **state)
+{
+	struct buffer b = { 0 };
+
+	(void)state;
+	openmetrics_label(&b, "step", "a\",process=\"b,process=");
+	openmetrics_label(&b, "process", "c");
+	openmetrics_label(&b, "process", "d");
+	assert_string_equal(text_of(&b), "step=\"a\\\",process=\\\"b,process=\",process=\"c\"");
+}
+
 static void prefixes(void **state)
 {
 	char out[OPENMETRICS_PREFIX_SIZE], longest[400];
@@ -256,6 +268,7 @@ int main(void)
 		cmocka_unit_test(what_is_no_utf8_is_replaced),
 		cmocka_unit_test(every_byte_alone_ends_no_label),
 		cmocka_unit_test(a_key_stands_once),
+		cmocka_unit_test(a_value_that_ends_like_a_key_takes_no_label),
 		cmocka_unit_test(prefixes),
 		cmocka_unit_test(numbers_are_exact),
 		cmocka_unit_test(heads_of_either_format),
