@@ -6,6 +6,9 @@
 
 #include "openmetrics_internal.h"
 
+/* Numbers and ids count on from what was kept, and none comes near. */
+#define NUMBER_MAX (UINT64_MAX / 2)
+
 static void save_line(const struct openmetrics_line *line, struct keep_writer *w)
 {
 	keep_text(w, line->labels);
@@ -80,6 +83,8 @@ static int load_lines(struct openmetrics_table *t, struct keep_reader *r)
 			return -EBADMSG;
 		last = entry->line.number;
 	}
+	if (last_number > NUMBER_MAX)
+		return -EBADMSG;
 	t->last_number = last_number;
 	return keep_result(r);
 }
@@ -117,7 +122,7 @@ static int load_sources(struct openmetrics_table *t, struct keep_reader *r)
 			return -ENOMEM;
 		t->sources[t->source_count++] = s;
 		err = load_source(t, s, r);
-		if (!err && s->id <= last)
+		if (!err && (s->id <= last || s->id > NUMBER_MAX))
 			err = -EBADMSG;
 		last = s->id;
 	}

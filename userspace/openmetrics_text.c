@@ -150,7 +150,10 @@ static size_t behind_value(const struct buffer *labels, size_t at)
 	return at + 1;
 }
 
-/* Label by label: a value may have in it, and may end like, what a label begins with. */
+/*
+ * Label by label: a value may have in it, and may end like, what a label begins with. All of them are
+ * openmetrics_label()'s, so each has its '=' and its quotes.
+ */
 static bool has_label(const struct buffer *labels, const char *key)
 {
 	size_t length = strlen(key), at = 0;
@@ -167,9 +170,18 @@ static bool has_label(const struct buffer *labels, const char *key)
 	return false;
 }
 
+/* Letters, digits and '_', the first no digit. */
+static bool is_name(const char *key)
+{
+	static const char digits[] = "0123456789";
+	static const char all[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789";
+
+	return *key && !strchr(digits, *key) && !key[strspn(key, all)];
+}
+
 void openmetrics_label(struct buffer *labels, const char *key, const char *value)
 {
-	if (has_label(labels, key))
+	if (!is_name(key) || has_label(labels, key))
 		return;
 	if (labels->length)
 		buffer_text(labels, ",");

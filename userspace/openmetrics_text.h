@@ -52,8 +52,8 @@ struct openmetrics_histogram {
 void openmetrics_prefix(char out[OPENMETRICS_PREFIX_SIZE], const char *prefix);
 
 /*
- * Adds `key="value"` to labels, behind a comma where there are some; not if the key is there already.
- * The key is taken as it is, an empty value is written as "unknown" (empty would mean no label).
+ * Adds `key="value"` to labels, behind a comma where there are some; not if the key is there already,
+ * or is none that a label may have. An empty value is written as "unknown" (it would mean no label).
  */
 void openmetrics_label(struct buffer *labels, const char *key, const char *value);
 /* The same of each of "k:v,k2:v2", whose values have no comma. */

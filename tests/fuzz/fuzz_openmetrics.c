@@ -69,18 +69,26 @@ static void read_number(struct reader *r)
 	MUST(r->at > begin);
 }
 
-static size_t read_labels(struct reader *r)
+static size_t read_pairs(struct reader *r)
 {
 	size_t count = 0;
 
-	if (!skip(r, "{"))
-		return 0;
 	do {
 		read_name(r);
 		MUST(next(r) == '=');
 		read_value(r);
 		count++;
 	} while (skip(r, ","));
+	return count;
+}
+
+static size_t read_labels(struct reader *r)
+{
+	size_t count;
+
+	if (!skip(r, "{"))
+		return 0;
+	count = read_pairs(r);
 	MUST(skip(r, "}"));
 	return count;
 }
@@ -113,6 +121,24 @@ static void read_scrape(const struct buffer *text, size_t labels, bool openmetri
 	MUST(samples >= 3 && over == openmetrics);
 }
 
+/* As they may have been kept; how many of them are labels. */
+static size_t add_any_tags(struct input *in, struct buffer *labels)
+{
+	size_t before = labels->length;
+	char *tags = input_text(in);
+	struct reader r;
+
+	openmetrics_tags(labels, tags);
+	free(tags);
+	if (labels->length == before)
+		return 0;
+	r = (struct reader){ labels->data + before, labels->data + labels->length };
+	MUST(!before || skip(&r, ","));
+	before = read_pairs(&r);
+	MUST(r.at == r.end);
+	return before;
+}
+
 static size_t add_labels(struct input *in, struct buffer *labels)
 {
 	static const char *const keys[] = { "step", "process", "reason" };
@@ -137,6 +163,7 @@ static size_t add_labels(struct input *in, struct buffer *labels)
 		count++;
 	}
 	free(tags);
+	count += add_any_tags(in, labels);
 	buffer_add(labels, "", 1);
 	MUST(!labels->failed);
 	return count;

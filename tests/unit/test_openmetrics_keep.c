@@ -118,6 +118,26 @@ static void test_other_tags_are_other_lines(void **state)
 	fall(&s);
 }
 
+/* One more would be none, or the first. */
+static void test_no_id_is_the_last_there_can_be(void **state)
+{
+	struct openmetrics_table after = { .max = 100, .tags = "env:a" };
+	struct stand s;
+
+	(void)state;
+	stand(&s);
+	keep_clear(&s.w);
+	s.series[1].id = UINT64_MAX;
+	update(&s.table, s.series, 2, 1002);
+	keep_begin(&s.w, "test");
+	openmetrics_table_save(&s.table, &s.w);
+	keep_end(&s.w);
+	s.r = kept(&s.w);
+	assert_int_equal(openmetrics_table_load(&after, &s.r), -EBADMSG);
+	openmetrics_table_free(&after);
+	fall(&s);
+}
+
 static void load_one(struct keep_reader *r, void *context)
 {
 	struct openmetrics_table t = { .max = 100, .tags = "env:a" };
@@ -144,6 +164,7 @@ int main(void)
 		cmocka_unit_test(test_scrapes_go_on),
 		cmocka_unit_test(test_a_new_line_is_numbered_on),
 		cmocka_unit_test(test_other_tags_are_other_lines),
+		cmocka_unit_test(test_no_id_is_the_last_there_can_be),
 		cmocka_unit_test(test_spoilt),
 	};
 

@@ -110,6 +110,17 @@ static void a_value_that_ends_like_a_key_takes_no_label(void **state)
 	assert_string_equal(text_of(&b), "step=\"a\\\",process=\\\"b,process=\",process=\"c\"");
 }
 
+/* Tags that were kept may have any key. */
+static void what_is_no_key_is_left_out(void **state)
+{
+	struct buffer b = { 0 };
+
+	(void)state;
+	openmetrics_tags(&b, "a=b:c,d:e,9:x,f\"g:h,-:i,j.k:l,D9_:m,\xc3\xa4:n");
+	openmetrics_label(&b, "", "x");
+	assert_string_equal(text_of(&b), "d=\"e\",D9_=\"m\"");
+}
+
 static void prefixes(void **state)
 {
 	char out[OPENMETRICS_PREFIX_SIZE], longest[400];
@@ -269,6 +280,7 @@ int main(void)
 		cmocka_unit_test(every_byte_alone_ends_no_label),
 		cmocka_unit_test(a_key_stands_once),
 		cmocka_unit_test(a_value_that_ends_like_a_key_takes_no_label),
+		cmocka_unit_test(what_is_no_key_is_left_out),
 		cmocka_unit_test(prefixes),
 		cmocka_unit_test(numbers_are_exact),
 		cmocka_unit_test(heads_of_either_format),
