@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "hist_keep.h"
 #include "model_internal.h"
 
 /* Whoever has other ones has written something else. */
@@ -11,28 +12,6 @@ static const uint64_t counts[] = { COUNTERS, GAUGES, MODEL_SPELLS };
 #define COUNTS (sizeof(counts) / sizeof(counts[0]))
 
 /* ---- Series ---- */
-
-static void save_hist(const struct hist *h, struct keep_writer *w)
-{
-	keep_number(w, h->size);
-	for (size_t i = 0; i < h->size; i++) {
-		keep_number(w, h->values[i].ns);
-		keep_number(w, h->values[i].count);
-	}
-}
-
-static int load_hist(struct hist *h, struct keep_reader *r)
-{
-	size_t size = keep_read_count(r);
-	int err = 0;
-
-	for (size_t i = 0; !err && !r->failed && i < size; i++) {
-		uint64_t ns = keep_read(r), count = keep_read(r);
-
-		err = r->failed ? 0 : hist_add(h, ns, count);
-	}
-	return err ? err : keep_result(r);
-}
 
 static void save_entry(const struct entry *entry, struct keep_writer *w)
 {
@@ -50,7 +29,7 @@ static void save_entry(const struct entry *entry, struct keep_writer *w)
 	keep_number(w, s->has_depth);
 	for (int d = 0; d < 2; d++) {
 		keep_number(w, s->spell_ended[d]);
-		save_hist(&s->durations[d], w);
+		hist_save(&s->durations[d], w);
 	}
 }
 
@@ -79,7 +58,7 @@ static int load_entry(struct model *m, struct keep_reader *r)
 	s->has_depth = keep_read(r);
 	for (int d = 0; !err && d < 2; d++) {
 		s->spell_ended[d] = keep_read(r);
-		err = load_hist(&s->durations[d], r);
+		err = hist_load(&s->durations[d], r);
 	}
 	return err;
 }

@@ -136,7 +136,7 @@ static bool make_room(struct recorder *r)
 	return true;
 }
 
-static struct recorder_strip *find(const struct recorder *r, const struct pb_step_key *key)
+struct recorder_strip *recorder_find_strip(const struct recorder *r, const struct pb_step_key *key)
 {
 	struct strip_entry *entry;
 
@@ -148,7 +148,7 @@ static struct recorder_strip *find(const struct recorder *r, const struct pb_ste
 static struct recorder_strip *strip_of(struct recorder *r, const struct record *record,
 				       const char *tags, uint64_t now)
 {
-	struct recorder_strip *strip = find(r, &record->key);
+	struct recorder_strip *strip = recorder_find_strip(r, &record->key);
 
 	if (strip)
 		return strip;

@@ -57,6 +57,8 @@ static inline size_t recorder_minute_size(bool coarse)
 
 /* ---- recorder.c ---- */
 
+/* NULL if there is none. */
+struct recorder_strip *recorder_find_strip(const struct recorder *r, const struct pb_step_key *key);
 /* In the table, counted in bytes; NULL when out of memory. */
 struct recorder_strip *recorder_add_strip(struct recorder *r, const struct pb_step_key *key,
 					  const char *tags);

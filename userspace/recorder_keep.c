@@ -5,9 +5,11 @@
 #include <string.h>
 
 #define uthash_fatal(msg) abort()
+#include "hist_keep.h"
 #include "recorder_internal.h"
 
-#define NO_SERIES UINT64_MAX
+#define NO_SERIES   UINT64_MAX
+#define SECONDS_MAX (UINT64_MAX / RECORDER_SECOND)
 
 /* ---- Writing ---- */
 
@@ -53,13 +55,8 @@ static void save_series(struct keep_writer *w, const struct recorder_series *ser
 		if (!d)
 			continue;
 		keep_number(w, d->number);
-		for (int k = 0; k < 2; k++) {
-			keep_number(w, d->of[k].size);
-			for (size_t v = 0; v < d->of[k].size; v++) {
-				keep_number(w, d->of[k].values[v].ns);
-				keep_number(w, d->of[k].values[v].count);
-			}
-		}
+		for (int k = 0; k < 2; k++)
+			hist_save(&d->of[k], w);
 	}
 }
 
@@ -134,7 +131,8 @@ static int load_strip(struct recorder *r, struct keep_reader *k)
 
 	keep_read_bytes(k, &key, sizeof(key));
 	tags = keep_read_text(k);
-	if (k->failed)
+	/* Once each: who adds up edges has room for that. */
+	if (k->failed || recorder_find_strip(r, &key))
 		return -EBADMSG;
 	strip = recorder_add_strip(r, &key, tags);
 	if (!strip)
@@ -163,15 +161,8 @@ static int load_durations(struct recorder *r, struct recorder_series *series, st
 	if (!d)
 		return -ENOMEM;
 	r->bytes -= recorder_durations_size(d);
-	for (int i = 0; i < 2 && !err; i++) {
-		size_t size = keep_read_count(k);
-
-		for (size_t v = 0; v < size && !err && !k->failed; v++) {
-			uint64_t ns = keep_read(k);
-
-			err = hist_add(&d->of[i], ns, keep_read(k));
-		}
-	}
+	for (int i = 0; i < 2 && !err; i++)
+		err = hist_load(&d->of[i], k);
 	r->bytes += recorder_durations_size(d);
 	return err ? err : keep_result(k);
 }
@@ -199,6 +190,9 @@ static int load_all(struct recorder *r, struct keep_reader *k)
 	r->seconds = keep_read(k);
 	r->fine_from = keep_read(k);
 	r->pending = keep_read(k);
+	/* Beyond that no sum of seconds and minutes could be trusted. */
+	if (r->seconds > SECONDS_MAX)
+		return -EBADMSG;
 	r->lost.steps = keep_read(k);
 	r->lost.dropped = keep_read(k);
 	r->lost.memory = keep_read(k);

@@ -110,6 +110,7 @@ static void view_step(struct as_views *v, size_t i, const struct report_step *st
 	v->shown[i] = view;
 }
 
+/* All are of one process, in which no two have an instance: an edge has one end, and there is room. */
 static void view_edges(struct as_views *v, const struct report_consumer *c)
 {
 	for (size_t i = 0; i < c->count; i++)

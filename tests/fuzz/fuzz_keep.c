@@ -122,6 +122,17 @@ static void load_recorder(struct input *in)
 
 /* ---- An agent's memory ---- */
 
+/* Series have any tags then, also those of a scrape. */
+static void scrape(const struct model *m)
+{
+	struct openmetrics_table t = { .max = 100, .tags = "env:a" };
+	size_t count;
+	const struct series *const *series = model_series(m, &count);
+
+	openmetrics_table_update(&t, series, count, 1ull << 50, true);
+	openmetrics_table_free(&t);
+}
+
 static void load_model(struct input *in)
 {
 	struct keep_reader section = { .data = in->data, .size = in->size };
@@ -131,7 +142,7 @@ static void load_model(struct input *in)
 
 	MUST(m && again);
 	if (!model_load(m, &section)) {
-		model_series(m, &count);
+		scrape(m);
 		keep_begin(&w, "model");
 		model_save(m, &w);
 		open_part(&w, "model", &section);

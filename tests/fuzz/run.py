@@ -26,7 +26,7 @@ TESTED = {
     "elfnote": "elfnote elf_image elf_stapsdt",
     "insn": "insn insn_decode insn_walk insn_parts insn_x86 insn_aarch64",
     "keep": "keep recorder_keep report report_strips report_verdict model_keep drain_seen_keep labels statsd_keep"
-            " openmetrics_keep",
+            " openmetrics_keep hist_keep",
     "openmetrics": "openmetrics_text",
     "proc": "discover",
     "recipe": "recipe recipe_value recipe_names recipe_target",

@@ -412,6 +412,57 @@ static void spoilt_is_refused(void **state)
 	keep_free(&w);
 }
 
+/* A whole as a stranger may write it: `seconds`, two durations of one minute, two strips. */
+static int load_forged(uint64_t seconds, const uint64_t durations[2], const uint64_t instances[2])
+{
+	struct recorder_next next[PB_MAX_NEXT] = { { 0 } };
+	char name[sizeof(((struct recorder_strip *)0)->name)] = "step";
+	char process[sizeof(((struct recorder_strip *)0)->process)] = "process";
+	struct keep_writer w = { 0 };
+	struct keep_reader k;
+	struct recorder *r;
+	int err;
+
+	keep_begin(&w, "recorder");
+	keep_numbers(&w, (uint64_t[]){ 1, sizeof(struct recorder_cell) }, 2);
+	keep_numbers(&w, (uint64_t[]){ START, START, seconds, 0, 0, 0, 0, 0 }, 8);
+	keep_numbers(&w, (uint64_t[]){ 1, 7, 1, 0 }, 4); /* one series, id 7, of one minute: 0 */
+	keep_numbers(&w, (uint64_t[]){ 2, durations[0], 1, durations[1], 1, 0 }, 6);
+	keep_number(&w, 2);
+	for (size_t i = 0; i < 2; i++) {
+		struct pb_step_key key = { .process.tgid = 1, .instance = instances[i] };
+
+		keep_bytes(&w, &key, sizeof(key));
+		keep_text(&w, "");
+		keep_bytes(&w, name, sizeof(name));
+		keep_bytes(&w, process, sizeof(process));
+		keep_numbers(&w, (uint64_t[]){ 1, START, 0, 0, 0, 0, 0, 0 }, 8);
+		keep_bytes(&w, next, sizeof(next));
+		keep_numbers(&w, (uint64_t[]){ 7, 0 }, 2);
+	}
+	keep_end(&w);
+	assert_int_equal(keep_finish(&w), 0);
+	assert_int_equal(keep_open(&k, w.data, w.size), 0);
+	err = recorder_load(&r, &k);
+	recorder_free(r);
+	keep_free(&w);
+	return err;
+}
+
+static void forged_is_refused(void **state)
+{
+	const uint64_t rising[] = { 5, 6 }, falling[] = { 6, 5 }, two[] = { 8, 9 },
+		       alike[] = { 9, 9 };
+
+	(void)state;
+	assert_int_equal(load_forged(10, rising, two), 0);
+	assert_int_equal(load_forged(UINT64_MAX / SEC, rising, two), 0);
+	assert_int_equal(load_forged(UINT64_MAX / SEC + 1, rising, two), -EBADMSG);
+	assert_int_equal(load_forged(UINT64_MAX, rising, two), -EBADMSG);
+	assert_int_equal(load_forged(10, falling, two), -EBADMSG);
+	assert_int_equal(load_forged(10, rising, alike), -EBADMSG);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -429,6 +480,7 @@ int main(void)
 		TEST(a_model_that_nobody_sees),
 		TEST(saved_and_loaded),
 		TEST(spoilt_is_refused),
+		TEST(forged_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
