@@ -2,10 +2,13 @@
 """`pushback report`: its numbers against the consumer's own, its page in a real browser."""
 
 import contextlib
+import fcntl
 import html.parser
 import json
+import os
 import shutil
 import signal
+import socket
 import subprocess
 import time
 
@@ -392,6 +395,46 @@ def test_no_agent_none_that_records_and_nothing_to_see(tmp_path, page):
             done = run(PUSHBACK, "report", "--socket", path, "-o", page)
             assert done.returncode == 1 and "this agent does not record" in done.stderr
         assert Report(page, "--path", driver.file, seconds=3).end()[0] == 1
+    assert not page.exists()
+
+
+def record_of(path):
+    """What an agent hands out, as bytes."""
+    with socket.socket(socket.AF_UNIX) as asker:
+        asker.connect(f"{path}.record")
+        _, [file], _, _ = socket.recv_fds(asker, 1, 1)
+    with open(file, "rb") as record:
+        record.seek(0)  # where it stands is what the agent has left
+        return record.read()
+
+
+def hand_out(path, record, seals, page):
+    """`report` asks somebody who hands out these bytes, in a file of their own: how it ends."""
+    file = os.memfd_create("record", os.MFD_ALLOW_SEALING)
+    os.write(file, record)
+    fcntl.fcntl(file, fcntl.F_ADD_SEALS, seals)
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(f"{path}.record")
+        listener.listen()
+        report = subprocess.Popen([PUSHBACK, "report", "--socket", path, "-o", page], stderr=subprocess.PIPE, text=True)
+        with listener.accept()[0] as asker:
+            socket.send_fds(asker, [b"x"], [file])
+            _, errors = report.communicate(timeout=patient(30))
+    os.close(file)
+    return report.returncode, errors
+
+
+def test_a_record_that_may_change_is_none(tmp_path, recording, page):
+    """Cut off while it is read, it would end who reads it."""
+    record = record_of(recording)
+    cannot_shrink, cannot_change = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW, fcntl.F_SEAL_WRITE
+    assert hand_out(tmp_path / "sealed", record, cannot_shrink | cannot_change, page) == (0, "")
+    assert steps_of(page)["step"]["accepted"] == 12
+    page.unlink()
+    for seals in [0, cannot_shrink, cannot_change]:
+        path = tmp_path / f"open-{seals}"
+        status, errors = hand_out(path, record, seals, page)
+        assert (status, errors) == (1, f"pushback: {path}: that is no record of this version: is the agent another one?\n")
     assert not page.exists()
 
 
