@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <dwarf.h>
+#include <endian.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,13 +28,26 @@ static bool is_debug(const struct elf_image *image, const GElf_Shdr *section)
 	return false;
 }
 
+/* "ZLIB" and a big-endian number begin what is packed as before there was a flag for it (.zdebug_*). */
+static uint64_t size_of_old(const char *section, uint64_t size)
+{
+	static const char begin[] = { 'Z', 'L', 'I', 'B' };
+	uint64_t unpacked;
+
+	if (size < sizeof(begin) + sizeof(unpacked) || memcmp(section, begin, sizeof(begin)) != 0)
+		return size;
+	memcpy(&unpacked, section + sizeof(begin), sizeof(unpacked));
+	unpacked = be64toh(unpacked);
+	return unpacked > size ? unpacked : size;
+}
+
 /* How large it is once it is unpacked. */
 static uint64_t size_of(const struct elf_image *image, const GElf_Shdr *section)
 {
 	Elf64_Chdr header;
 
 	if (!(section->sh_flags & SHF_COMPRESSED))
-		return section->sh_size;
+		return size_of_old(image->memory + section->sh_offset, section->sh_size);
 	if (section->sh_size < sizeof(header))
 		return UINT64_MAX;
 	memcpy(&header, image->memory + section->sh_offset, sizeof(header));
