@@ -2,6 +2,7 @@
 #include "new_file.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,7 +49,8 @@ static ssize_t put(void *context, const char *bytes, size_t size)
 {
 	struct new_file *f = context;
 
-	fail(f, write_all(f->fd, bytes, size));
+	if (!f->err)
+		fail(f, write_all(f->fd, bytes, size));
 	return f->err ? 0 : (ssize_t)size;
 }
 
@@ -66,7 +68,7 @@ static int create(struct new_file *f, mode_t mode)
 	static const cookie_io_functions_t functions = { .write = put, .close = shut };
 	int err;
 
-	f->fd = mkstemp(f->beside);
+	f->fd = mkostemp(f->beside, O_CLOEXEC);
 	if (f->fd < 0)
 		return -errno;
 	f->stream = fchmod(f->fd, mode) ? NULL : fopencookie(f, "w", functions);
