@@ -2,8 +2,8 @@
 /*
  * new_file.h - a file that is there once it is whole
  *
- * It is written beside its place, and gets its name at the end. What fails leaves what was there before, and
- * nothing else. Not thread-safe.
+ * A stream to what lies beside its place (beside.h). What fails leaves what was there before, and nothing
+ * else. Not thread-safe.
  */
 #ifndef NEW_FILE_H
 #define NEW_FILE_H
@@ -13,8 +13,7 @@
 struct new_file;
 
 /*
- * 0 or -errno; -EEXIST: there is something that is no file (a device, a directory), which it would replace.
- * A file that is there keeps its mode, and a link to it stays one.
+ * 0 or -errno, as beside_open(): there may be something that is no file, which it would replace.
  */
 int new_file_open(struct new_file **out, const char *path);
 /* To be written to. */

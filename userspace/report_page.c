@@ -3,14 +3,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
+#include "beside.h"
 #include "write_all.h"
 
 #define DATA_MARK "@DATA@"
@@ -55,58 +54,21 @@ static int fail(const char *path, int err, char *why, size_t why_size)
 	return err;
 }
 
-/* A device, a pipe: not to be replaced by a file. */
-static bool is_special(const char *path)
-{
-	struct stat st;
-
-	return !stat(path, &st) && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode);
-}
-
-/* As any new file: what mkostemp() makes is for its owner only. */
-static int give_usual_mode(int fd)
-{
-	mode_t mask = umask(0);
-
-	umask(mask);
-	return fchmod(fd, 0666 & ~mask) ? -errno : 0;
-}
-
 struct report_page {
 	const char *said; /* as it was given; the caller's */
-	int fd;
-	char path[PATH_MAX];
-	char beside[PATH_MAX]; /* "": it is written to as it is */
+	int fd;           /* a device, a pipe: written to as it is; -1: none */
+	struct beside beside;
 };
 
-static int open_special(struct report_page *page)
+static int open_page(struct report_page *page, const char *path)
 {
-	page->fd = strcmp(page->path, "-") ? open(page->path, O_WRONLY | O_CLOEXEC)
-					   : fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 0);
+	int err = strcmp(path, "-") ? beside_open(&page->beside, path) : -EEXIST;
+
+	if (err != -EEXIST)
+		return err;
+	page->fd = strcmp(path, "-") ? open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY)
+				     : fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 0);
 	return page->fd < 0 ? -errno : 0;
-}
-
-static int open_beside(struct report_page *page)
-{
-	char real[PATH_MAX];
-	struct stat st;
-	int length;
-
-	/* A link stays one: the file it leads to is replaced. */
-	if (realpath(page->path, real))
-		strcpy(page->path, real);
-	if (!stat(page->path, &st) && S_ISDIR(st.st_mode))
-		return -EISDIR;
-	length = snprintf(page->beside, sizeof(page->beside), "%s.XXXXXX", page->path);
-	if (length >= (int)sizeof(page->beside)) {
-		page->beside[0] = '\0';
-		return -ENAMETOOLONG;
-	}
-	page->fd = mkostemp(page->beside, O_CLOEXEC);
-	if (page->fd >= 0)
-		return 0;
-	page->beside[0] = '\0';
-	return -errno;
 }
 
 int report_page_open(struct report_page **out, const char *path, char *why, size_t why_size)
@@ -117,53 +79,28 @@ int report_page_open(struct report_page **out, const char *path, char *why, size
 	*out = NULL;
 	if (!page)
 		return fail(path, -ENOMEM, why, why_size);
-	page->fd = -1;
-	page->said = path;
-	if (snprintf(page->path, sizeof(page->path), "%s", path) >= (int)sizeof(page->path))
-		err = -ENAMETOOLONG;
-	else if (!strcmp(path, "-") || is_special(path))
-		err = open_special(page);
-	else
-		err = open_beside(page);
+	*page = (struct report_page){ path, -1, { .fd = -1, .folder = -1 } };
+	err = open_page(page, path);
 	if (!err) {
 		*out = page;
 		return 0;
 	}
-	report_page_free(page);
+	free(page);
 	return fail(path, err, why, why_size);
-}
-
-static int close_page(struct report_page *page)
-{
-	int err = close(page->fd) ? -errno : 0;
-
-	page->fd = -1;
-	return err;
-}
-
-static int keep(struct report_page *page)
-{
-	int err = give_usual_mode(page->fd);
-
-	/* A disk that is full may say so only now. */
-	if (!err && fsync(page->fd) && errno != EINVAL)
-		err = -errno;
-	if (!err)
-		err = close_page(page);
-	if (!err && rename(page->beside, page->path))
-		err = -errno;
-	if (!err)
-		page->beside[0] = '\0';
-	return err;
 }
 
 int report_page_write(struct report_page *page, const char *data, char *why, size_t why_size)
 {
-	const char *name = strcmp(page->path, "-") ? page->said : "to standard output";
-	int err = write_parts(page->fd, data);
+	const char *name = strcmp(page->said, "-") ? page->said : "to standard output";
+	bool special = page->fd >= 0;
+	int err = write_parts(special ? page->fd : page->beside.fd, data);
 
-	if (!err)
-		err = page->beside[0] ? keep(page) : close_page(page);
+	if (!err && !special)
+		err = beside_keep(&page->beside);
+	if (!err && special) {
+		err = close(page->fd) ? -errno : 0;
+		page->fd = -1;
+	}
 	return err ? fail(name, err, why, why_size) : 0;
 }
 
@@ -173,7 +110,7 @@ void report_page_free(struct report_page *page)
 		return;
 	if (page->fd >= 0)
 		close(page->fd);
-	if (page->beside[0])
-		unlink(page->beside);
+	else
+		beside_drop(&page->beside);
 	free(page);
 }

@@ -518,7 +518,7 @@ def test_a_file_that_cannot_be_written(tmp_path, demo, where):
     os.mkfifo(tmp_path / "fifo")
     done = run(PUSHBACK, "trace", "--path", demo, "--chrome", tmp_path / where)
     assert done.returncode == 1
-    assert re.fullmatch(r"pushback: cannot write .*: (No such file .*|it is no regular file)\n", done.stderr)
+    assert re.fullmatch(r"pushback: cannot write .*: (No such file .*|it is no regular file|Is a directory)\n", done.stderr)
     assert sorted(os.listdir(tmp_path)) == ["demo", "fifo"]
 
 

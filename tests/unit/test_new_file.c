@@ -127,10 +127,81 @@ static void what_is_no_file_is_left_alone(void **state)
 
 	(void)state;
 	assert_int_equal(new_file_open(&f, "/dev/null"), -EEXIST);
-	assert_int_equal(new_file_open(&f, "."), -EEXIST);
+	assert_int_equal(new_file_open(&f, "."), -EISDIR);
+	assert_int_equal(new_file_open(&f, "missing/"), -EISDIR);
 	assert_int_equal(new_file_open(&f, "missing/new"), -ENOENT);
 	assert_null(f);
 	assert_int_equal(files(), 0);
+}
+
+static void replace(const char *path, mode_t mode)
+{
+	struct new_file *f;
+	struct stat now;
+
+	assert_int_equal(new_file_open(&f, path), 0);
+	fputs("text", new_file_stream(f));
+	assert_int_equal(new_file_keep(f), 0);
+	assert_false(lstat(path, &now));
+	assert_int_equal(now.st_mode, S_IFREG | mode);
+	assert_int_equal(now.st_uid, geteuid());
+	has(path, "text");
+}
+
+#define STRANGER 65534
+
+/* Whoever has put it there would be root by it. */
+static void no_mode_of_a_strangers_is_taken_over(void **state)
+{
+	(void)state;
+	if (geteuid())
+		skip();
+	umask(022);
+	put("theirs", "before", 0600);
+	assert_false(chown("theirs", STRANGER, STRANGER) || chmod("theirs", 06777));
+	replace("theirs", 0644);
+	put("ours", "before", 0600);
+	assert_false(chmod("ours", 06750));
+	replace("ours", 0750);
+}
+
+/* Its folder was moved away, and a link to another one put there. */
+static void what_is_put_in_the_way_is_not_replaced(void **state)
+{
+	struct new_file *f;
+
+	(void)state;
+	assert_false(mkdir("folder", 0755) || mkdir("other", 0755));
+	put("folder/file", "before", 0600);
+	put("other/file", "before", 0600);
+	assert_int_equal(new_file_open(&f, "folder/file"), 0);
+	fputs("text", new_file_stream(f));
+	assert_false(rename("folder", "moved") || symlink("other", "folder"));
+	assert_int_equal(new_file_keep(f), 0);
+	has("other/file", "before");
+	has("moved/file", "text");
+	assert_false(unlink("other/file") || unlink("moved/file") || rmdir("other") ||
+		     rmdir("moved"));
+}
+
+/* A link that the kernel does not follow, for whatever reason, is not gone behind. */
+static void a_link_that_may_not_be_followed_is_left_alone(void **state)
+{
+	struct new_file *f = NULL;
+	int err;
+
+	(void)state;
+	if (geteuid())
+		skip();
+	assert_false(chmod(".", 0777) || mkdir("closed", 0700));
+	put("closed/file", "before", 0600);
+	assert_false(symlink("closed/file", "link") || seteuid(STRANGER));
+	err = new_file_open(&f, "link");
+	assert_false(seteuid(0));
+	assert_int_equal(err, -EACCES);
+	has("link", "before");
+	assert_false(unlink("closed/file") || rmdir("closed"));
+	assert_int_equal(files(), 1);
 }
 
 /* Files of ours may be so large. */
@@ -186,6 +257,11 @@ int main(void)
 						leave),
 		cmocka_unit_test_setup_teardown(a_link_stays_one, enter, leave),
 		cmocka_unit_test_setup_teardown(what_is_no_file_is_left_alone, enter, leave),
+		cmocka_unit_test_setup_teardown(no_mode_of_a_strangers_is_taken_over, enter, leave),
+		cmocka_unit_test_setup_teardown(what_is_put_in_the_way_is_not_replaced, enter,
+						leave),
+		cmocka_unit_test_setup_teardown(a_link_that_may_not_be_followed_is_left_alone,
+						enter, leave),
 		cmocka_unit_test_setup_teardown(a_failure_leaves_nothing, enter, leave),
 		cmocka_unit_test_setup_teardown(why_is_told_of_what_failed_in_between, enter,
 						leave),
