@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #include "cgroup_path.h"
@@ -27,11 +28,12 @@ struct id_set {
 	struct file_id *slots; /* inode 0: free */
 	size_t size;           /* 0 or a power of two */
 	size_t used;
+	uint64_t factor; /* odd; who chooses inode numbers cannot choose places */
 };
 
 static struct file_id *id_set_slot(struct id_set *set, const struct file_id *id)
 {
-	uint64_t hash = (id->inode ^ id->dev << 32) * 0x9e3779b97f4a7c15u;
+	uint64_t hash = (id->inode ^ id->dev << 32) * set->factor;
 	size_t at = hash >> 32 & (set->size - 1);
 
 	while (set->slots[at].inode &&
@@ -42,7 +44,9 @@ static struct file_id *id_set_slot(struct id_set *set, const struct file_id *id)
 
 static int id_set_grow(struct id_set *set)
 {
-	struct id_set larger = { .size = set->size ? set->size * 2 : 64, .used = set->used };
+	struct id_set larger = { .size = set->size ? set->size * 2 : 64,
+				 .used = set->used,
+				 .factor = set->factor };
 
 	larger.slots = calloc(larger.size, sizeof(*larger.slots));
 	if (!larger.slots)
@@ -156,10 +160,18 @@ static int visit_new(struct search *search, pid_t pid, const struct proc_mapping
 	return 0;
 }
 
+static uint64_t any_factor(void)
+{
+	uint64_t factor = 0x9e3779b97f4a7c15u;
+
+	getrandom(&factor, sizeof(factor), GRND_NONBLOCK);
+	return factor | 1;
+}
+
 static int search_process(struct search *search, pid_t pid)
 {
 	char path[64], buffer[MAPS_BUFFER], *line = NULL;
-	struct id_set seen = { 0 };
+	struct id_set seen = { .factor = any_factor() };
 	bool is_empty = true;
 	size_t size = 0;
 	FILE *maps;

@@ -11,9 +11,11 @@
 
 /* Of a core, at most, that looks take, and news. */
 #define PART     50
-#define LOOK_NS  900000000ull /* between two looks: each drain's, which come a second apart */
-#define NEWS_NS  20000000ull  /* between two times that news are taken */
-#define BATCH_NS 5000000ull   /* of news at a time */
+#define TURN_NS  250000000ull   /* of a look at once: nothing is drained meanwhile */
+#define START_NS 10000000000ull /* the first time, nothing is to be drained yet */
+#define LOOK_NS  900000000ull   /* between two looks: each drain's, which come a second apart */
+#define NEWS_NS  20000000ull    /* between two times that news are taken */
+#define BATCH_NS 5000000ull     /* of news at a time */
 /* Who waits longest for a file that was written to while others write all the time. */
 #define WRITTEN_NS 1000000000ull
 /* A process that has begun maps its libraries next: then it is looked at once more. */
@@ -35,6 +37,9 @@ struct finder {
 	uint64_t may_news;              /* news may be taken from then on */
 	uint64_t may_written;           /* and words of files that were written to */
 	uint64_t news_began, cpu_began; /* of the present batch */
+	uint64_t turn_ns;               /* of a CPU, for a turn of a look */
+	uint64_t took;                  /* the present look, so far */
+	bool meeting;                   /* it is one, as is_meeting() */
 	/* Those that have begun, in this order, from `first_young` on. */
 	struct young {
 		pid_t pid;
@@ -224,7 +229,7 @@ static int look_for_new(struct finder *f, bool meeting, char *why)
 		return 0;
 	}
 	if (!f->options.pids_count) {
-		n = watch_everything(f->watch, why);
+		n = watch_everything(f->watch, f->turn_ns, why);
 		return n < 0 ? n : 0;
 	}
 	for (i = 0; i < f->options.pids_count; i++) {
@@ -261,19 +266,23 @@ static void let_go_of_left(struct finder *f, uint64_t now)
 static int look(struct finder *f, char *why)
 {
 	uint64_t began = now_ns(), cpu = cpu_ns(), took;
-	bool meeting = is_meeting(f);
 	int err;
 
+	if (!watch_is_under_way(f->watch)) {
+		f->meeting = is_meeting(f);
+		f->took = 0;
+	}
 	watch_begin(f->watch);
-	err = look_for_new(f, meeting, why);
-	if (!err) {
+	err = look_for_new(f, f->meeting, why);
+	if (!err && !watch_is_under_way(f->watch)) {
 		watch_end(f->watch, began);
 		let_go_of_left(f, began);
 	}
 	took = cpu_ns() - cpu;
-	if (meeting) {
+	f->took += took;
+	if (f->meeting && !watch_is_under_way(f->watch)) {
 		silent_end_look(f->options.silent);
-		f->next_meeting = began + later(took * MEETING_PART, MEETING_NS);
+		f->next_meeting = began + later(f->took * MEETING_PART, MEETING_NS);
 	}
 	f->may_look = began + took * PART;
 	f->next_look = later(began + LOOK_NS, f->may_look);
@@ -295,8 +304,10 @@ int finder_start(struct finder *f, char *why)
 		err = attach_paths(f, why);
 	if (!err && f->options.pids_count)
 		err = attach_pids(f, why);
+	f->turn_ns = START_NS;
 	if (!err && !f->options.paths && !f->options.pids_count)
 		err = look(f, why);
+	f->turn_ns = TURN_NS;
 	return err;
 }
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "mapped_open.h"
@@ -15,6 +16,7 @@
 #include "target.h"
 
 #define WRITTEN_READS 16 /* of news of files at a time */
+#define TURN_IS_OVER  1
 
 struct watch *watch_new(struct attach *attach, const struct watch_options *options)
 {
@@ -60,6 +62,8 @@ size_t watch_known(const struct watch *w)
 void watch_begin(struct watch *w)
 {
 	w->look++;
+	if (!w->reached)
+		w->began = w->look;
 	for (struct held *held = w->held; held; held = held->next)
 		held->given = false;
 	watch_check_held(w);
@@ -188,6 +192,14 @@ bool watch_written(struct watch *w, bool *changed)
 
 /* ---- Processes ---- */
 
+uint64_t watch_cpu_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
 /* Whether it maps anything of ours is told. */
 static int look_into(struct watch *w, pid_t pid, size_t *unopened)
 {
@@ -242,18 +254,45 @@ static int look_into_any(pid_t pid, void *context)
 	return err == -EACCES || err == -EPERM || err == -ESRCH ? 0 : err;
 }
 
-int watch_everything(struct watch *w, char *why)
+/* In order of their numbers, as /proc has them: those that come later are met by the next look. */
+static int look_into_next(pid_t pid, void *context)
+{
+	struct watch *w = context;
+	int err;
+
+	if (pid <= w->reached)
+		return 0;
+	if (w->turn_begun && watch_cpu_ns() >= w->turn_ends)
+		return TURN_IS_OVER;
+	w->turn_begun = true;
+	err = look_into_any(pid, w);
+	w->reached = pid;
+	return err;
+}
+
+int watch_everything(struct watch *w, uint64_t turn_ns, char *why)
 {
 	size_t before = attach_files(w->attach);
 	int err;
 
 	begin(w, false, why);
-	err = discover_pids(look_into_any, w);
+	w->turn_begun = false;
+	w->turn_ends = watch_cpu_ns() + turn_ns;
+	err = discover_pids(look_into_next, w);
+	if (err == TURN_IS_OVER)
+		err = 0;
+	else
+		w->reached = 0;
 	if (err && !why[0])
 		snprintf(why, ATTACH_WHY_SIZE, "cannot look through /proc: %s", strerror(-err));
 	if (err)
 		return err;
 	return attach_files(w->attach) > before ? (int)(attach_files(w->attach) - before) : 0;
+}
+
+bool watch_is_under_way(const struct watch *w)
+{
+	return w->reached;
 }
 
 /*

@@ -7,7 +7,8 @@
  * thread-safe. `why` is of ATTACH_WHY_SIZE.
  *
  * A look: watch_begin(), then any of watch_path_again(), watch_process(), watch_everything(),
- * watch_meet(), then watch_end(). Between two looks watch_news() at any time.
+ * watch_meet(), then watch_end(). Between two looks, and two turns of one, watch_news() at any time. What
+ * one process maps takes half a second of a CPU at most: what is left of it, the next look sees.
  */
 #ifndef WATCH_H
 #define WATCH_H
@@ -58,8 +59,13 @@ void watch_path_again(struct watch *w, const char *path);
  * reason: a recipe is for one of them, and does not fit.
  */
 int watch_process(struct watch *w, pid_t pid, char *why);
-/* Everything that any process maps. How many were attached just now, or -errno. */
-int watch_everything(struct watch *w, char *why);
+/*
+ * Everything that any process maps, in turns: after so much of this thread's CPU time the rest is left to the
+ * next call, each of at least one process. How many were attached just now, or -errno.
+ */
+int watch_everything(struct watch *w, uint64_t turn_ns, char *why);
+/* Whether there is a rest: then the look goes on, and does not end yet. */
+bool watch_is_under_way(const struct watch *w);
 /* Attaches nothing: tells whether a process maps an attached file, 0: whoever does. */
 void watch_meet(struct watch *w, pid_t pid);
 

@@ -21,6 +21,8 @@
 #define WHOLE_EVERY 16
 /* A part of the descriptors that we may have, and no more: the kernel has 5 KiB for each. */
 #define STATMS_PART 4
+/* Of CPU time, that the files of one process take at a look. */
+#define READ_NS     500000000ull
 #define STATMS_MOST 4096
 
 static struct process *find(const struct watch *w, pid_t pid)
@@ -150,7 +152,7 @@ static bool is_as_it_was(struct watch *w, struct process *p)
 /* A process goes on with what it has mapped where the file has been copied up since. */
 static struct held *held_by(const struct process *p, const struct known *known)
 {
-	for (size_t i = 0; i < p->uses_count; i++) {
+	for (size_t i = 0; i < p->uses_held; i++) {
 		if (p->uses[i].known == known && p->uses[i].held)
 			return p->uses[i].held;
 	}
@@ -181,14 +183,24 @@ static void use(struct watch *w, struct known *known)
 	p->again |= known->tries || known->fresh;
 }
 
+/* Others wait meanwhile: what there is no time for is left to the next look, but where somebody has asked. */
+static bool has_time(struct watch *w, uint64_t most_ns)
+{
+	if (w->asked || watch_cpu_ns() - w->read_began < most_ns)
+		return true;
+	w->reading->again = true;
+	return false;
+}
+
+/* To see whether those are as they were leaves time for those that are new. */
 static bool is_wanted(const struct file_id *id, void *context)
 {
 	struct watch *w = context;
 	struct known *known = watch_find(w, id);
 
 	if (!known)
-		return !w->only_ours || w->thorough;
-	if (watch_is_due(w, known))
+		return (!w->only_ours || w->thorough) && has_time(w, READ_NS);
+	if (watch_is_due(w, known) && has_time(w, READ_NS / 2))
 		return true;
 	use(w, known);
 	return false;
@@ -209,6 +221,19 @@ static int look_at(struct mapped_file *file, void *context)
 	return w->fatal;
 }
 
+/* To be looked through for each file at the next time. */
+static void sort_uses(struct process *p, const struct use *uses)
+{
+	size_t last = p->uses_count;
+
+	for (size_t i = 0; i < p->uses_count; i++) {
+		if (uses[i].held)
+			p->uses[p->uses_held++] = uses[i];
+		else
+			p->uses[--last] = uses[i];
+	}
+}
+
 /* What was read takes the place of what it mapped before. */
 static void take_over(struct watch *w, struct process *p)
 {
@@ -219,8 +244,9 @@ static void take_over(struct watch *w, struct process *p)
 	free(p->uses);
 	p->uses = uses;
 	p->uses_count = uses ? w->uses_count : 0;
+	p->uses_held = 0;
 	if (uses) {
-		memcpy(uses, w->uses, size);
+		sort_uses(p, w->uses);
 	} else if (size) {
 		release(w->uses, w->uses_count);
 		p->again = true;
@@ -236,6 +262,7 @@ static int read_maps(struct watch *w, struct process *p, size_t *unopened)
 	w->reading = p;
 	w->uses_count = 0;
 	w->no_memory = false;
+	w->read_began = watch_cpu_ns();
 	if (!w->options.admits || w->options.admits(p->pid, w->options.context))
 		err = discover_process(p->pid, is_wanted, look_at, w, unopened);
 	take_over(w, p);
@@ -270,7 +297,7 @@ void watch_sweep_processes(struct watch *w)
 	struct process *p, *next;
 
 	HASH_ITER (hh, w->processes, p, next) {
-		if (p->look != w->look)
+		if (p->look < w->began)
 			forget(w, p);
 	}
 }
@@ -304,7 +331,7 @@ void watch_read_again(struct watch *w, pid_t pid)
 	if (!p)
 		return;
 	release(p->uses, p->uses_count);
-	p->uses_count = 0;
+	p->uses_count = p->uses_held = 0;
 	p->again = true;
 }
 

@@ -454,7 +454,7 @@ void watch_sweep_files(struct watch *w, uint64_t now)
 		}
 	}
 	HASH_ITER (hh, w->known, known, next) {
-		if (known->users || known->held || known->checked == w->look)
+		if (known->users || known->held || known->checked >= w->began)
 			continue;
 		HASH_DEL(w->known, known);
 		free(known);

@@ -69,8 +69,9 @@ struct process {
 	uint64_t pages[2]; /* what changes when it maps something */
 	uint64_t look;     /* number of the one that saw it last */
 	bool again;        /* its maps are to be read whatever statm says */
-	struct use *uses;
+	struct use *uses;  /* those that are held come first */
 	size_t uses_count;
+	size_t uses_held; /* no one behind these is */
 };
 
 struct watch {
@@ -85,6 +86,11 @@ struct watch {
 	int inotify; /* of held files, of what is written to them; -1: none */
 	struct watch_skipped skipped;
 	size_t unopened; /* most files of one look that could not be opened */
+	uint64_t began;  /* number of the look that the present one is a turn of */
+	/* Of the present turn, and how far it has come: the last process that it has looked at. 0: to the end. */
+	pid_t reached;
+	bool turn_begun;
+	uint64_t turn_ends;
 	/* Of the present call. */
 	bool only_ours; /* nothing is attached */
 	bool strict;    /* a recipe that does not fit is a failure */
@@ -99,7 +105,11 @@ struct watch {
 	struct use *uses;
 	size_t uses_count, uses_most;
 	bool no_memory;
+	uint64_t read_began; /* CPU time */
 };
+
+/* What this thread has taken of a CPU: on a busy host a look lasts longer, and takes no more. */
+uint64_t watch_cpu_ns(void);
 
 /* ---- watch_files.c ---- */
 

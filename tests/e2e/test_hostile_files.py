@@ -216,3 +216,32 @@ def test_namespaces_of_an_ordinary_user(stage):
         stage.wait_told()
         stage.assert_told("once", "submit_accepted", 20)
     stage.check()
+
+
+MAPPED = 8000
+OVERLAID = """
+mount -t overlay none -o "lowerdir=$1/lower,upperdir=$1/upper,workdir=$1/work" "$1/merged" || exit
+cd "$1/merged" && exec "$2" maps $(ls)
+"""
+
+
+def test_files_without_end_that_are_not_opened(stage):
+    """Of many processes, each of them anew at each look: others are found, drained and answered meanwhile."""
+    for name in ("lower", "upper", "work", "merged"):
+        (stage.theirs / name).mkdir()
+        os.chown(stage.theirs / name, NOBODY, NOBODY)
+    for i in range(MAPPED):
+        (stage.theirs / "lower" / f"{i}").write_text("x")
+    argv = [*AS_NOBODY, "unshare", "--user", "--map-root-user", "--mount", "sh", "-c", OVERLAID, "sh", stage.theirs, stage.copy("attacker")]
+    with Program(argv, "stdout") as program:
+        program.wait_line("^ready")
+        stage.watch(files=())
+        program.say("")
+        assert int(program.wait_line(r"^does (\d+)")[1]) == MAPPED
+        wait_until(lambda: stage.agent.lost().get("mount_refused"), "its mount is not refused", 60)
+        for _ in range(3):
+            stage.play()
+            stage.wait_told()
+        later, good, _ = map_them(stage, [])
+        looked_at(stage, later, good)
+    assert stage.check()["mount_refused"] >= 1

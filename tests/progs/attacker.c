@@ -19,6 +19,7 @@
  *	has how many submits were accepted, but for one of each that may have been
  * once: two returns, at once
  * map: maps each FILE to be run, until the next line
+ * maps: the same, and so do 63 children
  */
 #include <fcntl.h>
 #include <pthread.h>
@@ -40,6 +41,7 @@
 #define STRUCTS  16u
 #define LEAST    1001u /* turns, of what has no end */
 #define CHILDREN 32u   /* at a time */
+#define MAPPING  63u
 #define PLACES   6000u
 #define CLAIMS   64u
 #define CLAIMED  20000000u
@@ -382,10 +384,17 @@ static bool map_one(const char *path)
 	return memory != MAP_FAILED;
 }
 
-static void map_all(char **files)
+static void map_all(char **files, bool children)
 {
 	for (; *files; files++)
 		done += map_one(*files);
+	for (unsigned int i = 0; children && i < MAPPING; i++) {
+		if (fork())
+			continue;
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		for (;;)
+			pause();
+	}
 }
 
 /* ---- ---- */
@@ -421,7 +430,9 @@ static void attack(const char *mode, char **argv)
 	else if (!strcmp(mode, "many") || !strcmp(mode, "named"))
 		many_on(mode[0] == 'n');
 	else if (!strcmp(mode, "map"))
-		map_all(argv + 2);
+		map_all(argv + 2, false);
+	else if (!strcmp(mode, "maps"))
+		map_all(argv + 2, true);
 	else
 		fork_on(mode[0], argv[0], argv[2] ? strtoull(argv[2], NULL, 10) : 0);
 }
