@@ -247,9 +247,11 @@ static int read_whole(int fd, struct recorder **out, json_t **status)
 	void *data;
 	int err;
 
+	if (!is_final(fd))
+		return -EBADMSG;
 	if (fstat(fd, &st))
 		return -errno;
-	if (!is_final(fd) || st.st_size <= 0 || st.st_size > FILE_MOST)
+	if (st.st_size <= 0 || st.st_size > FILE_MOST)
 		return -EBADMSG;
 	data = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
 	if (data == MAP_FAILED)

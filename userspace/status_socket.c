@@ -466,7 +466,7 @@ static int read_file(int fd, int ms)
 	if (n <= 0)
 		return n ? -errno : -EACCES; /* it has looked at who we are */
 	if (message.msg_controllen < CMSG_LEN(sizeof(int)) ||
-	    control.header.cmsg_type != SCM_RIGHTS)
+	    control.header.cmsg_level != SOL_SOCKET || control.header.cmsg_type != SCM_RIGHTS)
 		return -EBADMSG;
 	memcpy(&file, CMSG_DATA(&control.header), sizeof(file));
 	return file;
