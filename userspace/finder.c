@@ -204,9 +204,9 @@ static void meet_those_of_paths(struct finder *f, bool meeting)
 	size_t i, count = f->options.pids_count;
 
 	for (i = 0; meeting && i < count; i++)
-		watch_meet(f->watch, f->options.pids[i]);
-	if ((meeting && !count) || watch_has_replaced(f->watch))
-		watch_meet(f->watch, 0);
+		watch_meet(f->watch, f->options.pids[i], f->turn_ns);
+	if ((meeting && !count) || watch_has_replaced(f->watch) || watch_is_under_way(f->watch))
+		watch_meet(f->watch, 0, f->turn_ns);
 }
 
 static void look_at_paths(struct finder *f)

@@ -270,19 +270,26 @@ static int look_into_next(pid_t pid, void *context)
 	return err;
 }
 
+static int look_into_rest(struct watch *w, uint64_t turn_ns)
+{
+	int err;
+
+	w->turn_begun = false;
+	w->turn_ends = watch_cpu_ns() + turn_ns;
+	err = discover_pids(look_into_next, w);
+	if (err == TURN_IS_OVER)
+		return 0;
+	w->reached = 0;
+	return err;
+}
+
 int watch_everything(struct watch *w, uint64_t turn_ns, char *why)
 {
 	size_t before = attach_files(w->attach);
 	int err;
 
 	begin(w, false, why);
-	w->turn_begun = false;
-	w->turn_ends = watch_cpu_ns() + turn_ns;
-	err = discover_pids(look_into_next, w);
-	if (err == TURN_IS_OVER)
-		err = 0;
-	else
-		w->reached = 0;
+	err = look_into_rest(w, turn_ns);
 	if (err && !why[0])
 		snprintf(why, ATTACH_WHY_SIZE, "cannot look through /proc: %s", strerror(-err));
 	if (err)
@@ -308,7 +315,7 @@ static bool is_thorough(const struct watch *w)
 	return false;
 }
 
-void watch_meet(struct watch *w, pid_t pid)
+void watch_meet(struct watch *w, pid_t pid, uint64_t turn_ns)
 {
 	char why[ATTACH_WHY_SIZE];
 	bool thorough = is_thorough(w);
@@ -320,7 +327,7 @@ void watch_meet(struct watch *w, pid_t pid)
 	if (pid)
 		look_into_any(pid, w);
 	else
-		discover_pids(look_into_any, w);
+		look_into_rest(w, turn_ns);
 }
 
 int watch_news(struct watch *w, pid_t pid, bool image, char *why)

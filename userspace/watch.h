@@ -66,8 +66,8 @@ int watch_process(struct watch *w, pid_t pid, char *why);
 int watch_everything(struct watch *w, uint64_t turn_ns, char *why);
 /* Whether there is a rest: then the look goes on, and does not end yet. */
 bool watch_is_under_way(const struct watch *w);
-/* Attaches nothing: tells whether a process maps an attached file, 0: whoever does. */
-void watch_meet(struct watch *w, pid_t pid);
+/* Attaches nothing: tells whether a process maps an attached file, 0: whoever does, in turns as well. */
+void watch_meet(struct watch *w, pid_t pid, uint64_t turn_ns);
 
 /*
  * This process has just replaced its `image`, or did so a moment ago: everything that it maps by now. 0 or
