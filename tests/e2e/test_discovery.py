@@ -23,7 +23,7 @@ from kernel import HAS_MULTI
 from overlay import disk, overlays  # noqa: F401
 from program import PROGS, wait_until
 from scene import Scene, expect, one, refuse, refused
-from watched import SITES, links_of, perf_links
+from watched import SITES, armed_in, links_of, perf_links
 
 NAME = f"pbd{os.getpid()}"
 
@@ -48,9 +48,13 @@ class Hunt(Scene):
     def found(self, driver, where="driver"):
         """It is attached to: all that is called from now on is counted. Each of four sites raises it.
 
-        Before uprobe_multi a site raises it as it is opened, and counts once it has a link.
+        A moment later each has its breakpoint, and before uprobe_multi a link.
         """
-        all_of_them = lambda: driver.semaphore(where) == SITES and (HAS_MULTI or perf_links(self.agent) % SITES == 0)
+
+        def all_of_them():
+            linked = HAS_MULTI or perf_links(self.agent) % SITES == 0
+            return driver.semaphore(where) == SITES and armed_in(driver.pid, where) == SITES and linked
+
         wait_until(all_of_them, f"{driver.pid} is never found", 20)
         return driver
 

@@ -37,6 +37,19 @@ def armed(pid, file):
         return sum(os.pread(memory.fileno(), len(code), base + pc) != code for pc, code in code_of(str(file)))
 
 
+def armed_in(pid, where):
+    """The same of what a driver runs, or of its library: wherever that lies by now, deleted or another's."""
+    name = os.readlink(f"/proc/{pid}/exe") if where == "driver" else "driver_library.so"
+    with open(f"/proc/{pid}/maps", encoding="utf-8", errors="surrogateescape") as maps:
+        ranges = [line.split()[0] for line in maps if name in line]
+    if not ranges:
+        return 0
+    sites = code_of.__wrapped__(f"/proc/{pid}/map_files/{ranges[0]}")
+    base = int(ranges[0].split("-")[0], 16)
+    with open(f"/proc/{pid}/mem", "rb") as memory:
+        return sum(os.pread(memory.fileno(), len(code), base + pc) != code for pc, code in sites)
+
+
 def infos(agent, kind):
     """What the kernel says of each link of this kind that it holds."""
     for number in os.listdir(f"/proc/{agent.pid}/fdinfo"):
