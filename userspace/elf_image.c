@@ -4,9 +4,7 @@
 #include <elf.h>
 #include <errno.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 /* What a linker makes has tens of each. A bound on memory and work. */
 #define SECTIONS_MAX    65536
@@ -31,30 +29,9 @@ static bool overlaps(uint64_t a, uint64_t a_size, uint64_t b, uint64_t b_size)
 	return a < b ? b - a < a_size : a - b < b_size;
 }
 
-/* 0, or -EBADMSG where the file ends before. */
-static int read_fully(int fd, char *to, uint64_t size, uint64_t offset)
-{
-	while (size) {
-		ssize_t n = pread(fd, to, size, (off_t)offset);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		if (n == 0)
-			return -EBADMSG;
-		to += n;
-		offset += (uint64_t)n;
-		size -= (uint64_t)n;
-	}
-	return 0;
-}
-
 int elf_image_load(struct elf_image *image, uint64_t offset, uint64_t size)
 {
-	if (!is_within(offset, size, image->size))
-		return -EBADMSG;
-	return read_fully(image->fd, image->memory + offset, size, offset);
+	return file_pages_load(&image->pages, offset, size);
 }
 
 /* Copied out: an offset in a hostile file need not be aligned. */
@@ -174,11 +151,11 @@ int elf_image_open(struct elf_image *image, int fd)
 		return -EISDIR;
 	if (!S_ISREG(st.st_mode) || st.st_size <= 0)
 		return -ENOEXEC;
-	image->memory = mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE,
-			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (image->memory == MAP_FAILED)
-		return -EFBIG;
-	image->size = (uint64_t)st.st_size;
+	err = file_pages_open(&image->pages, fd, (uint64_t)st.st_size);
+	if (err)
+		return err;
+	image->memory = image->pages.memory;
+	image->size = image->pages.size;
 	err = load_headers(image);
 	if (!err)
 		err = open_elf(image);
@@ -190,8 +167,7 @@ int elf_image_open(struct elf_image *image, int fd)
 void elf_image_close(struct elf_image *image)
 {
 	elf_end(image->elf);
-	if (image->memory)
-		munmap(image->memory, image->size);
+	file_pages_close(&image->pages);
 	memset(image, 0, sizeof(*image));
 	image->fd = -1;
 }

@@ -3,11 +3,13 @@
  * elf_image.h - a safe look at an ELF file that may be hostile
  *
  * libelf is given memory of ours (elf_memory) that is as long as the file and holds only the parts
- * that were copied in with pread: the headers, and what elf_image_load() is asked for. So
+ * that were copied in with pread, each page once: the headers, and what elf_image_load() is asked for. So
  *   - a file that shrinks meanwhile is a short read and no SIGBUS, as with ELF_C_READ_MMAP;
- *   - what has been checked is what is used: with ELF_C_READ libelf reads the headers again after
- *     our look at them, and believes a section count of any size;
+ *   - what has been checked is what is used, also of a file that is written to meanwhile: with
+ *     ELF_C_READ libelf reads the headers again after our look at them, and believes a section count of
+ *     any size;
  *   - nothing but the parts that matter is read or takes memory: the rest are untouched zero pages.
+ * All parts together may be 2 GiB, FILE_PAGES_BYTES_MAX.
  * Only 64-bit little-endian files of this machine are taken. Library code: does not print.
  */
 #ifndef ELF_IMAGE_H
@@ -18,9 +20,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "file_pages.h"
+
 struct elf_image {
 	int fd; /* the caller's */
-	uint64_t size;
+	struct file_pages pages;
+	uint64_t size; /* both the pages' */
 	char *memory;
 	Elf *elf;
 	size_t segments;
@@ -35,7 +40,10 @@ struct elf_image {
 int elf_image_open(struct elf_image *image, int fd);
 void elf_image_close(struct elf_image *image);
 
-/* Copies a part of the file into the image. -EBADMSG: it is not (any more) within the file. */
+/*
+ * Copies a part of the file into the image, but for what is there. -EBADMSG: it is not (any more) within the
+ * file; -EFBIG: it is too much of one file.
+ */
 int elf_image_load(struct elf_image *image, uint64_t offset, uint64_t size);
 
 /* Section `index` (below `sections`) is called `name`. */

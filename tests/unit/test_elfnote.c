@@ -16,7 +16,6 @@
 #include <cmocka.h>
 
 #include "elf_check.h"
-#include "elf_image.h"
 
 static void drop_section_headers(struct craft *craft)
 {
@@ -144,25 +143,6 @@ static void test_more_headers_than_are_read(void **state)
 	assert_int_equal(out.sites_count, 4);
 	craft_header(&craft)->e_phnum++;
 	assert_int_equal(read_bytes(craft.bytes, craft.size, &out), -EBADMSG);
-	craft_free(&craft);
-}
-
-/* What was there at the start is gone when it is read. */
-static void test_file_that_shrinks(void **state)
-{
-	struct elf_image image;
-	struct craft craft;
-	int fd;
-
-	(void)state;
-	craft_good(&craft);
-	fd = craft_open(craft.bytes, craft.size);
-	assert_int_equal(elf_image_open(&image, fd), 0);
-	assert_int_equal(elf_image_load(&image, CRAFT_NOTES, 64), 0);
-	assert_int_equal(ftruncate(fd, CRAFT_NOTES + 32), 0);
-	assert_int_equal(elf_image_load(&image, CRAFT_NOTES, 64), -EBADMSG);
-	elf_image_close(&image);
-	close(fd);
 	craft_free(&craft);
 }
 
@@ -379,7 +359,6 @@ int main(void)
 		cmocka_unit_test(test_more_notes_than_are_looked_at),
 		cmocka_unit_test(test_sections_that_overlap),
 		cmocka_unit_test(test_more_headers_than_are_read),
-		cmocka_unit_test(test_file_that_shrinks),
 		cmocka_unit_test(test_several_sites_and_semaphores),
 		cmocka_unit_test(test_build_id_sources),
 		cmocka_unit_test(test_other_files),
