@@ -56,13 +56,32 @@ static int check_header(const Elf64_Ehdr *header)
 	return 0;
 }
 
+/* Of all segments those that tell what is where in memory: they are asked for each note and function. */
+static int copy_parts(struct elf_image *image, uint64_t headers)
+{
+	for (size_t i = 0; i < image->segments; i++) {
+		Elf64_Phdr part;
+
+		peek(image, headers + i * sizeof(part), &part, sizeof(part));
+		if (part.p_type != PT_LOAD && part.p_type != PT_GNU_RELRO)
+			continue;
+		if (image->parts_count == ELF_IMAGE_PARTS_MAX)
+			return -EBADMSG;
+		image->parts[image->parts_count++] = part;
+	}
+	return 0;
+}
+
 static int load_segments(struct elf_image *image, const Elf64_Ehdr *header)
 {
+	int err;
+
 	/* PN_XNUM, the escape to larger numbers, is above the bound as well. */
 	if (header->e_phnum > SEGMENTS_MAX)
 		return -EBADMSG;
 	image->segments = header->e_phnum;
-	return elf_image_load(image, header->e_phoff, image->segments * sizeof(Elf64_Phdr));
+	err = elf_image_load(image, header->e_phoff, image->segments * sizeof(Elf64_Phdr));
+	return err ? err : copy_parts(image, header->e_phoff);
 }
 
 /* Counts and indices that do not fit the header are in the first section's header. */
@@ -196,20 +215,19 @@ bool elf_image_offset(const struct elf_image *image, uint64_t address, uint64_t 
 	size_t claims = 0;
 	bool ok = false;
 
-	for (size_t i = 0; i < image->segments; i++) {
-		uint64_t delta;
-		GElf_Phdr load;
+	for (size_t i = 0; i < image->parts_count; i++) {
+		const Elf64_Phdr *load = &image->parts[i];
+		uint64_t delta = address - load->p_vaddr;
 
-		if (!gelf_getphdr(image->elf, (int)i, &load) || load.p_type != PT_LOAD ||
-		    !overlaps(address, size, load.p_vaddr, load.p_memsz))
+		if (load->p_type != PT_LOAD ||
+		    !overlaps(address, size, load->p_vaddr, load->p_memsz))
 			continue;
 		claims++;
-		delta = address - load.p_vaddr;
-		if (address < load.p_vaddr || !is_within(delta, size, load.p_filesz) ||
-		    (load.p_flags & flags) != flags || load.p_offset > image->size ||
-		    !is_within(delta, size, image->size - load.p_offset))
+		if (address < load->p_vaddr || !is_within(delta, size, load->p_filesz) ||
+		    (load->p_flags & flags) != flags || load->p_offset > image->size ||
+		    !is_within(delta, size, image->size - load->p_offset))
 			continue;
-		*offset = load.p_offset + delta;
+		*offset = load->p_offset + delta;
 		ok = true;
 	}
 	return ok && claims == 1 && !is_header(image, *offset, size);
@@ -217,11 +235,11 @@ bool elf_image_offset(const struct elf_image *image, uint64_t address, uint64_t 
 
 bool elf_image_is_relro(const struct elf_image *image, uint64_t address, uint64_t size)
 {
-	for (size_t i = 0; i < image->segments; i++) {
-		GElf_Phdr part;
+	for (size_t i = 0; i < image->parts_count; i++) {
+		const Elf64_Phdr *part = &image->parts[i];
 
-		if (gelf_getphdr(image->elf, (int)i, &part) && part.p_type == PT_GNU_RELRO &&
-		    overlaps(address, size, part.p_vaddr, part.p_memsz))
+		if (part->p_type == PT_GNU_RELRO &&
+		    overlaps(address, size, part->p_vaddr, part->p_memsz))
 			return true;
 	}
 	return false;

@@ -22,6 +22,9 @@
 
 #include "file_pages.h"
 
+/* PT_LOAD and PT_GNU_RELRO; a linker makes about ten. A file with more is refused. */
+#define ELF_IMAGE_PARTS_MAX 128
+
 struct elf_image {
 	int fd; /* the caller's */
 	struct file_pages pages;
@@ -29,6 +32,8 @@ struct elf_image {
 	char *memory;
 	Elf *elf;
 	size_t segments;
+	Elf64_Phdr parts[ELF_IMAGE_PARTS_MAX]; /* of the segments those two kinds */
+	size_t parts_count;
 	size_t sections; /* 0: no section headers */
 	/* Where the section names are, in the image; checked and loaded. */
 	uint64_t names_offset;

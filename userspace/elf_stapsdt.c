@@ -7,7 +7,7 @@
 #define NOTE_OWNER "stapsdt"
 #define NOTE_TYPE  3
 
-/* A bound on the work that one file can cause. */
+/* Bounds on the work that one file can cause. */
 #define NOTE_BYTES_MAX (16u << 20)
 
 /* What precedes the strings of a note: struct stapsdt's three addresses. */
@@ -21,6 +21,7 @@ struct addresses {
 struct reader {
 	uint64_t base; /* where .stapsdt.base is, 0 if nowhere */
 	uint64_t budget;
+	size_t notes; /* that were looked at, whoever's */
 	size_t malformed;
 	void (*fn)(const struct elf_stapsdt *probe, void *context);
 	void *context;
@@ -91,10 +92,11 @@ static void read_notes(struct reader *reader, Elf_Data *data)
 		const char *bytes = data->d_buf;
 
 		next = gelf_getnote(data, at, &note, &name, &description);
-		if (next <= at) {
+		if (next <= at || reader->notes == ELF_STAPSDT_NOTES_MAX) {
 			reader->malformed++;
 			return;
 		}
+		reader->notes++;
 		at = next;
 		if (elf_note_is(&note, bytes + name, NOTE_OWNER, NOTE_TYPE))
 			read_description(reader, bytes + description, note.n_descsz);

@@ -18,7 +18,13 @@ struct elf_stapsdt {
 	const char *arguments; /* likewise */
 };
 
-/* Tells of each. How many notes, or sections of them, could not be read at all. */
+/* Of one file. Its sections may have 16 MB in all. */
+#define ELF_STAPSDT_NOTES_MAX 65536
+
+/*
+ * Tells of each. How many notes, or sections of them, could not be read at all, or are not looked at as
+ * there are too many: the rest of a section counts as one.
+ */
 size_t elf_stapsdt_each(struct elf_image *image,
 			void (*fn)(const struct elf_stapsdt *probe, void *context), void *context);
 

@@ -299,13 +299,13 @@ bool elf_word(struct elf_image *image, uint64_t address, uint64_t *out)
 
 bool elf_code_address(const struct elf_image *image, uint64_t offset, uint64_t *out)
 {
-	for (size_t i = 0; i < image->segments; i++) {
-		GElf_Phdr load;
+	for (size_t i = 0; i < image->parts_count; i++) {
+		const Elf64_Phdr *load = &image->parts[i];
 
-		if (!gelf_getphdr(image->elf, (int)i, &load) || load.p_type != PT_LOAD ||
-		    !(load.p_flags & PF_X) || offset - load.p_offset >= load.p_filesz)
+		if (load->p_type != PT_LOAD || !(load->p_flags & PF_X) ||
+		    offset - load->p_offset >= load->p_filesz)
 			continue;
-		*out = load.p_vaddr + (offset - load.p_offset);
+		*out = load->p_vaddr + (offset - load->p_offset);
 		return true;
 	}
 	return false;

@@ -34,7 +34,7 @@ struct elfnote {
 	size_t dead;      /* site or semaphore is not where one can be: left by the linker */
 	size_t duplicate; /* same offset as another one */
 	size_t unknown;   /* a probe that this version does not know */
-	size_t malformed; /* the note itself (or the rest of its section) can't be read */
+	size_t malformed; /* the note itself, or the rest of its section, is not read */
 	size_t too_many;  /* above ELFNOTE_SITES_MAX, or above 10,000 notes: not looked at */
 	size_t build_id_size;
 	uint8_t build_id[ELFNOTE_BUILD_ID_MAX];

@@ -128,6 +128,33 @@ static void test_more_than_is_loaded_of_one_file(void **state)
 	craft_free(&craft);
 }
 
+/* Each is asked for every note and function. Of other kinds there may be more. */
+static void test_more_parts_than_any_linker_makes(void **state)
+{
+	static const Elf64_Phdr load = { .p_type = PT_LOAD }, other = { .p_type = PT_NOTE };
+	struct craft craft;
+	struct elfnote out;
+	size_t segments;
+
+	(void)state;
+	craft_good(&craft);
+	segments = craft.size;
+	for (unsigned int i = 0; i < CRAFT_SEGMENTS; i++)
+		craft_append(&craft, craft_segment(&craft, i), sizeof(load));
+	for (unsigned int i = 0; i < 1000; i++)
+		craft_append(&craft, i < ELF_IMAGE_PARTS_MAX - 4 ? &load : &other, sizeof(load));
+	craft_header(&craft)->e_phoff = segments;
+	craft_header(&craft)->e_phnum = CRAFT_SEGMENTS + 1000;
+	assert_int_equal(read_bytes(craft.bytes, craft.size, &out), 0);
+	assert_int_equal(out.sites_count, 4);
+	/* The last of the others; and a part that is made read-only counts as well. */
+	memcpy(craft.bytes + craft.size - sizeof(load), &load, sizeof(load));
+	assert_int_equal(read_bytes(craft.bytes, craft.size, &out), -EBADMSG);
+	put32(&craft, craft.size - sizeof(load), PT_GNU_RELRO);
+	assert_int_equal(read_bytes(craft.bytes, craft.size, &out), -EBADMSG);
+	craft_free(&craft);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -135,6 +162,7 @@ int main(void)
 		cmocka_unit_test(test_file_that_is_written_to),
 		cmocka_unit_test(test_parts_at_the_end),
 		cmocka_unit_test(test_more_than_is_loaded_of_one_file),
+		cmocka_unit_test(test_more_parts_than_any_linker_makes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

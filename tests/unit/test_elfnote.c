@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #include "elf_check.h"
+#include "elf_stapsdt.h"
 
 static void drop_section_headers(struct craft *craft)
 {
@@ -82,11 +83,44 @@ static void test_more_notes_than_are_looked_at(void **state)
 	craft_free(&craft);
 }
 
+static void count(const struct elf_stapsdt *probe, void *context)
+{
+	size_t *notes = context;
+
+	assert_string_equal(probe->provider, "pushback");
+	++*notes;
+}
+
+/* In two sections, and whoever's they are. */
+static void test_more_notes_than_are_told_of(void **state)
+{
+	struct elf_image image;
+	struct craft craft;
+	size_t notes = 0;
+	int fd;
+
+	(void)state;
+	craft_begin(&craft);
+	for (size_t i = 0; i < ELF_STAPSDT_NOTES_MAX / 2 + 1; i++)
+		craft_good_note(&craft, "poll_return", 0);
+	craft_end(&craft);
+	*craft_section(&craft, CRAFT_SECTION_BUILD_ID) =
+		*craft_section(&craft, CRAFT_SECTION_PROBES);
+	fd = craft_open(craft.bytes, craft.size);
+	assert_int_equal(elf_image_open(&image, fd), 0);
+	assert_int_equal(elf_stapsdt_each(&image, count, &notes), 1);
+	assert_int_equal(notes, ELF_STAPSDT_NOTES_MAX);
+	elf_image_close(&image);
+	close(fd);
+	craft_free(&craft);
+}
+
 /* Sections that all show the same 1 MB: work is bounded by what is read in all, not by the file. */
 static void test_sections_that_overlap(void **state)
 {
-	/* Notes without name or description, to the last byte. */
-	enum { SECTIONS = 1000, BYTES = (1 << 20) / 12 * 12, READ = 16 };
+	enum { SECTIONS = 1000, BYTES = 1 << 20, READ = 16 };
+	/* One note without a name, to the last byte. */
+	const Elf64_Nhdr note = { .n_descsz = BYTES - sizeof(note) };
 	Elf64_Shdr probes;
 	struct elfnote out;
 	struct craft craft;
@@ -94,6 +128,7 @@ static void test_sections_that_overlap(void **state)
 
 	(void)state;
 	assert_non_null(zeros);
+	memcpy(zeros, &note, sizeof(note));
 	craft_begin(&craft);
 	craft_append(&craft, zeros, BYTES);
 	craft.notes_size = BYTES;
@@ -357,6 +392,7 @@ int main(void)
 		cmocka_unit_test(test_good_file),
 		cmocka_unit_test(test_more_sites_than_fit),
 		cmocka_unit_test(test_more_notes_than_are_looked_at),
+		cmocka_unit_test(test_more_notes_than_are_told_of),
 		cmocka_unit_test(test_sections_that_overlap),
 		cmocka_unit_test(test_more_headers_than_are_read),
 		cmocka_unit_test(test_several_sites_and_semaphores),
