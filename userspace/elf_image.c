@@ -200,6 +200,20 @@ bool elf_image_section_is(const struct elf_image *image, const GElf_Shdr *sectio
 	       memcmp(image->memory + image->names_offset + section->sh_name, name, size) == 0;
 }
 
+const char *elf_image_string(const struct elf_image *image, const GElf_Shdr *strings, uint64_t at)
+{
+	const char *string;
+	uint64_t left;
+
+	if (at >= strings->sh_size)
+		return NULL;
+	string = image->memory + strings->sh_offset + at;
+	left = strings->sh_size - at;
+	if (left > ELF_IMAGE_STRING_MAX)
+		left = ELF_IMAGE_STRING_MAX + 1;
+	return memchr(string, 0, left) ? string : NULL;
+}
+
 static bool is_header(const struct elf_image *image, uint64_t offset, uint64_t size)
 {
 	Elf64_Ehdr header;

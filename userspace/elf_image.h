@@ -56,6 +56,13 @@ bool elf_image_section_is(const struct elf_image *image, const GElf_Shdr *sectio
 			  const char *name);
 
 /*
+ * The string at `at` of a section that was loaded. NULL: it does not end there, or is longer than any that
+ * means something. The end of each is looked for, and a hostile table has one end for all.
+ */
+#define ELF_IMAGE_STRING_MAX 16384u
+const char *elf_image_string(const struct elf_image *image, const GElf_Shdr *strings, uint64_t at);
+
+/*
  * The offset in the file of `size` bytes at a virtual address. They must lie in the file-backed
  * part of a loaded segment with all of `flags` (PF_X, PF_W), in the file, outside its headers, and
  * no other segment may claim the address. false: they do not.

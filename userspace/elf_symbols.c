@@ -24,21 +24,16 @@ struct elf_ranges {
 /* clang does not say of the cold part of a function what it is. */
 static bool is_function(const Elf64_Sym *symbol, const char *name)
 {
-	unsigned int type = ELF64_ST_TYPE(symbol->st_info);
-	bool code = type == STT_FUNC || (type == STT_NOTYPE && strstr(name, ".cold"));
-
-	return code && symbol->st_shndx != SHN_UNDEF && symbol->st_size &&
-	       symbol->st_size <= FUNCTION_MAX;
+	return ELF64_ST_TYPE(symbol->st_info) == STT_FUNC || strstr(name, ".cold");
 }
 
-/* A name that ends within its table. */
-static const char *name_at(const struct elf_image *image, const GElf_Shdr *names, uint32_t at)
+/* By what is known without its name, which takes longer to look at. */
+static bool may_be_function(const Elf64_Sym *symbol)
 {
-	const char *name = image->memory + names->sh_offset + at;
+	unsigned int type = ELF64_ST_TYPE(symbol->st_info);
 
-	if (at >= names->sh_size || !memchr(name, 0, names->sh_size - at))
-		return NULL;
-	return name;
+	return (type == STT_FUNC || type == STT_NOTYPE) && symbol->st_shndx != SHN_UNDEF &&
+	       symbol->st_size && symbol->st_size <= FUNCTION_MAX;
 }
 
 static int load_table(struct elf_image *image, const GElf_Shdr *table, GElf_Shdr *names)
@@ -68,8 +63,10 @@ static int each_of_table(struct elf_image *image, const GElf_Shdr *table,
 		Elf64_Sym symbol;
 
 		memcpy(&symbol, image->memory + table->sh_offset + at, sizeof(symbol));
+		if (!may_be_function(&symbol))
+			continue;
 		function = (struct elf_function){
-			.name = name_at(image, &names, symbol.st_name),
+			.name = elf_image_string(image, &names, symbol.st_name),
 			.address = symbol.st_value,
 			.size = symbol.st_size,
 		};

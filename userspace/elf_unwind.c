@@ -29,15 +29,12 @@ static bool load(struct elf_image *image, const GElf_Shdr *section, GElf_Shdr *n
 	       !elf_image_load(image, names->sh_offset, names->sh_size);
 }
 
-/* "" where it does not end within its table. */
+/* "" where there is none. */
 static const char *string_at(const struct elf_image *image, const GElf_Shdr *names, uint64_t at)
 {
-	const char *string;
+	const char *string = elf_image_string(image, names, at);
 
-	if (at >= names->sh_size)
-		return "";
-	string = image->memory + names->sh_offset + at;
-	return memchr(string, 0, names->sh_size - at) ? string : "";
+	return string ? string : "";
 }
 
 /* Of C, which throws nothing. */
