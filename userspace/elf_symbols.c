@@ -18,7 +18,7 @@
 struct elf_ranges {
 	struct elf_function *functions; /* by address */
 	size_t count, capacity;
-	bool no_memory;
+	int err;
 };
 
 /* clang does not say of the cold part of a function what it is. */
@@ -39,14 +39,13 @@ static bool may_be_function(const Elf64_Sym *symbol)
 static int load_table(struct elf_image *image, const GElf_Shdr *table, GElf_Shdr *names)
 {
 	Elf_Scn *section = elf_getscn(image->elf, table->sh_link);
+	int err;
 
 	if (!section || !gelf_getshdr(section, names) || names->sh_type != SHT_STRTAB ||
 	    names->sh_size > TABLE_BYTES_MAX || table->sh_size > TABLE_BYTES_MAX)
 		return -EBADMSG;
-	if (elf_image_load(image, table->sh_offset, table->sh_size) ||
-	    elf_image_load(image, names->sh_offset, names->sh_size))
-		return -EBADMSG;
-	return 0;
+	err = elf_image_load(image, table->sh_offset, table->sh_size);
+	return err ? err : elf_image_load(image, names->sh_offset, names->sh_size);
 }
 
 /* 1: `fn` has had enough. */
@@ -79,6 +78,8 @@ static int each_of_table(struct elf_image *image, const GElf_Shdr *table,
 int elf_symbols_each(struct elf_image *image,
 		     bool (*fn)(const struct elf_function *function, void *context), void *context)
 {
+	bool seen[2] = { false };
+
 	for (size_t i = 1; i < image->sections; i++) {
 		Elf_Scn *section = elf_getscn(image->elf, i);
 		GElf_Shdr header;
@@ -88,6 +89,10 @@ int elf_symbols_each(struct elf_image *image,
 			return -EBADMSG;
 		if (header.sh_type != SHT_SYMTAB && header.sh_type != SHT_DYNSYM)
 			continue;
+		/* There may be thousands of others, all of the same bytes. */
+		if (seen[header.sh_type == SHT_DYNSYM])
+			continue;
+		seen[header.sh_type == SHT_DYNSYM] = true;
 		err = each_of_table(image, &header, fn, context);
 		if (err)
 			return err > 0 ? 0 : err;
@@ -101,13 +106,18 @@ static bool add(const struct elf_function *function, void *context)
 {
 	struct elf_ranges *r = context;
 
+	if (r->count == ELF_RANGES_MAX) {
+		r->err = -E2BIG;
+		return false;
+	}
 	if (r->count == r->capacity) {
 		size_t more = r->capacity ? r->capacity * 2 : 256;
 		struct elf_function *functions = realloc(r->functions, more * sizeof(*functions));
 
-		r->no_memory = !functions;
-		if (!functions)
+		if (!functions) {
+			r->err = -ENOMEM;
 			return false;
+		}
 		r->functions = functions;
 		r->capacity = more;
 	}
@@ -189,14 +199,14 @@ static void add_frames(struct elf_ranges *r, const struct elf_image *image,
 	Dwarf_CFI_Entry entry;
 	Dwarf_Off at = 0, next;
 
-	while (!r->no_memory && !dwarf_next_cfi(ident, &data, true, at, &next, &entry) &&
-	       next > at) {
+	while (!r->err && !dwarf_next_cfi(ident, &data, true, at, &next, &entry) && next > at) {
 		if (!dwarf_cfi_cie_p(&entry))
 			add_frame(r, &data, section->sh_addr, &entry.fde);
 		at = next;
 	}
 }
 
+/* Of the first section of that name: linkers make one. */
 static void add_all_frames(struct elf_ranges *r, struct elf_image *image)
 {
 	for (size_t i = 1; i < image->sections; i++) {
@@ -205,31 +215,38 @@ static void add_all_frames(struct elf_ranges *r, struct elf_image *image)
 
 		if (!section || !gelf_getshdr(section, &header))
 			return;
-		if (elf_image_section_is(image, &header, ".eh_frame") &&
-		    header.sh_type != SHT_NOBITS && header.sh_size <= TABLE_BYTES_MAX &&
+		if (!elf_image_section_is(image, &header, ".eh_frame"))
+			continue;
+		if (header.sh_type != SHT_NOBITS && header.sh_size <= TABLE_BYTES_MAX &&
 		    !elf_image_load(image, header.sh_offset, header.sh_size))
 			add_frames(r, image, &header);
+		return;
 	}
 }
 
 /* ---- Both ---- */
 
-struct elf_ranges *elf_ranges_new(struct elf_image *image)
+int elf_ranges_new(struct elf_image *image, struct elf_ranges **out)
 {
 	struct elf_ranges *r = calloc(1, sizeof(*r));
+	int err;
 
+	*out = NULL;
 	if (!r)
-		return NULL;
+		return -ENOMEM;
 	/* Of a table that is damaged what could be read: the code itself is checked as well. */
 	elf_symbols_each(image, add, r);
-	add_all_frames(r, image);
-	if (r->no_memory) {
+	if (!r->err)
+		add_all_frames(r, image);
+	err = r->err;
+	if (err) {
 		elf_ranges_free(r);
-		return NULL;
+		return err;
 	}
 	if (r->count)
 		qsort(r->functions, r->count, sizeof(*r->functions), by_address);
-	return r;
+	*out = r;
+	return 0;
 }
 
 void elf_ranges_free(struct elf_ranges *r)

@@ -18,14 +18,18 @@ struct elf_function {
 
 /*
  * Tells of each defined function that has a size, in any order, some twice. `fn` returns whether to go
- * on. 0, or -EBADMSG.
+ * on. A file has one .symtab and one .dynsym: of more only the first is read. 0, or elf_image_load()'s
+ * error.
  */
 int elf_symbols_each(struct elf_image *image,
 		     bool (*fn)(const struct elf_function *function, void *context), void *context);
 
-/* Functions by address; their names are the image's. NULL when out of memory. */
+/* Of one file: more than the largest programs have, at 24 bytes each. */
+#define ELF_RANGES_MAX (4u << 20)
+
+/* Functions by address; their names are the image's. 0; -E2BIG: more than ELF_RANGES_MAX; -ENOMEM. */
 struct elf_ranges;
-struct elf_ranges *elf_ranges_new(struct elf_image *image);
+int elf_ranges_new(struct elf_image *image, struct elf_ranges **out);
 void elf_ranges_free(struct elf_ranges *r);
 /* The one whose code is at `address`, by a symbol that has a name where there is one. */
 bool elf_ranges_find(const struct elf_ranges *r, uint64_t address, struct elf_function *out);

@@ -15,6 +15,7 @@ struct known {
 	bool program;        /* and no library */
 	bool opens;          /* libraries, as it runs */
 	const char *library; /* one that it needs, of which nothing is known */
+	bool seen[3];        /* sections: what it needs, symbols, frames */
 };
 
 /* A section with its strings; false: it cannot be read. */
@@ -111,14 +112,23 @@ static bool look_at_frames(struct elf_image *image, const GElf_Shdr *section, st
 	return end > 0;
 }
 
+/* One of each there is, by the gABI and as linkers make it. A second one is nothing that is understood. */
+static bool is_first(struct known *out, int kind)
+{
+	bool first = !out->seen[kind];
+
+	out->seen[kind] = true;
+	return first;
+}
+
 static bool look_at(struct elf_image *image, const GElf_Shdr *section, struct known *out)
 {
 	if (section->sh_type == SHT_DYNAMIC)
-		return look_at_needs(image, section, out);
+		return is_first(out, 0) && look_at_needs(image, section, out);
 	if (section->sh_type == SHT_DYNSYM)
-		return look_at_symbols(image, section, out);
+		return is_first(out, 1) && look_at_symbols(image, section, out);
 	if (elf_image_section_is(image, section, ".eh_frame"))
-		return look_at_frames(image, section, out);
+		return is_first(out, 2) && look_at_frames(image, section, out);
 	return true;
 }
 

@@ -385,8 +385,11 @@ static int open_file(struct recipe_search *s, int fd)
 		return recipe_internal_fail(s, err, "it cannot be read as an ELF file");
 	s->opened = true;
 	s->out = calloc(1, sizeof(*s->out));
-	s->ranges = elf_ranges_new(&s->image);
-	return s->out && s->ranges ? 0 : no_memory(s);
+	err = s->out ? elf_ranges_new(&s->image, &s->ranges) : -ENOMEM;
+	if (err == -E2BIG)
+		return recipe_internal_fail(s, err, "it has more than %u functions",
+					    ELF_RANGES_MAX);
+	return err ? no_memory(s) : 0;
 }
 
 static int find_target(struct recipe_search *s, size_t target, const struct recipe_file *file,

@@ -96,8 +96,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		MUST(strnlen(why, sizeof(why)) < sizeof(why));
 	for (uint64_t at = 0; at < size; at += 512)
 		elf_code_address(&f.image, at, &address);
-	ranges = elf_ranges_new(&f.image);
-	MUST(ranges);
+	MUST(!elf_ranges_new(&f.image, &ranges));
 	if (dwarf_enums_new(&f.image, &enums, &wrong))
 		enums = NULL;
 	for (size_t i = 0; i < f.count; i++)
