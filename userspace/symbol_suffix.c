@@ -14,54 +14,53 @@ static const struct {
 	{ "cold", SYMBOL_COLD },
 };
 
-/* One that is behind this dot; false: it is none. */
-static bool is_word(const char *at, enum symbol_kind *kind)
+/* The kind of a word of this length; SYMBOL_PLAIN: it is none of these. */
+static enum symbol_kind kind_of(const char *at, size_t length)
 {
-	size_t length = strcspn(at, ".@");
-
-	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++) {
-		*kind = words[i].kind;
+	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
 		if (strlen(words[i].word) == length && !strncmp(words[i].word, at, length))
-			return true;
-	}
-	return false;
+			return words[i].kind;
+	return SYMBOL_PLAIN;
 }
 
-static bool is_number(const char *at)
+static bool is_number(const char *at, size_t length)
 {
-	size_t length = strcspn(at, ".@");
-
 	return length && strspn(at, "0123456789") == length;
 }
 
-/* Of all that is behind the name, from this dot on; false: something there is no suffix. */
-static bool read_suffixes(const char *dot, enum symbol_kind *kind)
+/*
+ * Words and numbers up to the end, or a version's @, of which the first is a word; *dot is the one before it.
+ * In Rust's names two dots may be a path's colons: "a..cold..B". One pass, as names are hostile: what is no
+ * suffix ends those before it, and others may begin behind it.
+ */
+static enum symbol_kind find_suffixes(const char *name, const char **dot)
 {
-	enum symbol_kind one;
+	enum symbol_kind kind = SYMBOL_PLAIN, one;
+	size_t length;
 
-	*kind = SYMBOL_PLAIN;
-	for (; *dot == '.'; dot += 1 + strcspn(dot + 1, ".@")) {
-		if (is_word(dot + 1, &one))
-			*kind = one > *kind ? one : *kind;
-		else if (*kind == SYMBOL_PLAIN || !is_number(dot + 1))
-			return false;
+	for (const char *at = strchr(name, '.'); at; at = strchr(at + 1 + length, '.')) {
+		length = strcspn(at + 1, ".@");
+		one = kind_of(at + 1, length);
+		if (kind == SYMBOL_PLAIN && at != name && at[-1] != '.') {
+			kind = one;
+			*dot = at;
+		} else if (kind != SYMBOL_PLAIN && one != SYMBOL_PLAIN) {
+			kind = one > kind ? one : kind;
+		} else if (kind != SYMBOL_PLAIN && !is_number(at + 1, length)) {
+			kind = SYMBOL_PLAIN;
+		}
+		if (kind != SYMBOL_PLAIN && at[1 + length] != '.')
+			break;
 	}
-	return *kind != SYMBOL_PLAIN;
+	return kind;
 }
 
-/* In Rust's names two dots may be a path's colons: "a..cold..B". */
 enum symbol_kind symbol_kind(const char *name, size_t *stem)
 {
-	enum symbol_kind kind;
+	const char *dot = name;
+	enum symbol_kind kind = find_suffixes(name, &dot);
 
-	for (const char *dot = strchr(name, '.'); dot; dot = strchr(dot + 1, '.')) {
-		if (dot == name || dot[-1] == '.' || !read_suffixes(dot, &kind))
-			continue;
-		if (stem)
-			*stem = (size_t)(dot - name);
-		return kind;
-	}
 	if (stem)
-		*stem = strcspn(name, "@");
-	return SYMBOL_PLAIN;
+		*stem = kind == SYMBOL_PLAIN ? strcspn(name, "@") : (size_t)(dot - name);
+	return kind;
 }
