@@ -268,7 +268,8 @@ static void tell_refused(struct watch *w, struct known *known, const char *why)
 
 /*
  * What recipes name in it. Of one that does not fit nothing is probed, and that is said; what has our own
- * probes is watched all the same.
+ * probes is watched all the same. How much memory it takes is the file's doing: where there is none, that is
+ * no failure of all the others. -EAGAIN: then it is tried again, if it has nothing of ours.
  */
 static int find_foreign(struct watch *w, struct known *known, int fd, const char *path,
 			const struct elfnote *note, struct recipe_sites **out, char *why)
@@ -280,12 +281,12 @@ static int find_foreign(struct watch *w, struct known *known, int fd, const char
 	if (!w->options.recipes || (known->refused && !w->strict))
 		return 0;
 	err = recipe_sites_find(w->options.recipes, &file, note, out, why, ATTACH_WHY_SIZE);
-	if (!err || err == -ENOMEM || w->strict)
+	if (!err || w->strict)
 		return err;
-	known->refused = true;
+	known->refused = err != -ENOMEM;
 	tell_refused(w, known, why);
 	why[0] = '\0';
-	return 0;
+	return known->refused || note->sites_count ? 0 : -EAGAIN;
 }
 
 /* As watch_examine(). */

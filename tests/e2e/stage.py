@@ -72,12 +72,12 @@ class Stage:
             copy_new(PROGS / name, file)
         return file
 
-    def watch(self, *options, files=("attacker",), interval="1s"):
+    def watch(self, *options, files=("attacker",), interval="1s", program=PUSHBACK):
         """The observer of the honest one and of these files; none: of all that there is."""
         words = [word for file in ("driver", *files) for word in ("--path", self.directory / file)]
         socket = self.directory / "agent.sock"
         self.agent = self.stack.enter_context(
-            Agent("--tag-from", "pid=pid", "--socket", socket, *(words if files else []), *options, interval=interval)
+            Agent("--tag-from", "pid=pid", "--socket", socket, *(words if files else []), *options, interval=interval, program=program)
         )
         self.before, _ = memory_of(self.agent.pid)
         return self.agent

@@ -6,13 +6,17 @@ Beside an honest consumer, which is found as well and whose numbers must stay ex
 
 import contextlib
 import os
+import pathlib
 import random
 import re
+import resource
 import stat
 import struct
 
 import pytest
 
+from agent import Agent
+from instrumented import ANY, except_by
 from program import PROGS, PUSHBACK, Program, run, semaphore_of, wait_until
 from stage import AS_NOBODY, NOBODY, Stage
 from test_hostile import SEED
@@ -84,6 +88,24 @@ def spoilt(stage, dice):
         yield patched(stage, f"short{i}", size=dice.randrange(1, driver.stat().st_size))
 
 
+def heavy(stage):
+    """Both its symbol tables are the same 50 MB: nearly as many functions as are kept."""
+    source = "int first(int *p) { return -*p; } int main(void) { return 0; }"
+    file = stage.theirs / "heavy"
+    done = run("gcc", "-O2", "-x", "c", "-", "-o", file, input=source)
+    assert done.returncode == 0, done
+    headers = [section_of(file, name)[0] for name in (".symtab", ".dynsym")]
+    function = struct.pack("<IBBHQQ", 1, 0x12, 0, 1, 0x1000, 16) * ((2 << 20) - 1000)
+    end = file.stat().st_size
+    with open(file, "r+b") as f:
+        for header in headers:
+            f.seek(header + 24)
+            f.write(struct.pack("<QQ", end, len(function)))
+        f.seek(end)
+        f.write(function)
+    return file
+
+
 def hostile_files(stage):
     silly = [0, 1, 4095, 2**31, 2**63, 2**64 - 1, 0x400000]
     yield with_notes(stage, "sites", b"".join(note(s, b, m) for s in silly for b in silly for m in silly))
@@ -136,6 +158,31 @@ def test_notes_and_headers(stage):
     assert count == len(files) + 1
     looked_at(stage, program, good)
     stage.check()
+
+
+@except_by(*ANY, reason="they have their own idea of how much memory is mapped")
+def test_recipe_that_takes_too_much_memory(stage):
+    """For one file: it is refused, once, and what else there is is found."""
+    recipe = stage.directory / "heavy.ini"
+    recipe.write_text("[target]\npath = */heavy\n[step a]\nsubmit = symbol first\ninstance = arg1\nresult = s32 return\naccepted = 0\nrejected = -11\n")
+    before = stage.copy("driver", "theirs/before")
+    program, good, count = map_them(stage, [before, heavy(stage)])
+    assert count == 3
+    with Agent(interval="100ms") as usual:
+        mapped = int(pathlib.Path(f"/proc/{usual.pid}/statm").read_text().split()[0]) * resource.getpagesize()
+    # Room for the file, and for half of what is kept of it.
+    limited = stage.directory / "limited"
+    limited.write_text(f'#!/bin/sh\nexec prlimit --as={mapped + (120 << 20)}: {PUSHBACK} "$@"\n')
+    limited.chmod(0o755)
+    agent = stage.watch("--recipe", recipe, files=(), interval="100ms", program=limited)
+    for file in (before, good):
+        wait_until(lambda: is_probed(program.pid, file), "one beside it is never found", 30)
+    looked_at(stage, program, good)
+    # It is tried again, ever more rarely, and nothing more is said before there is.
+    resource.prlimit(agent.pid, resource.RLIMIT_AS, (resource.getrlimit(resource.RLIMIT_AS)[1],) * 2)
+    wait_until(lambda: any("heavy: no function is first" in line for line in agent.lines), "it is not tried again", 30)
+    assert len([line for line in agent.lines if "heavy: out of memory" in line]) == 1
+    stage.check(memory=512)
 
 
 def test_files_that_change(stage):
