@@ -5,11 +5,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <libiberty/demangle.h>
+
+#include "symbol_demangle.h"
 
 char *symbol_plain(const char *name)
 {
-	char *plain = cplus_demangle(name, DMGL_AUTO | DMGL_PARAMS | DMGL_ANSI);
+	char *plain = symbol_demangle(name);
 
 	return plain ? plain : strdup(name);
 }
@@ -25,12 +26,15 @@ static bool is_separator(const char *at, const char *end)
 	return end - at >= 2 && at[0] == ':' && at[1] == ':';
 }
 
+/* What is behind "operator", with brackets that follow it. */
+#define SIGNS_MAX 8
+
 /* operator<, operator->, ... */
 static bool is_operator(const char *at, const char *begin)
 {
 	static const char word[] = "operator";
 
-	while (at > begin && strchr("<>-=", at[-1]))
+	for (int i = 0; i < SIGNS_MAX && at > begin && strchr("<>-=", at[-1]); i++)
 		at--;
 	return (size_t)(at - begin) >= strlen(word) &&
 	       !strncmp(at - strlen(word), word, strlen(word));

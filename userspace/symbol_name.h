@@ -6,7 +6,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* As nm -C has it; a copy of `name` where it is not mangled. To be freed; NULL when out of memory. */
+/*
+ * As nm -C has it; a copy of `name` where it is not mangled, or too much work (symbol_demangle.h). To be freed; NULL
+ * when out of memory.
+ */
 char *symbol_plain(const char *name);
 
 /*
