@@ -79,9 +79,13 @@ int dwarf_enums_argument(struct dwarf_enums *d, uint64_t function, unsigned int 
 			 size_t why_size)
 {
 	struct known known = { 0 };
+	const char *wrong;
+	int err = dwarf_internal_look(d, function, &wrong);
 
-	if (!dwarf_internal_look(d, function))
-		return -ENOMEM;
+	if (err) {
+		snprintf(why, why_size, "%s", wrong);
+		return err;
+	}
 	for (size_t i = 0; i < d->functions_count; i++) {
 		Dwarf_Die die;
 

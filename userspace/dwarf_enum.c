@@ -12,8 +12,11 @@
 #include "recipe_value.h"
 
 /* What a compiler makes is far below: bounds on work. */
-#define ENUMS_MAX 8 /* in each other */
-#define PEELS_MAX 16
+#define ENUMS_MAX   8 /* in each other */
+#define PEELS_MAX   16
+#define DEPTH_MAX   32     /* of entries that are passed over */
+#define ENTRIES_MAX 200000 /* for one function, those that are passed over as well */
+#define CLAIMS_MAX  4096   /* before those that mean the same are put together */
 
 /* Up to this size the Rust calling convention returns in registers, above it in the caller's memory. */
 #define IN_REGISTERS_MAX 16
@@ -36,6 +39,7 @@ struct reading {
 	size_t claims_count, claims_room;
 	int rest; /* what all other values mean, -1: nothing */
 	uint32_t met;
+	size_t entries; /* that have been looked at */
 	int err;
 	char *why;
 	size_t why_size;
@@ -93,12 +97,50 @@ static bool type_of(Dwarf_Die *die, Dwarf_Die *out)
 	return false;
 }
 
-static bool first_of(Dwarf_Die *parent, int tag, Dwarf_Die *out)
+static bool count(struct reading *r)
 {
-	if (dwarf_child(parent, out))
+	if (r->entries++ < ENTRIES_MAX)
+		return true;
+	fail(r, -E2BIG, "what it returns has more than %d entries in its debug information",
+	     ENTRIES_MAX);
+	return false;
+}
+
+/*
+ * What is within an entry that does not say where the next one is, which is found by passing over it. From
+ * below, so that what is passed over has been counted before.
+ */
+static bool count_within(struct reading *r, const Dwarf_Die *entry, unsigned int depth)
+{
+	Dwarf_Die die = *entry;
+
+	if (!count(r))
+		return false;
+	if (dwarf_hasattr(&die, DW_AT_sibling) || dwarf_child(&die, &die))
+		return true;
+	if (depth == DEPTH_MAX) {
+		fail(r, -E2BIG, "what it returns is nested too deep in its debug information");
+		return false;
+	}
+	do {
+		if (!count_within(r, &die, depth + 1))
+			return false;
+	} while (dwarf_internal_next(&die));
+	return true;
+}
+
+/* One type may be within many others, and they in more. */
+static bool next_of(struct reading *r, Dwarf_Die *die)
+{
+	return count_within(r, die, 0) && dwarf_internal_next(die);
+}
+
+static bool first_of(struct reading *r, Dwarf_Die *parent, int tag, Dwarf_Die *out)
+{
+	if (!count(r) || dwarf_child(parent, out))
 		return false;
 	while (dwarf_tag(out) != tag)
-		if (!dwarf_internal_next(out))
+		if (!next_of(r, out))
 			return false;
 	return true;
 }
@@ -128,6 +170,18 @@ static int place(struct reading *r, const char *type, uint64_t offset, uint64_t 
 	return 0;
 }
 
+/* Mostly they are in their order. */
+static bool extends_last(struct reading *r, const struct pb_range *range)
+{
+	struct pb_range *last = r->claims_count ? &r->claims[r->claims_count - 1] : NULL;
+
+	if (!last || last->outcome != range->outcome || range->low <= last->high ||
+	    range->low - last->high != 1)
+		return false;
+	last->high = range->high;
+	return true;
+}
+
 static int claim(struct reading *r, const char *variant, struct values v, int outcome)
 {
 	struct pb_range range = { .low = v.low, .high = v.high, .outcome = (uint32_t)outcome };
@@ -145,6 +199,10 @@ static int claim(struct reading *r, const char *variant, struct values v, int ou
 		    r->claims[i].outcome != range.outcome)
 			return fail(r, -EBADMSG, "%s has a value that another variant has",
 				    variant);
+	if (extends_last(r, &range))
+		return 0;
+	if (r->claims_count == CLAIMS_MAX)
+		return fail(r, -EINVAL, "it has more than %d ranges of values", CLAIMS_MAX);
 	if (!dwarf_internal_add((void **)&r->claims, &r->claims_count, &r->claims_room, &range,
 				sizeof(range)))
 		return fail(r, -ENOMEM, "out of memory");
@@ -154,31 +212,31 @@ static int claim(struct reading *r, const char *variant, struct values v, int ou
 static int read_enum(struct reading *r, Dwarf_Die *type, uint64_t at, struct values v,
 		     unsigned int depth);
 
-static bool is_enum(Dwarf_Die *type)
+static bool is_enum(struct reading *r, Dwarf_Die *type)
 {
 	Dwarf_Die part;
 
 	return dwarf_tag(type) == DW_TAG_enumeration_type ||
 	       (dwarf_tag(type) == DW_TAG_structure_type &&
-		first_of(type, DW_TAG_variant_part, &part));
+		first_of(r, type, DW_TAG_variant_part, &part));
 }
 
 /* The enum that is all of a variant's payload, as in Err(E); false: none is. */
-static bool payload_of(Dwarf_Die *variant, Dwarf_Die *out, uint64_t *at)
+static bool payload_of(struct reading *r, Dwarf_Die *variant, Dwarf_Die *out, uint64_t *at)
 {
 	Dwarf_Die type, member, next;
 	uint64_t offset;
 
 	if (!type_of(variant, &type) || dwarf_tag(&type) != DW_TAG_structure_type ||
-	    !first_of(&type, DW_TAG_member, &member) ||
+	    !first_of(r, &type, DW_TAG_member, &member) ||
 	    !number_of(&member, DW_AT_data_member_location, &offset))
 		return false;
 	next = member;
-	while (dwarf_internal_next(&next))
+	while (next_of(r, &next))
 		if (dwarf_tag(&next) == DW_TAG_member)
 			return false;
 	*at += offset;
-	return type_of(&member, out) && is_enum(out);
+	return type_of(&member, out) && is_enum(r, out);
 }
 
 /* What a variant means that has these values: by its name, or by the names of what is in it. */
@@ -194,7 +252,7 @@ static int settle(struct reading *r, Dwarf_Die *member, uint64_t at, struct valu
 		return claim(r, name, v, outcome);
 	if (number_of(member, DW_AT_data_member_location, &offset))
 		at += offset;
-	if (payload_of(member, &inner, &at))
+	if (payload_of(r, member, &inner, &at))
 		return read_enum(r, &inner, at, v, depth + 1);
 	if (r->names->unnamed >= 0)
 		return claim(r, name, v, r->names->unnamed);
@@ -244,7 +302,7 @@ static int settle_list(struct reading *r, Dwarf_Die *member, Dwarf_Attribute *li
 		if (v.low > v.high)
 			return fail(r, -EINVAL, "the values of %s go from below 0 to above",
 				    name_of(member));
-		if (settle(r, member, at, v, depth))
+		if (!count(r) || settle(r, member, at, v, depth))
 			return r->err;
 	}
 	return 0;
@@ -262,7 +320,7 @@ static int read_variant(struct reading *r, Dwarf_Die *variant, uint64_t at, bool
 
 	if (rest == (listed || single))
 		return 0;
-	if (!first_of(variant, DW_TAG_member, &member))
+	if (!first_of(r, variant, DW_TAG_member, &member))
 		return fail(r, -EBADMSG, "a variant has no name");
 	if (listed && !single)
 		return settle_list(r, &member, &list, at, is_signed, depth);
@@ -309,7 +367,7 @@ static int read_part(struct reading *r, Dwarf_Die *type, Dwarf_Die *part, uint64
 			    name_of(type));
 	if (told && place_discriminant(r, name_of(type), &member, at, &is_signed))
 		return r->err;
-	if (!first_of(part, DW_TAG_variant, &first))
+	if (!first_of(r, part, DW_TAG_variant, &first))
 		return fail(r, -EINVAL, "%s has no variants", name_of(type));
 	/* Values first, so that what is left is what the last one has. */
 	for (int rest = 0; rest < 2; rest++) {
@@ -321,9 +379,9 @@ static int read_part(struct reading *r, Dwarf_Die *type, Dwarf_Die *part, uint64
 				 !dwarf_hasattr(&die, DW_AT_discr_list);
 			if (told)
 				read_variant(r, &die, at, is_signed, rest, depth);
-			else if (rest && first_of(&die, DW_TAG_member, &member))
+			else if (rest && first_of(r, &die, DW_TAG_member, &member))
 				settle(r, &member, at, v, depth);
-		} while (!r->err && dwarf_internal_next(&die));
+		} while (!r->err && next_of(r, &die));
 	}
 	if (rests > 1)
 		return fail(r, -EBADMSG, "nothing tells the variants of %s apart", name_of(type));
@@ -340,7 +398,8 @@ static int read_enumeration(struct reading *r, Dwarf_Die *type, uint64_t at, str
 			    "the variants of %s are told apart by a second value, within one of "
 			    "another enum",
 			    name_of(type));
-	if (!number_of(type, DW_AT_byte_size, &width) || !first_of(type, DW_TAG_enumerator, &die))
+	if (!number_of(type, DW_AT_byte_size, &width) ||
+	    !first_of(r, type, DW_TAG_enumerator, &die))
 		return fail(r, -EINVAL, "%s is an enum without values", name_of(type));
 	if (place(r, name_of(type), at, width))
 		return r->err;
@@ -359,7 +418,7 @@ static int read_enumeration(struct reading *r, Dwarf_Die *type, uint64_t at, str
 		value.low &= mask_of(r);
 		value.high = value.low;
 		claim(r, name_of(&die), value, outcome);
-	} while (!r->err && dwarf_internal_next(&die));
+	} while (!r->err && next_of(r, &die));
 	return r->err;
 }
 
@@ -373,7 +432,8 @@ static int read_enum(struct reading *r, Dwarf_Die *type, uint64_t at, struct val
 		return fail(r, -EINVAL, "enums are nested too deep");
 	if (dwarf_tag(type) == DW_TAG_enumeration_type)
 		return read_enumeration(r, type, at, v);
-	if (dwarf_tag(type) != DW_TAG_structure_type || !first_of(type, DW_TAG_variant_part, &part))
+	if (dwarf_tag(type) != DW_TAG_structure_type ||
+	    !first_of(r, type, DW_TAG_variant_part, &part))
 		return fail(r, -EINVAL, "what it returns (%s) is no enum", name_of(type));
 	return read_part(r, type, &part, at, v, depth);
 }
@@ -476,10 +536,12 @@ int dwarf_enums_find(struct dwarf_enums *d, uint64_t function, const struct dwar
 		     struct dwarf_enum_result *out, char *why, size_t why_size)
 {
 	struct reading r = { .names = names, .why = why, .why_size = why_size };
+	const char *wrong;
+	int err = dwarf_internal_look(d, function, &wrong);
 	bool found = false;
 
-	if (!dwarf_internal_look(d, function))
-		return fail(&r, -ENOMEM, "out of memory");
+	if (err)
+		return fail(&r, err, "%s", wrong);
 	for (size_t i = 0; !r.err && i < d->functions_count; i++) {
 		struct dwarf_enum_result one = { 0 };
 		Dwarf_Die die;

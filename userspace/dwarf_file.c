@@ -9,8 +9,10 @@
 
 /* What a compiler makes is far below: bounds on memory and work. */
 #define DEBUG_BYTES_MAX (1ull << 30)
-#define NESTING_MAX     64 /* of namespaces and classes */
-#define PARTS_MAX       64 /* of one function */
+#define NESTING_MAX     64       /* of namespaces and classes */
+#define PARTS_MAX       64       /* of one function */
+#define ENTRIES_MAX     10000000 /* that are looked at for functions */
+#define RANGES_MAX      10000000 /* of code, of all units, that an address is looked for in */
 
 /* ---- The file ---- */
 
@@ -189,49 +191,101 @@ static bool add_parts(struct dwarf_enums *d, Dwarf_Die *function)
 	return true;
 }
 
-static bool add_functions(struct dwarf_enums *d, Dwarf_Die *parent, unsigned int depth)
+/*
+ * Only forwards as well after what is within one: where that says that its next one is a child of its own,
+ * each level would be walked through twice as often as the one that it is in.
+ */
+static bool next_behind(const struct dwarf_enums *d, Dwarf_Die *die)
+{
+	return dwarf_internal_next(die) && dwarf_dieoffset(die) > d->last;
+}
+
+static int add_functions(struct dwarf_enums *d, Dwarf_Die *parent, unsigned int depth)
 {
 	Dwarf_Die die;
+	int err = 0;
 
 	if (depth > NESTING_MAX || dwarf_child(parent, &die))
-		return true;
+		return 0;
 	do {
 		int tag = dwarf_tag(&die);
 
+		if (d->entries++ == ENTRIES_MAX)
+			return -E2BIG;
+		d->last = dwarf_dieoffset(&die);
 		if (tag == DW_TAG_subprogram && !add_parts(d, &die))
-			return false;
-		if (has_members(tag) && !add_functions(d, &die, depth + 1))
-			return false;
-	} while (dwarf_internal_next(&die));
-	return true;
+			return -ENOMEM;
+		if (has_members(tag))
+			err = add_functions(d, &die, depth + 1);
+	} while (!err && next_behind(d, &die));
+	return err;
 }
 
-static bool was_looked_at(const struct dwarf_enums *d, Dwarf_Off unit)
+/* As dwarf_haspc(), but `left` is how many ranges may be looked at. */
+static bool has_code(Dwarf_Die *unit, uint64_t address, size_t *left)
 {
-	for (size_t i = 0; i < d->units_count; i++)
-		if (d->units[i] == unit)
+	Dwarf_Addr base, begin, end;
+	ptrdiff_t at = 0;
+
+	while (*left && (at = dwarf_ranges(unit, at, &base, &begin, &end)) > 0) {
+		--*left;
+		if (address >= begin && address < end)
 			return true;
+	}
 	return false;
 }
 
-/* Those of each unit that has code there. */
-bool dwarf_internal_look(struct dwarf_enums *d, uint64_t address)
+static int by_offset(const void *a, const void *b)
 {
+	Dwarf_Off x = *(const Dwarf_Off *)a, y = *(const Dwarf_Off *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static int add_unit(struct dwarf_enums *d, Dwarf_Die *unit)
+{
+	Dwarf_Off offset = dwarf_dieoffset(unit);
+
+	if (!dwarf_internal_add((void **)&d->units, &d->units_count, &d->units_room, &offset,
+				sizeof(offset)))
+		return -ENOMEM;
+	d->last = offset;
+	return add_functions(d, unit, 0);
+}
+
+/* Those that have been looked at are passed by in the order that all are in. */
+static int look_at_units(struct dwarf_enums *d, uint64_t address)
+{
+	size_t known = d->units_count, at = 0, left = RANGES_MAX;
 	Dwarf_CU *cu = NULL;
 	Dwarf_Die die;
 	uint8_t type;
+	int err = 0;
 
-	while (!dwarf_get_units(d->dwarf, cu, &cu, NULL, &type, &die, NULL)) {
-		Dwarf_Off offset = dwarf_dieoffset(&die);
-
+	while (!err && !dwarf_get_units(d->dwarf, cu, &cu, NULL, &type, &die, NULL)) {
 		d->split = d->split || type == DW_UT_skeleton;
-		if (type != DW_UT_compile || dwarf_haspc(&die, address) <= 0 ||
-		    was_looked_at(d, offset))
+		if (type != DW_UT_compile)
 			continue;
-		if (!dwarf_internal_add((void **)&d->units, &d->units_count, &d->units_room,
-					&offset, sizeof(offset)) ||
-		    !add_functions(d, &die, 0))
-			return false;
+		while (at < known && d->units[at] < dwarf_dieoffset(&die))
+			at++;
+		if (at < known && d->units[at] == dwarf_dieoffset(&die))
+			continue;
+		if (has_code(&die, address, &left))
+			err = add_unit(d, &die);
+		else if (!left)
+			err = -E2BIG;
 	}
-	return true;
+	if (d->units_count > known)
+		qsort(d->units, d->units_count, sizeof(*d->units), by_offset);
+	return err;
+}
+
+int dwarf_internal_look(struct dwarf_enums *d, uint64_t address, const char **why)
+{
+	int err = d->entries > ENTRIES_MAX ? -E2BIG : look_at_units(d, address);
+
+	*why = err == -E2BIG ? "its debug information has more entries or ranges of code than are "
+			       "looked at"
+			     : "out of memory";
+	return err;
 }

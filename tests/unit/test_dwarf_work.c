@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Debug information of a few kilobytes that tells of itself again and again: its reader gives up, or sees
+ * each entry once. Without its bounds none of these would end.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "dwarf_enum.h"
+#include "elf_symbols.h"
+#include "recipe_names.h"
+
+static char directory[] = "/tmp/pushback-work-XXXXXX";
+
+/* The entries that these files are made of: a kind, whether others are in it, and what it has of its own. */
+static const char abbreviations[] = "	.section .debug_abbrev\n"
+				    /* A unit: low_pc, high_pc. */
+				    "	.uleb128 1, 0x11; .byte 1, 0x11, 1, 0x12, 7, 0, 0\n"
+				    /* A namespace: sibling. */
+				    "	.uleb128 2, 0x39; .byte 1, 1, 0x13, 0, 0\n"
+				    /* A function: low_pc, type. */
+				    "	.uleb128 3, 0x2e; .byte 0, 0x11, 1, 0x49, 0x13, 0, 0\n"
+				    /* A base type: byte_size. */
+				    "	.uleb128 4, 0x24; .byte 0, 0x0b, 0x0b, 0, 0\n"
+				    /* A structure: byte_size. */
+				    "	.uleb128 5, 0x13; .byte 1, 0x0b, 0x0b, 0, 0\n"
+				    /* A variant part. */
+				    "	.uleb128 6, 0x33; .byte 1, 0, 0\n"
+				    /* A variant: discr_value. */
+				    "	.uleb128 7, 0x19; .byte 1, 0x16, 0x0b, 0, 0\n"
+				    /* A member: type, data_member_location. */
+				    "	.uleb128 8, 0x0d; .byte 0, 0x49, 0x13, 0x38, 0x0b, 0, 0\n"
+				    /* An enumeration: byte_size. */
+				    "	.uleb128 9, 0x04; .byte 1, 0x0b, 0x0b, 0, 0\n"
+				    /* An enumerator: name, const_value. */
+				    "	.uleb128 10, 0x28; .byte 0, 3, 8, 0x1c, 6, 0, 0\n"
+				    /* A structure without a size, within others. */
+				    "	.uleb128 11, 0x13; .byte 1, 0, 0\n"
+				    /* A variable. */
+				    "	.uleb128 12, 0x34; .byte 0, 0, 0\n"
+				    "	.byte 0\n";
+
+/* An assembler's file, with a function f of which the debug information is to follow. */
+static FILE *begin(void)
+{
+	char path[64];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/a.s", directory);
+	file = fopen(path, "w");
+	assert_non_null(file);
+	fprintf(file, "	.text\n	.globl f\n	.type f, @function\nf:	ret\n"
+		      "	.size f, . - f\n");
+	fprintf(file, "%s", abbreviations);
+	fprintf(file, "	.section .debug_info\nbegin:	.long end - version\n"
+		      "version: .2byte 4\n	.long .debug_abbrev\n	.byte 8\n"
+		      "	.uleb128 1; .quad f, 1\n");
+	return file;
+}
+
+/* What is said of f, whose symbol tells where it is. */
+static bool take(const struct elf_function *function, void *context)
+{
+	if (!strcmp(function->name, "f"))
+		*(uint64_t *)context = function->address;
+	return true;
+}
+
+static int find(FILE *file, char *why, size_t why_size)
+{
+	struct dwarf_enum_names names = { .means = recipe_names_mean, .unnamed = 2 };
+	struct dwarf_enum_result result;
+	struct recipe_names usual;
+	struct dwarf_enums *enums;
+	struct elf_image image;
+	uint64_t address = 0;
+	const char *wrong;
+	char text[256];
+	int fd, err;
+
+	fprintf(file, "	.byte 0\nend:\n");
+	fclose(file);
+	snprintf(text, sizeof(text), "gcc -nostdlib -shared -o %s/a.so %s/a.s", directory,
+		 directory);
+	assert_int_equal(system(text), 0);
+	snprintf(text, sizeof(text), "%s/a.so", directory);
+	fd = open(text, O_RDONLY | O_CLOEXEC);
+	assert_int_equal(elf_image_open(&image, fd), 0);
+	elf_symbols_each(&image, take, &address);
+	assert_true(address);
+	assert_int_equal(dwarf_enums_new(&image, &enums, &wrong), 0);
+	recipe_names_init(&usual);
+	names.context = &usual;
+	err = dwarf_enums_find(enums, address, &names, &result, why, why_size);
+	recipe_names_free(&usual);
+	dwarf_enums_free(enums);
+	elf_image_close(&image);
+	close(fd);
+	return err;
+}
+
+/* Each namespace says that the next one behind it is the one in it. */
+static void a_child_that_is_next_as_well(void **state)
+{
+	FILE *file = begin();
+	char why[256] = "";
+
+	(void)state;
+	for (int i = 0; i < 60; i++)
+		fprintf(file, "	.uleb128 2; .long n%d - begin\nn%d:\n", i, i);
+	fprintf(file, "	.uleb128 3; .quad f; .long number - begin\n");
+	for (int i = 0; i < 60; i++)
+		fprintf(file, "	.byte 0\n");
+	fprintf(file, "number: .uleb128 4; .byte 4\n");
+	assert_int_equal(find(file, why, sizeof(why)), -EINVAL);
+	assert_non_null(strstr(why, "is no enum"));
+}
+
+/* A byte each. */
+static void ten_million_entries(void **state)
+{
+	FILE *file = begin();
+	char why[256] = "";
+
+	(void)state;
+	fprintf(file, "	.fill 10000001, 1, 12\n");
+	assert_int_equal(find(file, why, sizeof(why)), -E2BIG);
+	assert_non_null(strstr(why, "more entries or ranges"));
+}
+
+/* Each variant of each enum has the next enum in it: some 10^14 in all. */
+static void an_enum_in_each_variant(void **state)
+{
+	FILE *file = begin();
+	char why[256] = "";
+
+	(void)state;
+	fprintf(file, "	.uleb128 3; .quad f; .long enum0 - begin\n");
+	for (int i = 0; i < 8; i++) {
+		fprintf(file, "enum%d: .uleb128 5; .byte 16\n	.uleb128 6\n", i);
+		for (int k = 0; k < 60; k++)
+			fprintf(file,
+				"	.uleb128 7; .byte %d; .uleb128 8\n"
+				"	.long in%d - begin; .byte 0, 0\n",
+				k, i);
+		fprintf(file, "	.byte 0, 0\n");
+		fprintf(file, "in%d: .uleb128 5; .byte 16; .uleb128 8\n", i);
+		fprintf(file, "	.long enum%d - begin; .byte 0, 0\n", i + 1);
+	}
+	fprintf(file, "enum8: .uleb128 5; .byte 16; .uleb128 6\n"
+		      "	.uleb128 7; .byte 0; .uleb128 8; .long number - begin; .byte 0, 0\n"
+		      "	.byte 0, 0\nnumber: .uleb128 4; .byte 4\n");
+	assert_int_equal(find(file, why, sizeof(why)), -E2BIG);
+	assert_non_null(strstr(why, "more than 200000 entries"));
+}
+
+/* What has to be passed over to what is next counts as well. */
+static void much_within_a_member(void **state)
+{
+	FILE *file = begin();
+	char why[256] = "";
+
+	(void)state;
+	fprintf(file, "	.uleb128 3; .quad f; .long enum - begin\n"
+		      "enum:	.uleb128 5; .byte 16\n	.uleb128 11\n"
+		      "	.rept 210000\n	.uleb128 4; .byte 1\n	.endr\n	.byte 0\n"
+		      "	.uleb128 6; .byte 0, 0\n");
+	assert_int_equal(find(file, why, sizeof(why)), -E2BIG);
+	assert_non_null(strstr(why, "more than 200000 entries"));
+
+	file = begin();
+	fprintf(file, "	.uleb128 3; .quad f; .long enum - begin\nenum:	.uleb128 5; .byte 16\n"
+		      "	.rept 100\n	.uleb128 11\n	.endr\n"
+		      "	.rept 100\n	.byte 0\n	.endr\n	.uleb128 6; .byte 0, 0\n");
+	assert_int_equal(find(file, why, sizeof(why)), -E2BIG);
+	assert_non_null(strstr(why, "nested too deep"));
+}
+
+/* Values with gaps between them, each of which is compared with all the others. */
+static void values_upon_values(void **state)
+{
+	static const struct {
+		int count;
+		const char *why;
+	} table[] = { { 4000, "more than 8 ranges" }, { 5000, "more than 4096 ranges" } };
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		FILE *file = begin();
+		char why[256] = "";
+
+		fprintf(file, "	.uleb128 3; .quad f; .long enum - begin\n"
+			      "enum:	.uleb128 9; .byte 4\n");
+		for (int k = 0; k < table[i].count; k++)
+			fprintf(file, "	.uleb128 10; .asciz \"A\"; .long %d\n", 2 * k);
+		fprintf(file, "	.byte 0\n");
+		assert_int_equal(find(file, why, sizeof(why)), -EINVAL);
+		if (!strstr(why, table[i].why))
+			fail_msg("%d: %s", table[i].count, why);
+	}
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	return !mkdtemp(directory);
+}
+
+static int tear_down(void **state)
+{
+	char command[64];
+
+	(void)state;
+	snprintf(command, sizeof(command), "rm -rf %s", directory);
+	return system(command);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_child_that_is_next_as_well),
+		cmocka_unit_test(ten_million_entries),
+		cmocka_unit_test(an_enum_in_each_variant),
+		cmocka_unit_test(much_within_a_member),
+		cmocka_unit_test(values_upon_values),
+	};
+
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}
