@@ -117,6 +117,7 @@ int insn_function(const struct insn_code *code, const struct insn_options *optio
 		  struct insn_function *out, uint64_t *wrong)
 {
 	const struct insn_lookup lookup = { .find = options->find,
+					    .load = options->load,
 					    .word = options->word,
 					    .context = options->context };
 	struct insn_decoder *decoder;

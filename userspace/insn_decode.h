@@ -37,6 +37,7 @@ struct insn_table {
 	unsigned int jumps_by;  /* an indirect jump goes through it */
 	unsigned int adds_to;   /* a sum of registers goes to it */
 	unsigned int adds;      /* the other one of the sum */
+	uint64_t sum_at;        /* the address that the one of both got last, as points_to has it */
 	unsigned int loads_to;  /* an address, from the table at `at` */
 	bool loads_offset;      /* something from memory, extended */
 	unsigned int points_to; /* gets the address `at` */

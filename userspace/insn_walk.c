@@ -68,19 +68,30 @@ static bool was_offset_loaded(const struct insn_walk *walk, size_t before)
 	return false;
 }
 
-/* Which of the two that were added points to the table. */
-static uint64_t table_address(const struct insn_walk *walk, size_t add)
+/* What a register points to, and since when; 0: nothing yet. */
+struct pointer {
+	size_t since;
+	uint64_t at;
+};
+
+#define REGISTERS_MAX 1024
+
+/* Of two that are added, the one that was made to point somewhere last points to the table. */
+static void find_sums(struct insn_walk *walk)
 {
-	const struct insn_table *sum = &walk->tables[add];
+	struct pointer pointers[REGISTERS_MAX] = { 0 };
 
-	for (size_t i = add; i-- > 0;) {
-		const struct insn_table *one = &walk->tables[i];
+	for (size_t i = 0; i < walk->count; i++) {
+		struct insn_table *one = &walk->tables[i];
+		const struct pointer *a = &pointers[one->adds % REGISTERS_MAX];
+		const struct pointer *b = &pointers[one->adds_to % REGISTERS_MAX];
 
-		if (one->points_to &&
-		    (one->points_to == sum->adds || one->points_to == sum->adds_to))
-			return one->at;
+		if (one->adds_to)
+			one->sum_at = a->since > b->since ? a->at : b->at;
+		if (one->points_to)
+			pointers[one->points_to % REGISTERS_MAX] =
+				(struct pointer){ i + 1, one->at };
 	}
-	return 0;
 }
 
 /* `table[i] + table` or `table[i]` just before it, as compilers write a switch. */
@@ -97,7 +108,7 @@ static void find_switches(struct insn_walk *walk)
 				jump->at = from->at;
 			} else if (from->adds_to == jump->jumps_by &&
 				   was_offset_loaded(walk, i - back)) {
-				jump->at = table_address(walk, i - back);
+				jump->at = from->sum_at;
 			} else {
 				continue;
 			}
@@ -118,11 +129,13 @@ int insn_walk_read(struct insn_walk *walk, struct insn_decoder *decoder,
 		return -EFBIG;
 	err = decode_all(walk, decoder, wrong);
 	err = err ? err : check_jumps(walk, wrong);
-	if (err)
+	if (err) {
 		insn_walk_free(walk);
-	else
-		find_switches(walk);
-	return err;
+		return err;
+	}
+	find_sums(walk);
+	find_switches(walk);
+	return 0;
 }
 
 void insn_walk_free(struct insn_walk *walk)

@@ -18,6 +18,8 @@
 
 #define INSN_PARTS_MAX 8
 #define INSN_CODE_MAX  (4u << 20) /* of all parts, since each instruction takes memory */
+/* Decoded for one function, with what turns out to be no part: in bytes, or in what else takes as long. */
+#define INSN_WORK_MAX (4 * INSN_CODE_MAX)
 
 struct insn_code {
 	const uint8_t *bytes;
@@ -51,8 +53,9 @@ const char *insn_walk_refused(const struct insn_walk *walk, const struct insn *a
 
 /* What else is in the file; each may be NULL. */
 struct insn_lookup {
-	/* The function that has this address in it. */
+	/* The function that has this address in it; its bytes may be NULL until it is loaded. */
 	bool (*find)(uint64_t address, struct insn_code *out, void *context);
+	bool (*load)(struct insn_code *code, void *context);
 	/* What the file has at this address, where no code is; NULL: a table is taken for one. */
 	bool (*word)(uint64_t address, uint64_t *out, void *context);
 	void *context;
@@ -64,7 +67,10 @@ struct insn_parts {
 	size_t count;
 };
 
-/* As insn_walk_read(), of the function; a part that can't be read is another function. */
+/*
+ * As insn_walk_read(), of the function; a part that can't be read is another function. -E2BIG: it jumps to
+ * more than INSN_WORK_MAX.
+ */
 int insn_parts_read(struct insn_parts *parts, struct insn_decoder *decoder,
 		    const struct insn_code *code, const struct insn_lookup *lookup,
 		    uint64_t *wrong);

@@ -23,18 +23,27 @@ bool recipe_internal_is_part(const char *name)
 	return kind == SYMBOL_COLD || kind == SYMBOL_PART;
 }
 
-bool recipe_internal_code(uint64_t address, struct insn_code *out, void *context)
+bool recipe_internal_find(uint64_t address, struct insn_code *out, void *context)
 {
 	struct recipe_search *s = context;
 	struct elf_function function;
 
 	if (!elf_ranges_find(s->ranges, address, &function))
 		return false;
-	*out = (struct insn_code){ .bytes = elf_code(&s->image, function.address, function.size),
-				   .address = function.address,
+	*out = (struct insn_code){ .address = function.address,
 				   .size = function.size,
 				   .cold = recipe_internal_is_part(function.name) };
-	return out->bytes;
+	return true;
+}
+
+bool recipe_internal_load(struct insn_code *code, void *context)
+{
+	struct recipe_search *s = context;
+
+	if (code->size > INSN_CODE_MAX)
+		return false;
+	code->bytes = elf_code(&s->image, code->address, code->size);
+	return code->bytes;
 }
 
 static bool find_word(uint64_t address, uint64_t *out, void *context)
@@ -145,7 +154,8 @@ static int find_result(struct recipe_search *s, uint64_t function, struct recipe
 int recipe_internal_function(struct recipe_search *s, const struct elf_function *function,
 			     char *name)
 {
-	struct insn_options options = { .find = recipe_internal_code,
+	struct insn_options options = { .find = recipe_internal_find,
+					.load = recipe_internal_load,
 					.word = find_word,
 					.context = s };
 	struct insn_function f;
@@ -171,6 +181,10 @@ int recipe_internal_function(struct recipe_search *s, const struct elf_function 
 	if (err == -ENOTSUP)
 		return recipe_internal_fail(
 			s, err, "functions of this machine are not decoded: name USDT probes");
+	if (err == -E2BIG)
+		return recipe_internal_fail(
+			s, err, "%s jumps to more than %u MiB of other functions: name USDT probes",
+			name, INSN_WORK_MAX >> 20);
 	if (err)
 		return recipe_internal_fail(s, err,
 					    err == -EACCES

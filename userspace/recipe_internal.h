@@ -44,8 +44,9 @@ int recipe_internal_at(struct recipe_search *s, int rule, enum recipe_hit hit,
 
 /* What jumps to it is a function that it returns for: it is a cold part, or the rest of one. */
 bool recipe_internal_is_part(const char *name);
-/* The function that has this address in it; `context` is the finding. */
-bool recipe_internal_code(uint64_t address, struct insn_code *out, void *context);
+/* The function that has this address in it, without its bytes, and those; `context` is the finding. */
+bool recipe_internal_find(uint64_t address, struct insn_code *out, void *context);
+bool recipe_internal_load(struct insn_code *code, void *context);
 /* Where it is entered and where it returns. `name` is the caller's no more. */
 int recipe_internal_function(struct recipe_search *s, const struct elf_function *function,
 			     char *name);

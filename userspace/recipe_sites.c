@@ -237,7 +237,7 @@ static int find_offset(struct recipe_search *s)
 {
 	struct elf_function function;
 	struct insn_site site = { 0 };
-	struct insn_code code;
+	struct insn_code code = { .bytes = NULL };
 	const char *wrong;
 	uint64_t address;
 	int rule;
@@ -259,7 +259,13 @@ static int find_offset(struct recipe_search *s)
 						*function.name
 							? symbol_plain(function.name)
 							: symbol_of_offset(s->where->offset));
-	if (!recipe_internal_code(address, &code, s))
+	if (function.size > INSN_CODE_MAX)
+		return recipe_internal_fail(
+			s, -EFBIG, "0x%llx is in a function of more than %u MiB",
+			(unsigned long long)s->where->offset, INSN_CODE_MAX >> 20);
+	code.address = function.address;
+	code.size = function.size;
+	if (!recipe_internal_load(&code, s))
 		return recipe_internal_fail(s, -EINVAL, "its code cannot be read");
 	wrong = insn_site(&code, address, &site.cost);
 	if (wrong)

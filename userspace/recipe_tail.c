@@ -51,10 +51,10 @@ static int jump_to(struct tail *t, uint64_t target)
 
 	if (is_within(t, target))
 		return 0;
-	if (!recipe_internal_code(target, &code, t->s))
+	if (!recipe_internal_find(target, &code, t->s))
 		return -ENOTSUP;
 	if (code.cold) {
-		if (t->parts_count == PARTS_MAX)
+		if (t->parts_count == PARTS_MAX || !recipe_internal_load(&code, t->s))
 			return -ENOTSUP;
 		t->parts[t->parts_count++] = code;
 		return 0;

@@ -94,6 +94,11 @@ static int refuse_walk(int err, uint64_t wrong, const struct function *function,
 	case -EFBIG:
 		return refuse(why, "has a function '%s' of more than %u MiB", name,
 			      INSN_CODE_MAX >> 20);
+	case -E2BIG:
+		return refuse(why,
+			      "has a function '%s' that jumps to more than %u MiB of other "
+			      "functions",
+			      name, INSN_WORK_MAX >> 20);
 	default:
 		return refuse_memory(why);
 	}
