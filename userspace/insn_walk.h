@@ -19,7 +19,7 @@
 #define INSN_PARTS_MAX 8
 #define INSN_CODE_MAX  (4u << 20) /* of all parts, since each instruction takes memory */
 /* Decoded for one function, with what turns out to be no part: in bytes, or in what else takes as long. */
-#define INSN_WORK_MAX (4 * INSN_CODE_MAX)
+#define INSN_WORK_MAX (16u << 20)
 
 struct insn_code {
 	const uint8_t *bytes;

@@ -129,7 +129,8 @@ static bool is_read_often(const char *mangled)
  * referred to as often as that is.
  */
 #define PARTS_MAX      SYMBOL_PLAIN_MAX
-#define REFERENCES_MAX 20 /* where the parts are not known */
+#define DEPTH_MAX      2048 /* of which the demangler writes half */
+#define REFERENCES_MAX 20   /* where the parts are not known */
 
 /* The parts of a name, which are in one piece of memory. */
 struct tree {
@@ -163,7 +164,8 @@ static bool is_leaf(enum demangle_component_type type)
 }
 
 /* Up to PARTS_MAX. One that is within itself is that large, as its size stands at that meanwhile. */
-static uint32_t size_below(const struct tree *tree, const struct demangle_component *part)
+static uint32_t size_below(const struct tree *tree, const struct demangle_component *part,
+			   unsigned int depth)
 {
 	uintptr_t from = (uintptr_t)part - (uintptr_t)tree->items;
 	size_t i = from / sizeof(*part);
@@ -175,10 +177,12 @@ static uint32_t size_below(const struct tree *tree, const struct demangle_compon
 	if (tree->sizes[i])
 		return tree->sizes[i];
 	tree->sizes[i] = PARTS_MAX;
+	if (depth == DEPTH_MAX)
+		return PARTS_MAX;
 	size = 1;
 	if (!is_leaf(part->type)) {
-		size += size_below(tree, part->u.s_binary.left);
-		size += size_below(tree, part->u.s_binary.right);
+		size += size_below(tree, part->u.s_binary.left, depth + 1);
+		size += size_below(tree, part->u.s_binary.right, depth + 1);
 	}
 	tree->sizes[i] = size < PARTS_MAX ? size : PARTS_MAX;
 	return tree->sizes[i];
@@ -228,7 +232,7 @@ static bool is_large(const char *mangled)
 	tree.items = memory;
 	tree.count = 2 * strlen(mangled);
 	tree.sizes = calloc(tree.count, sizeof(*tree.sizes));
-	large = !tree.sizes || size_below(&tree, root) == PARTS_MAX;
+	large = !tree.sizes || size_below(&tree, root, 0) == PARTS_MAX;
 	free(tree.sizes);
 	free(memory);
 	return large;
