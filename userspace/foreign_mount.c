@@ -1,102 +1,106 @@
 /* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
 #include "foreign_mount.h"
 
+#include <fcntl.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "discover.h"
+#include "mount_line.h"
 #include "namespaces.h"
 
 #define REFUSED_MOST 1024
 
-enum kind {
-	ABSENT,
-	LOCAL, /* the kernel itself has what is in it */
-	OTHER, /* asks what lies beneath, or a server of the user who is 0 where it was mounted */
-	USERS, /* asks a server of an ordinary user's */
+/* ---- Where a descriptor is ---- */
+
+struct place {
+	uint64_t mount;
+	uint64_t dev; /* as stat has it, which on an overlay may be no mount's */
 };
 
-static enum kind kind_of(const char *line)
+/* Without a wish for anything: what is in the kernel is told, of a server that it may not ask as well. */
+static bool find_place(int fd, struct place *place)
 {
-	static const char served_by[] = "user_id=";
-	const char *type = strstr(line, " - "), *user;
+	struct statx st;
 
-	if (!type)
-		return ABSENT;
-	type += 3;
-	if (!strncmp(type, "overlay ", 8))
-		return OTHER;
-	if (strncmp(type, "fuse", 4) != 0)
-		return LOCAL;
-	user = strstr(type, served_by);
-	return user && strtoul(user + sizeof(served_by) - 1, NULL, 10) ? USERS : OTHER;
+	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, 0, &st) ||
+	    !(st.stx_mask & STATX_MNT_ID))
+		return false;
+	place->mount = st.stx_mnt_id;
+	place->dev = makedev(st.stx_dev_major, st.stx_dev_minor);
+	return true;
 }
 
-/* How the mounts there have it; one file system is the same in all of them. */
-static enum kind find_mount(const char *process, uint64_t dev)
+static bool is_of_mount(int fd, uint64_t mount)
 {
-	enum kind kind = ABSENT;
-	unsigned int major, minor;
+	struct place place;
+
+	return fd >= 0 && find_place(fd, &place) && place.mount == mount;
+}
+
+/* What memfd_create() makes is of a mount that nobody sees. */
+static bool is_of_memory(uint64_t mount)
+{
+	static uint64_t memory;
+	static bool known;
+	struct place place;
+	int fd;
+
+	if (!known) {
+		fd = memfd_create("", MFD_CLOEXEC);
+		memory = fd >= 0 && find_place(fd, &place) ? place.mount : UINT64_MAX;
+		known = true;
+		if (fd >= 0)
+			close(fd);
+	}
+	return mount == memory;
+}
+
+/* ---- What is mounted there ---- */
+
+static bool has_id(const struct mount_line *mount, uint64_t id)
+{
+	return mount->id == id;
+}
+
+static bool has_dev(const struct mount_line *mount, uint64_t dev)
+{
+	return mount->dev == dev;
+}
+
+/* The first that has it among the mounts of "self", "1"... */
+static bool find_mount(const char *process, bool (*has)(const struct mount_line *, uint64_t),
+		       uint64_t wanted, struct mount_line *mount)
+{
 	char path[64], *line = NULL;
+	bool found = false;
 	size_t size = 0;
 	FILE *mounts;
 
 	snprintf(path, sizeof(path), "/proc/%s/mountinfo", process);
 	mounts = fopen(path, "re");
-	while (mounts && kind == ABSENT && getline(&line, &size, mounts) > 0) {
-		if (sscanf(line, "%*u %*u %u:%u", &major, &minor) == 2 &&
-		    makedev(major, minor) == dev)
-			kind = kind_of(line);
-	}
+	while (mounts && !found && getline(&line, &size, mounts) > 0)
+		found = mount_line_parse(line, mount) && has(mount, wanted);
 	free(line);
 	if (mounts)
 		fclose(mounts);
-	return kind;
+	return found;
 }
 
-/* What memfd_create() makes is of a mount that nobody sees. */
-static bool is_of_memory(uint64_t dev)
+static bool find_ours(bool (*has)(const struct mount_line *, uint64_t), uint64_t wanted,
+		      struct mount_line *mount)
 {
-	static uint64_t memory;
-	struct stat st;
-	int fd;
-
-	if (!memory) {
-		fd = memfd_create("", MFD_CLOEXEC);
-		memory = fd >= 0 && !fstat(fd, &st) ? st.st_dev : UINT64_MAX;
-		if (fd >= 0)
-			close(fd);
-	}
-	return dev == memory;
+	return find_mount("self", has, wanted, mount) || find_mount("1", has, wanted, mount);
 }
 
-static bool may_hold(pid_t pid, uint64_t dev)
-{
-	enum kind kind;
-	char process[16];
-	uid_t user = 0;
+/* ---- Each refused one once: they are met again at each look ---- */
 
-	if (discover_user(pid, &user) || !user)
-		return false;
-	kind = find_mount("self", dev);
-	if (kind == ABSENT)
-		kind = find_mount("1", dev);
-	if (kind != ABSENT)
-		return kind == USERS;
-	snprintf(process, sizeof(process), "%d", (int)pid);
-	kind = find_mount(process, dev);
-	if (kind == ABSENT)
-		return !is_of_memory(dev);
-	/* In a user namespace of their own users mount what they like, and are 0. */
-	return kind == USERS || (kind == OTHER && namespaces_is_ours(pid, "user") != 1);
-}
-
-/* Each of them once: they are met again at each look. */
 static uint64_t refused[REFUSED_MOST];
 static size_t refused_count;
 
@@ -110,13 +114,55 @@ static void refuse(uint64_t dev)
 		refused[refused_count++] = dev;
 }
 
-bool foreign_mount_may_hold(pid_t pid, uint64_t dev)
-{
-	bool holds = may_hold(pid, dev);
+/* ---- The judgement ---- */
 
-	if (holds)
-		refuse(dev);
-	return holds;
+/* As only the process sees it. */
+static bool theirs_may_hold(pid_t pid, const struct mount_line *mount)
+{
+	struct mount_line ours;
+
+	if (mount->kind != MOUNT_OTHER)
+		return mount->kind == MOUNT_USERS;
+	/* In a user namespace of their own users mount what they like, and are 0. */
+	if (namespaces_is_ours(pid, "user") == 1)
+		return false;
+	/* Root may have mounted it, and then made the namespace: its mounts there are others of the same. */
+	return !find_ours(has_dev, mount->dev, &ours) || ours.kind == MOUNT_USERS;
+}
+
+/* `dev` becomes that which stands for the whole file system, if there is such a one. */
+static bool may_hold(pid_t pid, uint64_t id, uint64_t *dev)
+{
+	struct mount_line mount;
+	char process[16];
+	bool is_ours = find_ours(has_id, id, &mount);
+
+	snprintf(process, sizeof(process), "%d", (int)pid);
+	/*
+	 * Of a mount that was taken away, or is in yet other namespaces? What stat calls its file system does not
+	 * help: of a file on an overlay that may be one which lies beneath.
+	 */
+	if (!is_ours && !find_mount(process, has_id, id, &mount))
+		return !is_of_memory(id);
+	*dev = mount.dev;
+	return is_ours ? mount.kind == MOUNT_USERS : theirs_may_hold(pid, &mount);
+}
+
+bool foreign_mount_holds(pid_t pid, int fd, int known)
+{
+	struct place place = { 0 };
+	bool is_placed = find_place(fd, &place);
+	uid_t user;
+
+	if (is_placed && is_of_mount(known, place.mount))
+		return false;
+	/* One that has ended has still led us there. */
+	if (discover_user(pid, &user))
+		return true;
+	if (!user || (is_placed && !may_hold(pid, place.mount, &place.dev)))
+		return false;
+	refuse(place.dev);
+	return true;
 }
 
 size_t foreign_mount_refused(void)

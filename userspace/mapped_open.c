@@ -64,8 +64,9 @@ static bool is_same(int fd, const struct proc_mapping *mapping)
 }
 
 /*
- * `path_fd` (closed) only names something, which must be `mapping` if that is given. Opening a device or a fifo has effects or blocks, so it
- * is looked at before it is opened; the link in /proc leads to the very same thing.
+ * `path_fd` (closed) only names something that holds nobody, which must be `mapping` if that is given. Opening a
+ * device or a fifo has effects or blocks, so it is looked at before it is opened; the link in /proc leads to the
+ * very same thing.
  */
 static int open_regular(int path_fd, const struct proc_mapping *mapping)
 {
@@ -73,8 +74,6 @@ static int open_regular(int path_fd, const struct proc_mapping *mapping)
 	struct stat st;
 	int fd;
 
-	if (path_fd < 0)
-		return -errno;
 	if (fstat(path_fd, &st) != 0 || !S_ISREG(st.st_mode)) {
 		close(path_fd);
 		return -ESTALE;
@@ -91,13 +90,28 @@ static int open_regular(int path_fd, const struct proc_mapping *mapping)
 	return fd;
 }
 
+/* Also what it leads to now: another may be mapped than maps had shown. */
+static int open_link(pid_t pid, const char *link, const struct proc_mapping *mapping)
+{
+	int path_fd = open(link, O_PATH | O_CLOEXEC);
+
+	/* -EPERM is a refusal of ours. */
+	if (path_fd < 0)
+		return errno == EPERM ? -EACCES : -errno;
+	if (foreign_mount_holds(pid, path_fd, -1)) {
+		close(path_fd);
+		return -EPERM;
+	}
+	return open_regular(path_fd, mapping);
+}
+
 static int open_map_file(pid_t pid, const struct proc_mapping *mapping)
 {
 	char link[96];
 
 	snprintf(link, sizeof(link), "/proc/%d/map_files/%" PRIx64 "-%" PRIx64, (int)pid,
 		 mapping->start, mapping->end);
-	return open_regular(open(link, O_PATH | O_CLOEXEC), mapping);
+	return open_link(pid, link, mapping);
 }
 
 static int open_exe(pid_t pid, const struct proc_mapping *mapping)
@@ -105,17 +119,26 @@ static int open_exe(pid_t pid, const struct proc_mapping *mapping)
 	char link[64];
 
 	snprintf(link, sizeof(link), "/proc/%d/exe", (int)pid);
-	return open_regular(open(link, O_PATH | O_CLOEXEC), mapping);
+	return open_link(pid, link, mapping);
 }
 
-static int open_through(const char *root, const char *path, bool links,
+static bool holds(int fd, int from, void *context)
+{
+	const pid_t *pid = context;
+
+	return foreign_mount_holds(*pid, fd, from);
+}
+
+/* On behalf of `pid`, which may have chosen the path or what is there; 0: of ours alone. */
+static int open_through(pid_t pid, const char *root, const char *path, bool links,
 			const struct proc_mapping *mapping)
 {
+	const struct open_in_guard guard = { .holds = holds, .context = &pid };
 	int root_fd = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC), fd;
 
 	if (root_fd < 0)
 		return -errno;
-	fd = open_in(root_fd, path, links);
+	fd = open_in(root_fd, path, links, pid ? &guard : NULL);
 	close(root_fd);
 	return fd < 0 ? fd : open_regular(fd, mapping);
 }
@@ -124,7 +147,8 @@ static int open_through(const char *root, const char *path, bool links,
  * maps shows resolved paths: a symbolic link on the way was put there later, perhaps to lead us
  * out. " (deleted)" is left on: a file may be called so, and a deleted one isn't found either way.
  */
-static int open_below(const char *root, const char *path, const struct proc_mapping *mapping)
+static int open_below(pid_t pid, const char *root, const char *path,
+		      const struct proc_mapping *mapping)
 {
 	char *plain = strdup(path);
 	int fd;
@@ -132,7 +156,7 @@ static int open_below(const char *root, const char *path, const struct proc_mapp
 	if (!plain)
 		return -ENOMEM;
 	proc_maps_unescape(plain);
-	fd = open_through(root, plain, false, mapping);
+	fd = open_through(pid, root, plain, false, mapping);
 	free(plain);
 	return fd;
 }
@@ -147,8 +171,8 @@ static int open_by_path(pid_t pid, const struct proc_mapping *mapping)
 	int fd;
 
 	snprintf(link, sizeof(link), "/proc/%d/root", (int)pid);
-	fd = open_below(link, mapping->path, mapping);
-	return fd < 0 ? open_below("/", mapping->path, mapping) : fd;
+	fd = open_below(pid, link, mapping->path, mapping);
+	return fd < 0 ? open_below(pid, "/", mapping->path, mapping) : fd;
 }
 
 int mapped_open_now(pid_t pid, const char *path)
@@ -156,7 +180,7 @@ int mapped_open_now(pid_t pid, const char *path)
 	char link[64];
 
 	snprintf(link, sizeof(link), "/proc/%d/root", (int)pid);
-	return open_below(link, path, NULL);
+	return open_below(pid, link, path, NULL);
 }
 
 int mapped_open_through(pid_t pid, const char *path)
@@ -165,7 +189,7 @@ int mapped_open_through(pid_t pid, const char *path)
 
 	if (pid)
 		snprintf(link, sizeof(link), "/proc/%d/root", (int)pid);
-	return open_through(link, path, true, NULL);
+	return open_through(pid, link, path, true, NULL);
 }
 
 bool mapped_is_same(int fd, int other)
@@ -188,14 +212,11 @@ bool mapped_is_same(int fd, int other)
 
 int mapped_open(pid_t pid, const struct proc_mapping *mapping)
 {
-	int fd;
+	int mapped = open_map_file(pid, mapping), fd = mapped;
 
-	if (foreign_mount_may_hold(pid, mapping->dev))
-		return -EPERM;
-	fd = open_map_file(pid, mapping);
 	if (fd < 0)
 		fd = open_exe(pid, mapping);
 	if (fd < 0)
 		fd = open_by_path(pid, mapping);
-	return fd;
+	return fd < 0 && mapped == -EPERM ? mapped : fd;
 }

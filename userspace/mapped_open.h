@@ -4,7 +4,8 @@
  *
  * By way of /proc/PID/map_files (the mapped file itself, needs CAP_SYS_ADMIN or
  * CAP_CHECKPOINT_RESTORE), /proc/PID/exe, or the path within the process's root. The process may
- * have put anything at that path: what is opened is a regular file and the mapped one, or nothing.
+ * have put anything at that path: what is opened is a regular file and the mapped one, or nothing. What may
+ * hold whoever opens it (foreign_mount.h) is not even looked at, -EPERM, nor what lies behind it on a path.
  */
 #ifndef MAPPED_OPEN_H
 #define MAPPED_OPEN_H

@@ -19,7 +19,13 @@ struct walk {
 	int depth;
 	char rest[2 * PATH_MAX]; /* what is still to be walked */
 	int links;               /* that may still be followed */
+	const struct open_in_guard *guard;
 };
+
+static bool holds(const struct walk *w, int fd, int from)
+{
+	return w->guard && w->guard->holds(fd, from, w->guard->context);
+}
 
 static void go_up(struct walk *w)
 {
@@ -73,12 +79,16 @@ static int follow(struct walk *w, int link)
 
 static int go_down(struct walk *w, const char *part)
 {
-	int fd = openat(w->fds[w->depth - 1], part, O_PATH | O_NOFOLLOW | O_CLOEXEC), err;
+	int from = w->fds[w->depth - 1], err = 0;
+	int fd = openat(from, part, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	struct stat st;
 
 	if (fd < 0)
 		return -errno;
-	err = fstat(fd, &st) ? -errno : 0;
+	if (holds(w, fd, from))
+		err = -EPERM;
+	else if (fstat(fd, &st))
+		err = -errno;
 	if (!err && !S_ISLNK(st.st_mode)) {
 		if (w->depth < DEPTH_MOST) {
 			w->fds[w->depth++] = fd;
@@ -106,15 +116,17 @@ static int walk(struct walk *w)
 	return err;
 }
 
-int open_in(int root, const char *path, bool links)
+int open_in(int root, const char *path, bool links, const struct open_in_guard *guard)
 {
-	struct walk w = { .fds = { root }, .depth = 1, .links = links ? LINKS_MOST : 0 };
+	struct walk w = {
+		.fds = { root }, .depth = 1, .links = links ? LINKS_MOST : 0, .guard = guard
+	};
 	int err, fd;
 
 	if (strlen(path) >= PATH_MAX)
 		return -ENAMETOOLONG;
 	strcpy(w.rest, path);
-	err = walk(&w);
+	err = holds(&w, root, -1) ? -EPERM : walk(&w);
 	/* The last one is the caller's. */
 	fd = err ? err : fcntl(w.fds[w.depth - 1], F_DUPFD_CLOEXEC, 0);
 	if (fd < 0 && !err)

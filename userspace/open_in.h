@@ -12,9 +12,19 @@
 #include <stdbool.h>
 
 /*
+ * Whether whoever looks into `fd`, for a name or for what it is, may be held there by a server: walked no
+ * further, -EPERM. `from` is where it was found, or -1 of the root.
+ */
+struct open_in_guard {
+	bool (*holds)(int fd, int from, void *context);
+	void *context;
+};
+
+/*
  * What `path` names below the open directory `root`, for O_PATH: a descriptor, or -errno. ".." at the root
  * stays there. Symbolic links lead on within the root, or with `links` false are refused, -ELOOP.
+ * With a `guard`, all on the way was shown to it, the root and the last included, before it was used.
  */
-int open_in(int root, const char *path, bool links);
+int open_in(int root, const char *path, bool links, const struct open_in_guard *guard);
 
 #endif /* OPEN_IN_H */

@@ -20,6 +20,7 @@ from instrumented import ANY, except_by
 from program import PROGS, PUSHBACK, Program, run, semaphore_of, wait_until
 from stage import AS_NOBODY, NOBODY, Stage
 from test_hostile import SEED
+from test_recipe_wrong import recipe
 
 PATH_MAX = 4096
 
@@ -228,20 +229,38 @@ def test_paths_beyond_the_longest(stage):
     stage.check()
 
 
-@pytest.mark.skipif(not os.path.exists("/dev/fuse"), reason="no FUSE: no file of an ordinary user's can hold who opens it")
-def test_file_that_holds_who_opens_it(stage):
-    """Of a file system of the user's own, beneath an overlay, without which root would not even be let in."""
+# ---- Mounts of an ordinary user's ----
+
+
+NEEDS_FUSE = pytest.mark.skipif(not os.path.exists("/dev/fuse"), reason="no FUSE: no file of an ordinary user's can hold who opens it")
+
+
+@contextlib.contextmanager
+def blocking(stage, program=None, **more):
+    """At theirs/merged it holds whoever looks for a name, asks about one or opens one: an overlay of a file system of
+    the user's own, without which root would not even be let in."""
     for name in ("lower", "merged", "empty"):
-        (stage.theirs / name).mkdir()
+        (stage.theirs / name).mkdir(exist_ok=True)
         os.chown(stage.theirs / name, NOBODY, NOBODY)
     device = stage.directory / "fuse"  # here only root may open the one in /dev, elsewhere anybody
     os.mknod(device, stat.S_IFCHR | 0o666, os.stat("/dev/fuse").st_rdev)
     device.chmod(0o666)
-    with Program([stage.copy("blocking"), "file", stage.theirs, str(NOBODY), device], "stdout") as program:
-        program.wait_line("^ready")
+    argv = [program or stage.copy("blocking"), "file", stage.theirs, str(NOBODY), device]
+    with Program(argv, "stdout", **more) as process:
+        process.wait_line("^ready")
+        yield process
+
+
+def map_it(process):
+    process.say("")
+    process.wait_line("^done")
+
+
+@NEEDS_FUSE
+def test_file_that_holds_who_opens_it(stage):
+    with blocking(stage) as program:
         stage.watch(files=())
-        program.say("")
-        program.wait_line("^done")
+        map_it(program)
         # On a busy machine a look takes its time to get through all processes.
         wait_until(lambda: stage.agent.lost().get("mount_refused"), "its mount is not refused", 30)
         later, good, _ = map_them(stage, [])
@@ -249,6 +268,39 @@ def test_file_that_holds_who_opens_it(stage):
         done = run(PUSHBACK, "list", "--pid", program.pid, timeout=20)
         assert done.returncode == 0 and "1 mapped file could not be opened" in done.stderr
         assert stage.check()["mount_refused"] >= 1
+
+
+@NEEDS_FUSE
+@pytest.mark.parametrize("path", ["merged/file", "merged/file/below", "link"])
+def test_path_of_a_recipe_that_holds_who_walks_it(stage, path):
+    """It is looked for below the root of whoever maps any file."""
+    (stage.theirs / "link").symlink_to(stage.theirs / "merged" / "file")
+    file = recipe(stage.directory, "symbol good_submit", path=stage.theirs / path)
+    with blocking(stage) as program:
+        map_it(program)
+        stage.watch("--recipe", file, files=())
+        later, good, _ = map_them(stage, [])
+        looked_at(stage, later, good)
+        for verb in (["list"], ["list", "--pid", program.pid], ["doctor", "--pid", program.pid], ["recipe", "check"]):
+            words = [*verb, file] if verb[0] == "recipe" else [*verb, "--recipe", file]
+            done = run(PUSHBACK, *words, timeout=20)
+            assert done.returncode in (0, 1, 2, 3), (verb, done.stderr)
+        assert stage.check()["mount_refused"] >= 1
+
+
+@NEEDS_FUSE
+def test_folder_that_holds_who_looks_for_what_was_there(stage):
+    """Mounted over what is mapped already: only its path leads there, to be compared or where map_files is not for us."""
+    (stage.theirs / "merged").mkdir()
+    program = stage.copy("blocking", "theirs/merged/blocking")
+    library = stage.copy("driver_library.so", "theirs/merged/library.so")
+    with blocking(stage, program, env=os.environ | {"LD_PRELOAD": str(library)}) as process:
+        map_it(process)
+        done = run(PUSHBACK, "doctor", "--pid", process.pid, timeout=20)
+        assert re.search(r"merged/blocking cannot be compared with the file on disk", done.stdout), done.stdout
+        without = ["setpriv", "--bounding-set", "-sys_admin,-checkpoint_restore"]
+        done = run(*without, PUSHBACK, "list", "--pid", process.pid, timeout=20)
+        assert re.search(r"[1-9]\d* mapped files? could not be opened", done.stderr), done.stderr
 
 
 def test_namespaces_of_an_ordinary_user(stage):

@@ -11,8 +11,8 @@
  * memory: mounts it at DIRECTORY as fusermount does for any user. Its one file is never read to the end, and
  *	is put where the step was. A reader of the step waits.
  * file: mounts it in a user namespace at DIRECTORY/lower, by a DEVICE that the user may open, and at
- *	DIRECTORY/merged an overlay of that and DIRECTORY/empty. Maps the file there to be run, which nobody
- *	else can open to the end.
+ *	DIRECTORY/merged an overlay of that and DIRECTORY/empty. Maps the file there to be run. From then on
+ *	nothing that is asked about what is there, or whether anything is, has an answer.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -44,6 +44,9 @@ static void give_up(const char *what)
 
 /* ---- The file system ---- */
 
+/* Shared with the server: it answers no more. */
+static bool *silent;
+
 static void answer(int fd, const struct fuse_in_header *in, const void *what, size_t size,
 		   int error)
 {
@@ -70,17 +73,14 @@ static void serve_one(int fd, const struct fuse_in_header *in)
 	struct fuse_init_out init = { .major = FUSE_KERNEL_VERSION,
 				      .minor = FUSE_KERNEL_MINOR_VERSION,
 				      .max_write = PAGE };
-	struct fuse_attr_out attr = { .attr_valid = 1000, .attr = attributes(in->nodeid) };
-	struct fuse_entry_out entry = { .nodeid = FILE_ID,
-					.attr_valid = 1000,
-					.entry_valid = 1000,
-					.attr = attributes(FILE_ID) };
+	/* Valid for no time: the kernel asks again each time. */
+	struct fuse_attr_out attr = { .attr = attributes(in->nodeid) };
+	struct fuse_entry_out entry = { .nodeid = FILE_ID, .attr = attributes(FILE_ID) };
 	struct fuse_open_out opened = { .fh = 1 };
 	struct fuse_statfs_out fs = { .st = { .bsize = PAGE, .frsize = PAGE, .namelen = 255 } };
 
-	static unsigned int opens;
-
-	if (in->opcode == FUSE_OPEN && opens++)
+	/* What its own end asks has an answer. */
+	if (__atomic_load_n(silent, __ATOMIC_SEQ_CST) && in->opcode != FUSE_FLUSH)
 		return;
 	switch (in->opcode) {
 	case FUSE_STATFS:
@@ -128,8 +128,12 @@ static void serve(int fd)
 
 static void begin_server(int fd)
 {
-	pid_t server = fork();
+	pid_t server;
 
+	silent = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (silent == MAP_FAILED)
+		give_up("no memory");
+	server = fork();
 	if (server < 0)
 		give_up("cannot fork");
 	if (!server)
@@ -251,6 +255,7 @@ int main(int argc, char **argv)
 		map_file(step, PROT_READ, MAP_FIXED, fd);
 	else
 		map_file(NULL, PROT_READ | PROT_EXEC, 0, fd);
+	__atomic_store_n(silent, true, __ATOMIC_SEQ_CST);
 	tell("done");
 	while (fgets(line, sizeof(line), stdin))
 		;

@@ -89,7 +89,7 @@ static int remove_tree(void **state)
 /* What it leads to is called by the name that is written in it, or an error. */
 static void expect(const struct tree *t, const char *path, bool links, const char *name, int err)
 {
-	int fd = open_in(t->root, path, links), file;
+	int fd = open_in(t->root, path, links, NULL), file;
 	char text[64] = "", link[64];
 
 	print_message("%.60s\n", path);
@@ -153,6 +153,73 @@ static void links_lead_on_or_are_refused(void **state)
 	expect(t, "/broken", false, NULL, -ELOOP);
 }
 
+/* As a guard saw them: what is at the end of the link in /proc, without the tree's own path. */
+struct seen {
+	const struct tree *tree;
+	const char *held; /* by this one */
+	char names[256];
+};
+
+static void name_of(const struct tree *t, int fd, char *name, size_t size)
+{
+	char link[64], path[PATH_MAX];
+	ssize_t length;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	length = readlink(link, path, sizeof(path) - 1);
+	assert_true(length > 0);
+	path[length] = '\0';
+	assert_int_equal(strncmp(path, t->path, strlen(t->path)), 0);
+	snprintf(name, size, "%s", path + strlen(t->path));
+}
+
+static bool see(int fd, int from, void *context)
+{
+	struct seen *seen = context;
+	char name[64], from_name[64] = "-";
+	size_t used = strlen(seen->names);
+
+	name_of(seen->tree, fd, name, sizeof(name));
+	if (from >= 0)
+		name_of(seen->tree, from, from_name, sizeof(from_name));
+	snprintf(seen->names + used, sizeof(seen->names) - used, "%s>%s ", from_name, name);
+	return seen->held && !strcmp(seen->held, name);
+}
+
+static void expect_seen(const struct tree *t, const char *path, const char *held, const char *names)
+{
+	struct seen seen = { .tree = t, .held = held };
+	const struct open_in_guard guard = { .holds = see, .context = &seen };
+	int before = dup(t->root), fd, after;
+
+	close(before);
+	fd = open_in(t->root, path, true, &guard);
+	assert_string_equal(seen.names, names);
+	if (held)
+		assert_int_equal(fd, -EPERM);
+	else
+		assert_int_equal(close(fd), 0);
+	after = dup(t->root);
+	assert_int_equal(after, before);
+	close(after);
+}
+
+static void all_are_shown_to_a_guard(void **state)
+{
+	const struct tree *t = *state;
+
+	make_link(t, "root/to_b", "a/b");
+	expect_seen(t, "/", NULL, "->/root ");
+	expect_seen(t, "/a/../file", NULL, "->/root /root>/root/a /root>/root/file ");
+	expect_seen(t, "/to_b/file", NULL,
+		    "->/root /root>/root/to_b /root>/root/a /root/a>/root/a/b "
+		    "/root/a/b>/root/a/b/file ");
+	expect_seen(t, "/a/missing", "/root", "->/root ");
+	expect_seen(t, "/a/missing", "/root/a", "->/root /root>/root/a ");
+	expect_seen(t, "/to_b/missing", "/root/to_b", "->/root /root>/root/to_b ");
+	expect_seen(t, "/file", "/root/file", "->/root /root>/root/file ");
+}
+
 /* So many descriptors before as after, however it ends. */
 static void bounds_hold(void **state)
 {
@@ -185,6 +252,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(nothing_leads_out, make_tree, remove_tree),
 		cmocka_unit_test_setup_teardown(links_lead_on_or_are_refused, make_tree,
 						remove_tree),
+		cmocka_unit_test_setup_teardown(all_are_shown_to_a_guard, make_tree, remove_tree),
 		cmocka_unit_test_setup_teardown(bounds_hold, make_tree, remove_tree),
 	};
 
