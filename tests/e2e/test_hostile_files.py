@@ -12,12 +12,13 @@ import re
 import resource
 import stat
 import struct
+import threading
 
 import pytest
 
 from agent import Agent
 from instrumented import ANY, except_by
-from program import PROGS, PUSHBACK, Program, run, semaphore_of, wait_until
+from program import PROGS, PUSHBACK, Program, patient, run, semaphore_of, wait_until
 from stage import AS_NOBODY, NOBODY, Stage
 from test_hostile import SEED
 from test_recipe_wrong import recipe
@@ -248,6 +249,10 @@ def blocking(stage, program=None, **more):
     argv = [program or stage.copy("blocking"), "file", stage.theirs, str(NOBODY), device]
     with Program(argv, "stdout", **more) as process:
         process.wait_line("^ready")
+        # Who is held by it cannot be ended before: so it is, and the test fails.
+        stop = threading.Timer(patient(90), process.process.kill)
+        stop.start()
+        stage.stack.callback(stop.cancel)
         yield process
 
 
@@ -288,19 +293,27 @@ def test_path_of_a_recipe_that_holds_who_walks_it(stage, path):
         assert stage.check()["mount_refused"] >= 1
 
 
+WITHOUT_MAP_FILES = ("setpriv", "--bounding-set", "-sys_admin,-checkpoint_restore")
+
+
 @NEEDS_FUSE
-def test_folder_that_holds_who_looks_for_what_was_there(stage):
-    """Mounted over what is mapped already: only its path leads there, to be compared or where map_files is not for us."""
+@pytest.mark.parametrize(
+    "command, says",
+    [
+        ([PUSHBACK, "doctor"], "merged/blocking cannot be compared with the file on disk"),
+        ([*WITHOUT_MAP_FILES, PUSHBACK, "list"], r"[1-9]\d* mapped files? could not be opened"),
+    ],
+    ids=["compared", "without map_files"],
+)
+def test_folder_that_holds_who_looks_for_what_was_there(stage, command, says):
+    """Mounted over what is mapped already: only its path leads there."""
     (stage.theirs / "merged").mkdir()
     program = stage.copy("blocking", "theirs/merged/blocking")
     library = stage.copy("driver_library.so", "theirs/merged/library.so")
     with blocking(stage, program, env=os.environ | {"LD_PRELOAD": str(library)}) as process:
         map_it(process)
-        done = run(PUSHBACK, "doctor", "--pid", process.pid, timeout=20)
-        assert re.search(r"merged/blocking cannot be compared with the file on disk", done.stdout), done.stdout
-        without = ["setpriv", "--bounding-set", "-sys_admin,-checkpoint_restore"]
-        done = run(*without, PUSHBACK, "list", "--pid", process.pid, timeout=20)
-        assert re.search(r"[1-9]\d* mapped files? could not be opened", done.stderr), done.stderr
+        done = run(*command, "--pid", process.pid, timeout=20)
+        assert re.search(says, done.stdout + done.stderr), done.stdout + done.stderr
 
 
 def test_namespaces_of_an_ordinary_user(stage):
@@ -344,3 +357,22 @@ def test_files_without_end_that_are_not_opened(stage):
         later, good, _ = map_them(stage, [])
         looked_at(stage, later, good)
     assert stage.check()["mount_refused"] >= 1
+
+
+def test_overlay_of_root_in_a_namespace_of_users(stage):
+    """As a container's whose users are others there: its mount is a copy of root's, and nobody's server lies beneath."""
+    lower, merged = stage.directory / "lower", stage.directory / "merged"
+    for path in (lower, merged):
+        path.mkdir()
+    stage.copy("attacker", "lower/attacker")
+    assert run("mount", "-t", "overlay", "overlay", "-o", f"lowerdir={lower}:{stage.theirs}", merged).returncode == 0
+    stage.stack.callback(run, "umount", "-l", merged)
+    stage.watch(files=())
+    argv = [*AS_NOBODY, "unshare", "--user", "--map-root-user", "--mount", merged / "attacker", "exec", "20"]
+    with Program(argv, "stdout") as program:
+        program.wait_line("^ready")
+        wait_until(lambda: semaphore_of(program.pid, "/attacker"), "it is not watched", 20)
+        assert stage.play_beside(program, 0) == 20
+        stage.wait_told()
+        stage.assert_told("once", "submit_accepted", 20)
+    assert "mount_refused" not in stage.check()
