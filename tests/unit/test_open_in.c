@@ -162,15 +162,15 @@ struct seen {
 
 static void name_of(const struct tree *t, int fd, char *name, size_t size)
 {
-	char link[64], path[PATH_MAX];
+	char link[64], full[PATH_MAX];
 	ssize_t length;
 
 	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-	length = readlink(link, path, sizeof(path) - 1);
+	length = readlink(link, full, sizeof(full) - 1);
 	assert_true(length > 0);
-	path[length] = '\0';
-	assert_int_equal(strncmp(path, t->path, strlen(t->path)), 0);
-	snprintf(name, size, "%s", path + strlen(t->path));
+	full[length] = '\0';
+	assert_int_equal(strncmp(full, t->path, strlen(t->path)), 0);
+	snprintf(name, size, "%s", full + strlen(t->path));
 }
 
 static bool see(int fd, int from, void *context)
