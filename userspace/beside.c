@@ -39,17 +39,17 @@ static int open_folder(struct beside *b, const char *path)
 /* Where the file is that a path has led to, under its own name. */
 static int open_folder_of(struct beside *b, int file, const struct stat *there)
 {
-	char link[64], path[PATH_MAX];
+	char link[64], name[PATH_MAX];
 	struct stat named;
 	ssize_t size;
 	int err;
 
 	snprintf(link, sizeof(link), "/proc/self/fd/%d", file);
-	size = readlink(link, path, sizeof(path) - 1);
+	size = readlink(link, name, sizeof(name) - 1);
 	if (size <= 0)
 		return size ? -errno : -ENOENT;
-	path[size] = '\0';
-	err = open_folder(b, path);
+	name[size] = '\0';
+	err = open_folder(b, name);
 	if (!err && fstatat(b->folder, b->name, &named, AT_SYMLINK_NOFOLLOW))
 		err = -errno;
 	/* Moved meanwhile, or something else is there now. */

@@ -36,10 +36,12 @@ static void add_number(size_t number, unsigned int base)
 				    "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
 	static const char large[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ";
 	const char *digits = base == 36 ? large : small;
+	char text[32] = "", *at = text + sizeof(text) - 1;
 
-	if (number >= base)
-		add_number(number / base, base);
-	add("%c", digits[number % base]);
+	do
+		*--at = digits[number % base];
+	while (number /= base);
+	add("%s", at);
 }
 
 /* A template's arguments are the template before, twice. */
@@ -197,6 +199,7 @@ static void signs_upon_signs(void **state)
 	char *text = malloc(size + 1), out[8];
 
 	(void)state;
+	assert_non_null(text);
 	memset(text, '<', size);
 	text[0] = 'a';
 	text[size] = '\0';
