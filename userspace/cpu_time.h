@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* cpu_time.h - what a process has taken of the CPUs */
+/* cpu_time.h - what a process, or this thread, has taken of the CPUs */
 #ifndef CPU_TIME_H
 #define CPU_TIME_H
 
@@ -11,5 +11,8 @@
  * ticks, some milliseconds later. 0: there is no such process. Asks for no privilege.
  */
 uint64_t cpu_time_of(pid_t pid);
+
+/* ns, of this thread: on a busy host what it does lasts longer, and takes no more. */
+uint64_t cpu_time_here(void);
 
 #endif /* CPU_TIME_H */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "cpu_time.h"
 #include "execs.h"
 #include "recipe_target.h"
 #include "target.h"
@@ -52,23 +53,12 @@ struct finder {
 	bool failed;
 };
 
-static uint64_t clock_ns(clockid_t clock)
+static uint64_t now_ns(void)
 {
 	struct timespec t;
 
-	clock_gettime(clock, &t);
+	clock_gettime(CLOCK_MONOTONIC, &t);
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
-static uint64_t now_ns(void)
-{
-	return clock_ns(CLOCK_MONOTONIC);
-}
-
-/* What this thread has taken of a CPU: on a busy host a look lasts longer, and takes no more. */
-static uint64_t cpu_ns(void)
-{
-	return clock_ns(CLOCK_THREAD_CPUTIME_ID);
 }
 
 static void meet(pid_t pid, void *context)
@@ -265,7 +255,7 @@ static void let_go_of_left(struct finder *f, uint64_t now)
 
 static int look(struct finder *f, char *why)
 {
-	uint64_t began = now_ns(), cpu = cpu_ns(), took;
+	uint64_t began = now_ns(), cpu = cpu_time_here(), took;
 	int err;
 
 	if (!watch_is_under_way(f->watch)) {
@@ -278,7 +268,7 @@ static int look(struct finder *f, char *why)
 		watch_end(f->watch, began);
 		let_go_of_left(f, began);
 	}
-	took = cpu_ns() - cpu;
+	took = cpu_time_here() - cpu;
 	f->took += took;
 	if (f->meeting && !watch_is_under_way(f->watch)) {
 		silent_end_look(f->options.silent);
@@ -388,20 +378,20 @@ static int take(pid_t pid, void *context)
 		f->failed |= watch_news(f->watch, pid, true, f->why) != 0;
 		add_young(f, pid);
 	}
-	return cpu_ns() - f->cpu_began >= BATCH_NS;
+	return cpu_time_here() - f->cpu_began >= BATCH_NS;
 }
 
 static void take_execs(struct finder *f)
 {
 	uint64_t took;
 
-	f->cpu_began = cpu_ns();
+	f->cpu_began = cpu_time_here();
 	watch_begin(f->watch);
 	take_young(f);
 	execs_take(f->execs, take, f);
 	if (f->options.paths)
 		look_at_paths(f);
-	took = cpu_ns() - f->cpu_began;
+	took = cpu_time_here() - f->cpu_began;
 	f->may_news = f->news_began + (took * PART > NEWS_NS ? took * PART : NEWS_NS);
 }
 
@@ -414,13 +404,13 @@ static void take_written(struct finder *f)
 	uint64_t took;
 	bool changed;
 
-	f->cpu_began = cpu_ns();
+	f->cpu_began = cpu_time_here();
 	if (!watch_written(f->watch, &changed))
 		return;
 	look_soon(f, f->news_began);
 	if (changed)
 		return;
-	took = cpu_ns() - f->cpu_began;
+	took = cpu_time_here() - f->cpu_began;
 	f->may_written = f->news_began + earlier(took * PART, WRITTEN_NS);
 }
 

@@ -24,6 +24,8 @@ struct recipe_search {
 	const struct recipe_where *where;
 	uint32_t number; /* of the step, among all recipes' */
 	size_t found;
+	uint64_t began; /* this thread's CPU time */
+	size_t symbols; /* that were looked at */
 	int err;
 	recipe_problem_fn *problem; /* NULL: the first is the end */
 	void *context;

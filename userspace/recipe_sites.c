@@ -8,12 +8,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cpu_time.h"
 #include "symbol_name.h"
 #include "elf_image.h"
 #include "elf_stapsdt.h"
 #include "elf_symbols.h"
 #include "recipe_internal.h"
 #include "recipe_tail.h"
+
+#define MOST_NS   10000000000ull /* of a CPU, for the symbols of one file */
+#define LOOKED_AT 64             /* symbols, between two looks at that */
 
 int recipe_internal_fail(struct recipe_search *s, int err, const char *format, ...)
 {
@@ -196,6 +200,22 @@ static bool take_clone(struct recipe_search *s, const struct elf_function *funct
 	return !s->err;
 }
 
+/*
+ * Millions of symbols take seconds, and names can be made that take a thousand times as long: nobody is drained
+ * meanwhile. Who checks a recipe waits as long as they like.
+ */
+static bool has_time(struct recipe_search *s)
+{
+	if (s->problem || s->symbols++ % LOOKED_AT || cpu_time_here() - s->began < MOST_NS)
+		return true;
+	recipe_internal_fail(
+		s, -ETIME,
+		"to look through its symbols takes more than %llu s: name functions by "
+		"symbol, as pushback recipe suggest has them",
+		MOST_NS / 1000000000);
+	return false;
+}
+
 /* .symtab and .dynsym may both have it. Parts of functions are found by what jumps to them. */
 static bool take_symbol(const struct elf_function *function, void *context)
 {
@@ -204,6 +224,8 @@ static bool take_symbol(const struct elf_function *function, void *context)
 	char *name;
 	int meant;
 
+	if (!has_time(s))
+		return false;
 	if (recipe_internal_is_part(function->name) && !is_said(s, function->name))
 		return true;
 	if (suffix && !is_said(s, function->name))
@@ -419,6 +441,7 @@ int recipe_sites_check(const struct recipes *recipes, const struct recipe_file *
 	struct recipe_search s = { .recipes = recipes,
 				   .path = file->path,
 				   .debug.note = note,
+				   .began = cpu_time_here(),
 				   .problem = problem,
 				   .context = context,
 				   .why = why,

@@ -62,7 +62,7 @@ struct recipe_sites {
 /*
  * Of all targets that are this file: `note` is what elfnote_read() says of it.
  * 0, with NULL in *out where no target is; to be freed with recipe_sites_free(). -errno with one line in
- * `why`; -EKEYREJECTED: a target is this file, of another build.
+ * `why`; -EKEYREJECTED: a target is this file, of another build; -ETIME: it has too many symbols, or names.
  */
 int recipe_sites_find(const struct recipes *recipes, const struct recipe_file *file,
 		      const struct elfnote *note, struct recipe_sites **out, char *why,

@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "cpu_time.h"
 #include "mapped_open.h"
 #include "msg.h"
 #include "own_note.h"
@@ -192,14 +192,6 @@ bool watch_written(struct watch *w, bool *changed)
 
 /* ---- Processes ---- */
 
-uint64_t watch_cpu_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
 /* Whether it maps anything of ours is told. */
 static int look_into(struct watch *w, pid_t pid, size_t *unopened)
 {
@@ -262,7 +254,7 @@ static int look_into_next(pid_t pid, void *context)
 
 	if (pid <= w->reached)
 		return 0;
-	if (w->turn_begun && watch_cpu_ns() >= w->turn_ends)
+	if (w->turn_begun && cpu_time_here() >= w->turn_ends)
 		return TURN_IS_OVER;
 	w->turn_begun = true;
 	err = look_into_any(pid, w);
@@ -275,7 +267,7 @@ static int look_into_rest(struct watch *w, uint64_t turn_ns)
 	int err;
 
 	w->turn_begun = false;
-	w->turn_ends = watch_cpu_ns() + turn_ns;
+	w->turn_ends = cpu_time_here() + turn_ns;
 	err = discover_pids(look_into_next, w);
 	if (err == TURN_IS_OVER)
 		return 0;

@@ -17,6 +17,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "cpu_time.h"
+
 /* Looks, of which one reads all; not the same one for all processes. */
 #define WHOLE_EVERY 16
 /* A part of the descriptors that we may have, and no more: the kernel has 5 KiB for each. */
@@ -186,7 +188,7 @@ static void use(struct watch *w, struct known *known)
 /* Others wait meanwhile: what there is no time for is left to the next look, but where somebody has asked. */
 static bool has_time(struct watch *w, uint64_t most_ns)
 {
-	if (w->asked || watch_cpu_ns() - w->read_began < most_ns)
+	if (w->asked || cpu_time_here() - w->read_began < most_ns)
 		return true;
 	w->reading->again = true;
 	return false;
@@ -262,7 +264,7 @@ static int read_maps(struct watch *w, struct process *p, size_t *unopened)
 	w->reading = p;
 	w->uses_count = 0;
 	w->no_memory = false;
-	w->read_began = watch_cpu_ns();
+	w->read_began = cpu_time_here();
 	if (!w->options.admits || w->options.admits(p->pid, w->options.context))
 		err = discover_process(p->pid, is_wanted, look_at, w, unopened);
 	take_over(w, p);

@@ -108,9 +108,6 @@ struct watch {
 	uint64_t read_began; /* CPU time */
 };
 
-/* What this thread has taken of a CPU: on a busy host a look lasts longer, and takes no more. */
-uint64_t watch_cpu_ns(void);
-
 /* ---- watch_files.c ---- */
 
 struct known *watch_find(struct watch *w, const struct file_id *id);

@@ -196,14 +196,16 @@ static int make_ranges(const struct craft *craft)
 	return err;
 }
 
-static void write_recipe(struct recipes *recipes)
+static void write_recipe(struct recipes *recipes, const char *submit)
 {
-	static const char text[] = "[target]\npath = */many\n[step a]\nsubmit = symbol first\n"
-				   "instance = arg1\nresult = s32 return\naccepted = 0\n"
-				   "rejected = -11\n";
+	char text[256];
 	char path[] = "/tmp/recipe-XXXXXX", why[512];
 	int fd = mkstemp(path);
 
+	snprintf(text, sizeof(text),
+		 "[target]\npath = */many\n[step a]\nsubmit = %s\ninstance = arg1\n"
+		 "result = s32 return\naccepted = 0\nrejected = -11\n",
+		 submit);
 	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
 	close(fd);
 	assert_int_equal(recipes_read(recipes, path, why, sizeof(why)), 0);
@@ -226,7 +228,7 @@ static void test_more_functions_than_are_kept(void **state)
 	craft_free(&craft);
 	craft_many(&craft, ELF_RANGES_MAX / 2 + 1);
 	assert_int_equal(make_ranges(&craft), -E2BIG);
-	write_recipe(recipes);
+	write_recipe(recipes, "symbol first");
 	file.fd = craft_open(craft.bytes, craft.size);
 	assert_int_equal(recipe_sites_find(recipes, &file, &note, &sites, why, sizeof(why)),
 			 -E2BIG);
@@ -235,6 +237,42 @@ static void test_more_functions_than_are_kept(void **state)
 	close(file.fd);
 	recipes_free(recipes);
 	craft_free(&craft);
+}
+
+/* Each name stands for 60,000 letters: all of them together take minutes. */
+static void test_names_that_take_too_long(void **state)
+{
+	static const char name[] = "_Z6submit1AIiiES_IS0_S0_ES_IS1_S1_ES_IS2_S2_ES_IS3_S3_E"
+				   "S_IS4_S4_ES_IS5_S5_ES_IS6_S6_ES_IS7_S7_ES_IS8_S8_ES_IS9_S9_E"
+				   "S_ISA_SA_E";
+	struct recipe_file file = { .path = "/usr/bin/many" };
+	struct recipes *recipes = recipes_new();
+	size_t functions = ELF_RANGES_MAX / 4;
+	Elf64_Sym *table = calloc(functions, sizeof(*table));
+	struct elfnote note = { 0 };
+	struct recipe_sites *sites;
+	struct craft craft;
+	char why[512];
+
+	(void)state;
+	assert_non_null(table);
+	for (size_t i = 0; i < functions; i++) {
+		table[i] = symbols[1];
+		table[i].st_name = 0;
+	}
+	craft_symbols(&craft, table, functions * sizeof(*table), name, sizeof(name));
+	write_recipe(recipes, "glob *nothing*");
+	file.fd = craft_open(craft.bytes, craft.size);
+	alarm(100);
+	assert_int_equal(recipe_sites_find(recipes, &file, &note, &sites, why, sizeof(why)),
+			 -ETIME);
+	alarm(0);
+	assert_null(sites);
+	assert_non_null(strstr(why, "/usr/bin/many: to look through its symbols takes more than"));
+	close(file.fd);
+	recipes_free(recipes);
+	craft_free(&craft);
+	free(table);
 }
 
 /* ---- Frames ---- */
@@ -318,6 +356,7 @@ int main(void)
 		cmocka_unit_test(test_long_names),
 		cmocka_unit_test(test_tables_that_are_one),
 		cmocka_unit_test(test_more_functions_than_are_kept),
+		cmocka_unit_test(test_names_that_take_too_long),
 		cmocka_unit_test(test_frames_of_the_first_section),
 	};
 
