@@ -57,7 +57,9 @@ static void add_piece(const char *piece, size_t size, void *context)
 	struct text *text = context;
 
 	if (size < SYMBOL_PLAIN_MAX - text->size && make_room(text, text->size + size + 1)) {
-		memcpy(text->at + text->size, piece, size);
+		/* An identifier without letters is told of as NULL. */
+		if (size)
+			memcpy(text->at + text->size, piece, size);
 		text->size += size;
 		return;
 	}
