@@ -16,6 +16,7 @@
 #include "namespaces.h"
 
 #define REFUSED_MOST 1024
+#define THEIRS_MOST  4096 /* mounts of a process that are looked through */
 
 /* ---- Where a descriptor is ---- */
 
@@ -37,11 +38,11 @@ static bool find_place(int fd, struct place *place)
 	return true;
 }
 
-static bool is_of_mount(int fd, uint64_t mount)
+bool foreign_mount_is_same(int fd, int other)
 {
-	struct place place;
+	struct place a, b;
 
-	return fd >= 0 && find_place(fd, &place) && place.mount == mount;
+	return find_place(fd, &a) && find_place(other, &b) && a.mount == b.mount;
 }
 
 /* What memfd_create() makes is of a mount that nobody sees. */
@@ -74,9 +75,10 @@ static bool has_dev(const struct mount_line *mount, uint64_t dev)
 	return mount->dev == dev;
 }
 
-/* The first that has it among the mounts of "self", "1"... */
-static bool find_mount(const char *process, bool (*has)(const struct mount_line *, uint64_t),
-		       uint64_t wanted, struct mount_line *mount)
+/* The first that has it among so many mounts of "self", "1"... */
+static bool find_mount(const char *process, size_t most,
+		       bool (*has)(const struct mount_line *, uint64_t), uint64_t wanted,
+		       struct mount_line *mount)
 {
 	char path[64], *line = NULL;
 	bool found = false;
@@ -85,7 +87,7 @@ static bool find_mount(const char *process, bool (*has)(const struct mount_line 
 
 	snprintf(path, sizeof(path), "/proc/%s/mountinfo", process);
 	mounts = fopen(path, "re");
-	while (mounts && !found && getline(&line, &size, mounts) > 0)
+	while (mounts && !found && most-- && getline(&line, &size, mounts) > 0)
 		found = mount_line_parse(line, mount) && has(mount, wanted);
 	free(line);
 	if (mounts)
@@ -96,7 +98,8 @@ static bool find_mount(const char *process, bool (*has)(const struct mount_line 
 static bool find_ours(bool (*has)(const struct mount_line *, uint64_t), uint64_t wanted,
 		      struct mount_line *mount)
 {
-	return find_mount("self", has, wanted, mount) || find_mount("1", has, wanted, mount);
+	return find_mount("self", SIZE_MAX, has, wanted, mount) ||
+	       find_mount("1", SIZE_MAX, has, wanted, mount);
 }
 
 /* ---- Each refused one once: they are met again at each look ---- */
@@ -131,7 +134,7 @@ static bool theirs_may_hold(pid_t pid, const struct mount_line *mount)
 }
 
 /* `dev` becomes that which stands for the whole file system, if there is such a one. */
-static bool may_hold(pid_t pid, uint64_t id, uint64_t *dev)
+static bool may_hold(pid_t pid, bool is_root, uint64_t id, uint64_t *dev)
 {
 	struct mount_line mount;
 	char process[16];
@@ -142,24 +145,25 @@ static bool may_hold(pid_t pid, uint64_t id, uint64_t *dev)
 	 * Of a mount that was taken away, or is in yet other namespaces? What stat calls its file system does not
 	 * help: of a file on an overlay that may be one which lies beneath.
 	 */
-	if (!is_ours && !find_mount(process, has_id, id, &mount))
-		return !is_of_memory(id);
+	if (!is_ours && !find_mount(process, THEIRS_MOST, has_id, id, &mount))
+		return !is_root && !is_of_memory(id);
 	*dev = mount.dev;
-	return is_ours ? mount.kind == MOUNT_USERS : theirs_may_hold(pid, &mount);
+	/* Who is root by now may have had the file mapped, or the path, as somebody else. */
+	if (is_ours || is_root)
+		return mount.kind == MOUNT_USERS;
+	return theirs_may_hold(pid, &mount);
 }
 
-bool foreign_mount_holds(pid_t pid, int fd, int known)
+bool foreign_mount_holds(pid_t pid, int fd)
 {
 	struct place place = { 0 };
 	bool is_placed = find_place(fd, &place);
 	uid_t user;
 
-	if (is_placed && is_of_mount(known, place.mount))
-		return false;
 	/* One that has ended has still led us there. */
 	if (discover_user(pid, &user))
 		return true;
-	if (!user || (is_placed && !may_hold(pid, place.mount, &place.dev)))
+	if (is_placed ? !may_hold(pid, !user, place.mount, &place.dev) : !user)
 		return false;
 	refuse(place.dev);
 	return true;

@@ -16,10 +16,12 @@
 
 /*
  * Whether `fd` (O_PATH), to which the process has led us, is to be closed and nothing else. What root runs is
- * taken to be root's. What is of the same mount as `known`, a descriptor that still is open and was found to
- * hold nobody, is not looked up again; -1: there is none.
+ * taken to be root's, but for a server of an ordinary user's. What is not among its first 4,096 mounts, nor
+ * among ours, may hold.
  */
-bool foreign_mount_holds(pid_t pid, int fd, int known);
+bool foreign_mount_holds(pid_t pid, int fd);
+/* Whether both, still open, are of one mount: who was found to hold nobody is not to be asked again. */
+bool foreign_mount_is_same(int fd, int other);
 /* Of how many file systems that was said; 1,024 stand for more. */
 size_t foreign_mount_refused(void);
 

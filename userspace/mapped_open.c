@@ -98,7 +98,7 @@ static int open_link(pid_t pid, const char *link, const struct proc_mapping *map
 	/* -EPERM is a refusal of ours. */
 	if (path_fd < 0)
 		return errno == EPERM ? -EACCES : -errno;
-	if (foreign_mount_holds(pid, path_fd, -1)) {
+	if (foreign_mount_holds(pid, path_fd)) {
 		close(path_fd);
 		return -EPERM;
 	}
@@ -122,18 +122,29 @@ static int open_exe(pid_t pid, const struct proc_mapping *mapping)
 	return open_link(pid, link, mapping);
 }
 
+/* On the way to a file; each takes a look through all mounts, of which a process may have 100,000. */
+#define MOUNTS_MOST 16
+
+struct way {
+	pid_t pid;
+	unsigned int mounts;
+};
+
 static bool holds(int fd, int from, void *context)
 {
-	const pid_t *pid = context;
+	struct way *way = context;
 
-	return foreign_mount_holds(*pid, fd, from);
+	if (from >= 0 && foreign_mount_is_same(fd, from))
+		return false;
+	return way->mounts++ == MOUNTS_MOST || foreign_mount_holds(way->pid, fd);
 }
 
 /* On behalf of `pid`, which may have chosen the path or what is there; 0: of ours alone. */
 static int open_through(pid_t pid, const char *root, const char *path, bool links,
 			const struct proc_mapping *mapping)
 {
-	const struct open_in_guard guard = { .holds = holds, .context = &pid };
+	struct way way = { .pid = pid };
+	const struct open_in_guard guard = { .holds = holds, .context = &way };
 	int root_fd = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC), fd;
 
 	if (root_fd < 0)
