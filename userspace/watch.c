@@ -80,6 +80,7 @@ static void begin(struct watch *w, bool only_ours, char *why)
 	w->hits = 0;
 	w->fatal = 0;
 	w->only_ours = only_ours;
+	w->is_news = false;
 	w->strict = false;
 	w->asked = false;
 	w->refused[0] = '\0';
@@ -269,10 +270,10 @@ static int look_into_rest(struct watch *w, uint64_t turn_ns)
 	w->turn_begun = false;
 	w->turn_ends = cpu_time_here() + turn_ns;
 	err = discover_pids(look_into_next, w);
-	if (err == TURN_IS_OVER)
-		return 0;
-	w->reached = 0;
-	return err;
+	/* Whoever was the reason of a failure is passed over by the next turn. */
+	if (!err)
+		w->reached = 0;
+	return err == TURN_IS_OVER ? 0 : err;
 }
 
 int watch_everything(struct watch *w, uint64_t turn_ns, char *why)
@@ -325,6 +326,7 @@ void watch_meet(struct watch *w, pid_t pid, uint64_t turn_ns)
 int watch_news(struct watch *w, pid_t pid, bool image, char *why)
 {
 	begin(w, false, why);
+	w->is_news = true;
 	if (image)
 		watch_read_again(w, pid);
 	return look_into_any(pid, w);

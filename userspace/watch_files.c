@@ -61,7 +61,8 @@ bool watch_is_due(struct watch *w, const struct known *known)
 		return true;
 	if (known->tries && !known->fresh && !w->only_ours)
 		return w->look >= known->retry;
-	return known->checked != w->look;
+	/* Once a look, whose turns are looks of their own; but whoever has just begun may run what is new in it. */
+	return known->checked != w->look && (w->is_news || known->checked < w->began);
 }
 
 /* ---- Held ones ---- */

@@ -93,6 +93,7 @@ struct watch {
 	uint64_t turn_ends;
 	/* Of the present call. */
 	bool only_ours; /* nothing is attached */
+	bool is_news;   /* of a process that has just begun */
 	bool strict;    /* a recipe that does not fit is a failure */
 	bool asked;     /* ... or is where there is nothing else */
 	bool thorough;  /* ... but files that are not known are looked at, for they may be ours */
