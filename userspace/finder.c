@@ -350,10 +350,9 @@ static void look_soon(struct finder *f, uint64_t now)
 
 static void take_young(struct finder *f)
 {
-	/* One at least, and no more than there is time for: what is left is due at once. */
-	for (bool first = true; f->young_count && f->young[f->first_young].due <= f->news_began &&
-				(first || cpu_time_here() - f->cpu_began < BATCH_NS);
-	     first = false) {
+	/* No more than there is time for: what is left is due at once. */
+	while (f->young_count && f->young[f->first_young].due <= f->news_began &&
+	       cpu_time_here() - f->cpu_began < BATCH_NS) {
 		struct young *young = &f->young[f->first_young];
 
 		f->first_young = (f->first_young + 1) % YOUNG_MOST;

@@ -9,34 +9,18 @@
 #include <string.h>
 #include <libiberty/demangle.h>
 
+#include "buffer.h"
+
 #define OPTIONS (DMGL_AUTO | DMGL_PARAMS | DMGL_ANSI)
 
 /* ---- What is written ---- */
 
 /* A name that is being written. */
 struct text {
-	char *at;
-	size_t size, room;
+	struct buffer plain;
+	bool is_over; /* it is too long, or there is no memory for it */
 	jmp_buf too_much;
 };
-
-/* With room for a NUL. */
-static bool make_room(struct text *text, size_t wanted)
-{
-	size_t room = text->room ? text->room : 256;
-	char *grown;
-
-	while (room < wanted)
-		room *= 2;
-	if (room == text->room)
-		return true;
-	grown = realloc(text->at, room);
-	if (!grown)
-		return false;
-	text->at = grown;
-	text->room = room;
-	return true;
-}
 
 static bool is_ascii(const char *piece, size_t size)
 {
@@ -56,15 +40,12 @@ static void add_piece(const char *piece, size_t size, void *context)
 {
 	struct text *text = context;
 
-	if (size < SYMBOL_PLAIN_MAX - text->size && make_room(text, text->size + size + 1)) {
-		/* An identifier without letters is told of as NULL. */
-		if (size)
-			memcpy(text->at + text->size, piece, size);
-		text->size += size;
-		return;
-	}
-	text->size = SYMBOL_PLAIN_MAX;
-	if (is_ascii(piece, size))
+	if (size >= SYMBOL_PLAIN_MAX - text->plain.length)
+		text->is_over = true;
+	if (!text->is_over)
+		buffer_add(&text->plain, piece, size);
+	text->is_over |= text->plain.failed;
+	if (text->is_over && is_ascii(piece, size))
 		longjmp(text->too_much, 1);
 }
 
@@ -73,15 +54,14 @@ typedef int demangler(const char *mangled, int options, demangle_callbackref sin
 /* 1: it is in `text`; 0: it is no name of this kind; -1: there is no plain name of it. */
 static int write_plain(struct text *text, demangler *demangler, const char *mangled)
 {
-	text->size = 0;
+	buffer_clear(&text->plain);
+	text->is_over = false;
 	if (setjmp(text->too_much))
 		return -1;
 	if (!demangler(mangled, OPTIONS, add_piece, text))
 		return 0;
-	if (text->size == SYMBOL_PLAIN_MAX || !make_room(text, text->size + 1))
-		return -1;
-	text->at[text->size] = '\0';
-	return 1;
+	buffer_add(&text->plain, "", 1);
+	return text->is_over || text->plain.failed ? -1 : 1;
 }
 
 /* ---- What is much work, though nothing is written meanwhile ---- */
@@ -257,12 +237,12 @@ static int write_any(struct text *text, const char *mangled)
 
 char *symbol_demangle(const char *mangled)
 {
-	struct text text = { .at = NULL };
+	struct text text = { .is_over = false };
 
 	if (strlen(mangled) > SYMBOL_MANGLED_MAX)
 		return NULL;
 	if (write_any(&text, mangled) == 1)
-		return text.at;
-	free(text.at);
+		return text.plain.data;
+	buffer_free(&text.plain);
 	return NULL;
 }
