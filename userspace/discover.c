@@ -266,7 +266,7 @@ int discover_all(bool (*wanted)(const struct file_id *id, void *context), mapped
 /* ---- What else /proc knows about a process ---- */
 
 /* Fields of /proc/PID/stat; `at` is at the first of these. */
-enum { STAT_STATE = 3, STAT_THREADS = 20, STAT_START_TIME = 22 };
+enum { STAT_STATE = 3, STAT_PARENT, STAT_THREADS = 20, STAT_START_TIME = 22 };
 
 static uint64_t stat_number(const char *at, int field)
 {
@@ -283,6 +283,13 @@ uint64_t discover_start_time(pid_t pid)
 	char line[1024], *at;
 
 	return read_stat(pid, line, sizeof(line), &at) ? 0 : stat_number(at, STAT_START_TIME);
+}
+
+pid_t discover_parent(pid_t pid)
+{
+	char line[1024], *at;
+
+	return read_stat(pid, line, sizeof(line), &at) ? 0 : (pid_t)stat_number(at, STAT_PARENT);
 }
 
 bool discover_is_running(pid_t pid, uint64_t start_time)

@@ -75,6 +75,8 @@ int discover_executable(pid_t pid, char *value, size_t size);
 
 /* Start time of a process in clock ticks since boot, 0 if there is none such. */
 uint64_t discover_start_time(pid_t pid);
+/* 0: there is no such process, or its parent is none that we see. */
+pid_t discover_parent(pid_t pid);
 /* Whose it is: the real user. 0 or -errno. */
 int discover_user(pid_t pid, uid_t *user);
 /*

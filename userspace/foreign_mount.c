@@ -17,6 +17,7 @@
 
 #define REFUSED_MOST 1024
 #define THEIRS_MOST  4096 /* mounts of a process that are looked through */
+#define PARENTS_MOST 8
 
 /* ---- Where a descriptor is ---- */
 
@@ -95,6 +96,25 @@ static bool find_mount(const char *process, size_t most,
 	return found;
 }
 
+/*
+ * As the process sees it. One that has changed its root sees nothing of the mount which that is in: then whose
+ * child it is may, and in the same namespace it is the same mount.
+ */
+static bool find_theirs(pid_t pid, uint64_t id, struct mount_line *mount)
+{
+	pid_t seer = pid;
+	char process[16];
+
+	for (int i = 0; i <= PARENTS_MOST && seer > 1; i++, seer = discover_parent(seer)) {
+		if (i && namespaces_are_same(pid, seer, "mnt") != 1)
+			return false;
+		snprintf(process, sizeof(process), "%d", (int)seer);
+		if (find_mount(process, THEIRS_MOST, has_id, id, mount))
+			return true;
+	}
+	return false;
+}
+
 static bool find_ours(bool (*has)(const struct mount_line *, uint64_t), uint64_t wanted,
 		      struct mount_line *mount)
 {
@@ -137,15 +157,13 @@ static bool theirs_may_hold(pid_t pid, const struct mount_line *mount)
 static bool may_hold(pid_t pid, bool is_root, uint64_t id, uint64_t *dev)
 {
 	struct mount_line mount;
-	char process[16];
 	bool is_ours = find_ours(has_id, id, &mount);
 
-	snprintf(process, sizeof(process), "%d", (int)pid);
 	/*
 	 * Of a mount that was taken away, or is in yet other namespaces? What stat calls its file system does not
 	 * help: of a file on an overlay that may be one which lies beneath.
 	 */
-	if (!is_ours && !find_mount(process, THEIRS_MOST, has_id, id, &mount))
+	if (!is_ours && !find_theirs(pid, id, &mount))
 		return !is_root && !is_of_memory(id);
 	*dev = mount.dev;
 	/* Who is root by now may have had the file mapped, or the path, as somebody else. */

@@ -17,7 +17,7 @@
 /*
  * Whether `fd` (O_PATH), to which the process has led us, is to be closed and nothing else. What root runs is
  * taken to be root's, but for a server of an ordinary user's. What is not among its first 4,096 mounts, nor
- * among ours, may hold.
+ * those of its parents in the same mount namespace, nor among ours, may hold.
  */
 bool foreign_mount_holds(pid_t pid, int fd);
 /* Whether both, still open, are of one mount: who was found to hold nobody is not to be asked again. */

@@ -15,5 +15,7 @@ bool namespaces_user_is_host(void);
 
 /* Whether `pid` is in our namespace of the kind "mnt", "pid", "user"... 1, 0, or -errno. */
 int namespaces_is_ours(pid_t pid, const char *kind);
+/* The same of two processes. */
+int namespaces_are_same(pid_t a, pid_t b, const char *kind);
 
 #endif /* NAMESPACES_H */

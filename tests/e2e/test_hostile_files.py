@@ -330,6 +330,31 @@ def test_namespaces_of_an_ordinary_user(stage):
     stage.check()
 
 
+JAILED = """
+mount -t tmpfs none "$1" && mkdir -p "$1/jail/usr" && mount --bind /usr "$1/jail/usr" || exit
+ln -s usr/lib usr/lib64 usr/bin "$1/jail" && cp "$2" "$1/jail/attacker" || exit
+chroot --userspec=65534:65534 "$1/jail" /attacker exec 20
+echo ended
+"""
+
+
+def test_changed_root_in_a_mount_namespace(stage):
+    """As a service's in a container: the mount that it is in, it does not see itself, and its parent does."""
+    stage.watch(files=())
+    argv = ["unshare", "--mount", "sh", "-c", JAILED, "sh", stage.theirs, stage.directory / "attacker"]
+    with Program(argv, "stdout") as program:
+        program.wait_line("^ready")
+        (pid,) = map(int, pathlib.Path(f"/proc/{program.pid}/task/{program.pid}/children").read_text().split())
+        assert str(stage.theirs) not in pathlib.Path(f"/proc/{pid}/mountinfo").read_text()
+        wait_until(lambda: semaphore_of(pid, "/attacker", stage.directory / "attacker"), "it is not watched", 20)
+        assert stage.play_beside(program, 0) == 20
+        stage.wait_told()
+        stage.assert_told("once", "submit_accepted", 20)
+        program.process.stdin.close()
+        program.wait_line("^ended")
+    assert "mount_refused" not in stage.check()
+
+
 MAPPED = 8000
 OVERLAID = """
 mount -t overlay none -o "lowerdir=$1/lower,upperdir=$1/upper,workdir=$1/work" "$1/merged" || exit
