@@ -6,12 +6,14 @@
 #include <time.h>
 
 #include "cpu_time.h"
+#include "debts.h"
 #include "execs.h"
 #include "recipe_target.h"
 #include "target.h"
 
-/* Of a core, at most, that looks take, and news. */
-#define PART     50
+/* Of a core, at most, that looks take, and news; beside what single users pay themselves. */
+#define PART     DEBTS_PART
+#define LONG_NS  250000ull      /* to look at a process: more is for its user to pay */
 #define TURN_NS  250000000ull   /* of a look at once: nothing is drained meanwhile */
 #define START_NS 10000000000ull /* the first time, nothing is to be drained yet */
 #define LOOK_NS  900000000ull   /* between two looks: each drain's, which come a second apart */
@@ -40,6 +42,9 @@ struct finder {
 	uint64_t news_began, cpu_began; /* of the present batch */
 	uint64_t turn_ns;               /* of a CPU, for a turn of a look */
 	uint64_t took;                  /* the present look, so far */
+	struct debts debts;
+	uid_t user;       /* of the process that is looked at */
+	uint64_t charged; /* of the present turn or batch, to users */
 	bool meeting;                   /* it is one, as is_meeting() */
 	/* Those that have begun, in this order, from `first_young` on. */
 	struct young {
@@ -76,12 +81,34 @@ static bool admits(pid_t pid, void *context)
 	return matcher_admits(f->options.matcher, pid);
 }
 
+/* At the start all are looked at, since nobody is drained. */
+static bool waits(pid_t pid, uint64_t before, void *context)
+{
+	struct finder *f = context;
+
+	/* One that has ended is nobody's. */
+	if (discover_user(pid, &f->user))
+		f->user = (uid_t)-1;
+	return f->turn_ns != START_NS &&
+	       debts_must_wait(&f->debts, f->user, before >= LONG_NS, now_ns());
+}
+
+static void took(uint64_t ns, void *context)
+{
+	struct finder *f = context;
+
+	if (f->turn_ns != START_NS && ns >= LONG_NS &&
+	    debts_charge(&f->debts, f->user, ns, now_ns()))
+		f->charged += ns;
+}
+
 struct finder *finder_new(const struct finder_options *options, struct attach *attach)
 {
 	struct finder *f = calloc(1, sizeof(*f));
 	struct attach_maps maps;
 	struct watch_options watch = {
-		.meet = meet, .context = f, .idle_ns = options->idle_ns, .recipes = options->recipes
+		.meet = meet, .waits = waits, .took = took,
+		.context = f, .idle_ns = options->idle_ns, .recipes = options->recipes,
 	};
 
 	if (!f)
@@ -253,28 +280,37 @@ static void let_go_of_left(struct finder *f, uint64_t now)
 		attach_let_go(f->attach, idle && now - f->began >= idle, is_mapped, f);
 }
 
+/* What all have to wait for. */
+static uint64_t taken_since(const struct finder *f, uint64_t cpu)
+{
+	uint64_t all = cpu_time_here() - cpu;
+
+	return all > f->charged ? all - f->charged : 0;
+}
+
 static int look(struct finder *f, char *why)
 {
-	uint64_t began = now_ns(), cpu = cpu_time_here(), took;
+	uint64_t began = now_ns(), cpu = cpu_time_here(), taken;
 	int err;
 
 	if (!watch_is_under_way(f->watch)) {
 		f->meeting = is_meeting(f);
 		f->took = 0;
 	}
+	f->charged = 0;
 	watch_begin(f->watch);
 	err = look_for_new(f, f->meeting, why);
 	if (!err && !watch_is_under_way(f->watch)) {
 		watch_end(f->watch, began);
 		let_go_of_left(f, began);
 	}
-	took = cpu_time_here() - cpu;
-	f->took += took;
+	taken = taken_since(f, cpu);
+	f->took += taken;
 	if (f->meeting && !watch_is_under_way(f->watch)) {
 		silent_end_look(f->options.silent);
 		f->next_meeting = began + later(f->took * MEETING_PART, MEETING_NS);
 	}
-	f->may_look = began + took * PART;
+	f->may_look = began + taken * PART;
 	f->next_look = later(began + LOOK_NS, f->may_look);
 	return err;
 }
@@ -290,11 +326,11 @@ int finder_start(struct finder *f, char *why)
 {
 	int err = let_through(f, why);
 
+	f->turn_ns = START_NS;
 	if (!err && f->options.paths)
 		err = attach_paths(f, why);
 	if (!err && f->options.pids_count)
 		err = attach_pids(f, why);
-	f->turn_ns = START_NS;
 	if (!err && !f->options.paths && !f->options.pids_count)
 		err = look(f, why);
 	f->turn_ns = TURN_NS;
@@ -385,16 +421,17 @@ static int take(pid_t pid, void *context)
 
 static void take_execs(struct finder *f)
 {
-	uint64_t took;
+	uint64_t taken;
 
+	f->charged = 0;
 	f->cpu_began = cpu_time_here();
 	watch_begin(f->watch);
 	take_young(f);
 	execs_take(f->execs, take, f);
 	if (f->options.paths)
 		look_at_paths(f);
-	took = cpu_time_here() - f->cpu_began;
-	f->may_news = f->news_began + (took * PART > NEWS_NS ? took * PART : NEWS_NS);
+	taken = taken_since(f, f->cpu_began);
+	f->may_news = f->news_began + later(taken * PART, NEWS_NS);
 }
 
 /*
@@ -403,7 +440,7 @@ static void take_execs(struct finder *f)
  */
 static void take_written(struct finder *f)
 {
-	uint64_t took;
+	uint64_t taken;
 	bool changed;
 
 	f->cpu_began = cpu_time_here();
@@ -412,8 +449,8 @@ static void take_written(struct finder *f)
 	look_soon(f, f->news_began);
 	if (changed)
 		return;
-	took = cpu_time_here() - f->cpu_began;
-	f->may_written = f->news_began + earlier(took * PART, WRITTEN_NS);
+	taken = cpu_time_here() - f->cpu_began;
+	f->may_written = f->news_began + earlier(taken * PART, WRITTEN_NS);
 }
 
 void finder_news(struct finder *f, char *why)

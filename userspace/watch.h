@@ -35,6 +35,12 @@ struct watch_options {
 	void (*meet)(pid_t pid, void *context);
 	/* Whether a process is to be looked at, asked when its maps would be read. NULL: each. */
 	bool (*admits)(pid_t pid, void *context);
+	/*
+	 * Whether a process is to wait, as if nothing of it had changed, though its maps would be read; `before` is
+	 * what that took the last time, ns of CPU time, 0: it is the first. Then what it took. Both may be NULL.
+	 */
+	bool (*waits)(pid_t pid, uint64_t before, void *context);
+	void (*took)(uint64_t ns, void *context);
 	void *context;
 	/* What nobody has mapped for so long is let go. 0: never. */
 	uint64_t idle_ns;

@@ -270,7 +270,19 @@ static int read_maps(struct watch *w, struct process *p, size_t *unopened)
 	take_over(w, p);
 	w->reading = NULL;
 	p->again |= w->no_memory;
+	p->took = cpu_time_here() - w->read_began;
+	if (w->options.took)
+		w->options.took(p->took, w->options.context);
 	return err;
+}
+
+/* But where somebody has asked, and waits for the answer. */
+static bool has_to_wait(const struct watch *w, struct process *p)
+{
+	if (!w->options.waits || !w->options.waits(p->pid, p->took, w->options.context) || w->asked)
+		return false;
+	p->again = true;
+	return true;
 }
 
 int watch_census(struct watch *w, pid_t pid, size_t *unopened)
@@ -282,7 +294,7 @@ int watch_census(struct watch *w, pid_t pid, size_t *unopened)
 		return -ENOMEM;
 	if (!w->statms_most)
 		w->statms_most = statms_most();
-	if (is_as_it_was(w, p)) {
+	if (is_as_it_was(w, p) || has_to_wait(w, p)) {
 		for (size_t i = 0; i < p->uses_count; i++)
 			w->hits += p->uses[i].held != NULL;
 	} else {
@@ -335,6 +347,7 @@ void watch_read_again(struct watch *w, pid_t pid)
 	release(p->uses, p->uses_count);
 	p->uses_count = p->uses_held = 0;
 	p->again = true;
+	p->took = 0;
 }
 
 bool watch_maps_ours(const struct watch *w, pid_t pid)

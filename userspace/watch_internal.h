@@ -69,6 +69,7 @@ struct process {
 	uint64_t pages[2]; /* what changes when it maps something */
 	uint64_t look;     /* number of the one that saw it last */
 	bool again;        /* its maps are to be read whatever statm says */
+	uint64_t took;     /* to read them, ns of CPU time */
 	struct use *uses;  /* those that are held come first */
 	size_t uses_count;
 	size_t uses_held; /* no one behind these is */
