@@ -45,7 +45,7 @@ struct finder {
 	struct debts debts;
 	uid_t user;       /* of the process that is looked at */
 	uint64_t charged; /* of the present turn or batch, to users */
-	bool meeting;                   /* it is one, as is_meeting() */
+	bool meeting;     /* it is one, as is_meeting() */
 	/* Those that have begun, in this order, from `first_young` on. */
 	struct young {
 		pid_t pid;
@@ -107,8 +107,12 @@ struct finder *finder_new(const struct finder_options *options, struct attach *a
 	struct finder *f = calloc(1, sizeof(*f));
 	struct attach_maps maps;
 	struct watch_options watch = {
-		.meet = meet, .waits = waits, .took = took,
-		.context = f, .idle_ns = options->idle_ns, .recipes = options->recipes,
+		.meet = meet,
+		.waits = waits,
+		.took = took,
+		.context = f,
+		.idle_ns = options->idle_ns,
+		.recipes = options->recipes,
 	};
 
 	if (!f)
