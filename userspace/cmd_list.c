@@ -89,6 +89,8 @@ static json_t *why_unknown(int err)
 		return json_sprintf("not allowed to read its memory: %s", denied_why());
 	case -ENOENT:
 		return json_string("no semaphore of its probes is mapped");
+	case -E2BIG:
+		return json_string("it maps the file too often");
 	default:
 		return json_string(strerror(-err));
 	}

@@ -75,6 +75,8 @@ static int is_watched(const struct checked_file *file, pid_t pid)
 	if (!file->sites || !file->sites->sites_count)
 		return 0;
 	recipe_armed_read(&armed, pid, &file->id, file->fd, file->sites);
+	if (!armed.err && armed.loss.mappings && !armed.armed)
+		return -E2BIG;
 	return armed.err ? armed.err : armed.armed > 0;
 }
 

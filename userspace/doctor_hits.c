@@ -72,6 +72,12 @@ static void tell_hits(struct finding *f, const struct sight *s, uint64_t took_ns
 
 /* ---- Why nothing is seen ---- */
 
+/* Of what was not, nothing follows. */
+static bool is_read(const struct doctor_sites *s)
+{
+	return !s->err && !s->loss.mappings && s->semaphore != -E2BIG;
+}
+
 void doctor_hits_judge_silence(struct finding *f, const struct doctor_silence *s)
 {
 	double ms = (double)(s->after.cpu_ns - s->before.cpu_ns) / 1e6;
@@ -85,7 +91,7 @@ void doctor_hits_judge_silence(struct finding *f, const struct doctor_silence *s
 			    doctor_process_state(state), state);
 		finding_advise(f, state == 'T' ? "kill -CONT %d" : "end the debugger of %d",
 			       (int)s->pid);
-	} else if (!s->sites.err && (s->sites.semaphore <= 0 || !s->sites.breakpoints)) {
+	} else if (is_read(&s->sites) && (s->sites.semaphore <= 0 || !s->sites.breakpoints)) {
 		f->level = FINDING_FAILURE;
 		finding_add(f,
 			    "in process %d the semaphore is %d and %zu sites are armed, so it maps "
@@ -208,6 +214,8 @@ static void read_sites(struct doctor_sites *out, const struct doctor_target *t, 
 		out->nops += s.nops;
 		out->breakpoints += s.breakpoints;
 		out->others += s.others;
+		out->loss.mappings += s.loss.mappings;
+		out->loss.places += s.loss.places;
 	}
 }
 

@@ -217,6 +217,7 @@ static void judge_memory(struct finding *f, const struct recipe_armed *a)
 	} else {
 		finding_ok(f, "nobody else watches: %zu sites not armed", all);
 	}
+	doctor_sites_judge_loss(f, &a->loss);
 }
 
 /* Of the processes of a file the worst one is told. */

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "denied.h"
-#include "file_mappings.h"
 #include "pushback.h"
 #include "site_code.h"
 #include "usdt_semaphore.h"
@@ -14,46 +13,70 @@
 struct reading {
 	struct doctor_sites *out;
 	pid_t pid;
-	const struct elfnote *note;
 };
 
-static void count_site(struct doctor_sites *s, pid_t pid, uint64_t address)
-{
-	pushback_instruction code;
-	int err = site_code_read(pid, address, &code);
-
-	if (err)
-		s->err = err;
-	else if (code == PUSHBACK_NOP_CODE)
-		s->nops++;
-	else if (site_code_is_breakpoint(code))
-		s->breakpoints++;
-	else
-		s->others++;
-}
-
-static void count_in(void *arg, const struct proc_mapping *mapping)
+static void count_site(void *arg, uint64_t offset, uint64_t address)
 {
 	const struct reading *r = (const struct reading *)arg;
-	uint64_t address;
+	pushback_instruction code;
+	int err = site_code_read(r->pid, address, &code);
 
-	for (size_t i = 0; mapping->executable && i < r->note->sites_count; i++)
-		if (file_mapping_holds(mapping, r->note->sites[i].offset, &address))
-			count_site(r->out, r->pid, address);
+	(void)offset;
+	if (err)
+		r->out->err = err;
+	else if (code == PUSHBACK_NOP_CODE)
+		r->out->nops++;
+	else if (site_code_is_breakpoint(code))
+		r->out->breakpoints++;
+	else
+		r->out->others++;
 }
 
 void doctor_sites_read(struct doctor_sites *out, pid_t pid, const struct file_id *id,
 		       const struct elfnote *note)
 {
-	struct reading reading = { out, pid, note };
+	struct file_place places[ELFNOTE_SITES_MAX];
+	struct reading reading = { out, pid };
+	struct file_reading file = {
+		.pid = pid,
+		.id = id,
+		.places = places,
+		.places_count = note->sites_count,
+		.wants = file_mapping_is_code,
+		.read = count_site,
+		.arg = &reading,
+	};
 	int err;
 
 	*out = (struct doctor_sites){ .semaphore = semaphore_read(pid, id, note) };
-	err = file_mappings_each(pid, id, count_in, &reading);
+	for (size_t i = 0; i < note->sites_count; i++)
+		places[i] = (struct file_place){ .offset = note->sites[i].offset };
+	err = file_mappings_read(&file, &out->loss);
 	if (err)
 		out->err = err;
 	else if (!out->err && !(out->nops + out->breakpoints + out->others))
 		out->err = -ENOENT;
+}
+
+void doctor_sites_judge_loss(struct finding *f, const struct file_loss *loss)
+{
+	if (!loss->mappings)
+		return;
+	finding_add(f, "; %zu more mapping%s not read", loss->mappings,
+		    loss->mappings == 1 ? " was" : "s were");
+	if (loss->places)
+		finding_add(f, ", and %zu site%s in none that was", loss->places,
+			    loss->places == 1 ? " is" : "s are");
+	if (f->level != FINDING_OK)
+		return;
+	f->level = FINDING_WARNING;
+	finding_advise(f,
+		       "a file is mapped once, or a few times: why not here? see /proc/PID/maps");
+}
+
+static const char *why(int err)
+{
+	return err == -E2BIG ? "it maps the file too often" : strerror(-err);
 }
 
 void doctor_sites_judge(struct finding *f, const struct doctor_sites *s)
@@ -63,7 +86,7 @@ void doctor_sites_judge(struct finding *f, const struct doctor_sites *s)
 
 	if (s->err || s->semaphore < 0) {
 		finding_warn(f, "its memory cannot be read (%s)",
-			     strerror(s->err ? -s->err : -s->semaphore));
+			     why(s->err ? s->err : s->semaphore));
 		if (is_denied)
 			finding_advise(f, "%s", denied_why());
 	} else if (s->others) {
@@ -90,4 +113,5 @@ void doctor_sites_judge(struct finding *f, const struct doctor_sites *s)
 	} else {
 		finding_ok(f, "nobody else watches: semaphore 0, %zu sites not armed", all);
 	}
+	doctor_sites_judge_loss(f, &s->loss);
 }

@@ -4,18 +4,17 @@
 #include <errno.h>
 #include <unistd.h>
 
-#include "file_mappings.h"
 #include "site_code.h"
 
 struct reading {
 	struct recipe_armed *out;
 	pid_t pid;
 	int fd;
-	const struct recipe_sites *sites;
 };
 
-static void count_site(const struct reading *r, uint64_t offset, uint64_t address)
+static void count_site(void *arg, uint64_t offset, uint64_t address)
 {
+	const struct reading *r = (const struct reading *)arg;
 	pushback_instruction there, in_file;
 	int err = site_code_read(r->pid, address, &there);
 
@@ -31,27 +30,26 @@ static void count_site(const struct reading *r, uint64_t offset, uint64_t addres
 		r->out->others++;
 }
 
-static void count_in(void *arg, const struct proc_mapping *mapping)
-{
-	const struct reading *r = (const struct reading *)arg;
-	uint64_t address;
-
-	for (size_t i = 0; mapping->executable && i < r->sites->sites_count; i++) {
-		uint64_t offset = r->sites->sites[i].offset;
-
-		if (file_mapping_holds(mapping, offset, &address))
-			count_site(r, offset, address);
-	}
-}
-
 void recipe_armed_read(struct recipe_armed *out, pid_t pid, const struct file_id *id, int fd,
 		       const struct recipe_sites *sites)
 {
-	struct reading reading = { out, pid, fd, sites };
+	struct file_place places[RECIPE_SITES_MAX];
+	struct reading reading = { out, pid, fd };
+	struct file_reading file = {
+		.pid = pid,
+		.id = id,
+		.places = places,
+		.places_count = sites->sites_count,
+		.wants = file_mapping_is_code,
+		.read = count_site,
+		.arg = &reading,
+	};
 	int err;
 
 	*out = (struct recipe_armed){ 0 };
-	err = file_mappings_each(pid, id, count_in, &reading);
+	for (size_t i = 0; i < sites->sites_count; i++)
+		places[i] = (struct file_place){ .offset = sites->sites[i].offset };
+	err = file_mappings_read(&file, &out->loss);
 	if (err)
 		out->err = err;
 	else if (!out->err && !(out->armed + out->plain + out->others))

@@ -8,13 +8,15 @@
 #define RECIPE_ARMED_H
 
 #include "discover.h"
+#include "file_mappings.h"
 #include "recipe_sites.h"
 
 struct recipe_armed {
-	size_t armed;  /* with a breakpoint where the file has something else */
-	size_t plain;  /* as in the file */
-	size_t others; /* neither */
-	int err;       /* -EACCES, -ESRCH, ...; -ENOENT: none of the sites is mapped */
+	size_t armed;          /* with a breakpoint where the file has something else */
+	size_t plain;          /* as in the file */
+	size_t others;         /* neither */
+	int err;               /* -EACCES, -ESRCH, ...; -ENOENT: none of the sites is mapped */
+	struct file_loss loss; /* what was not read */
 };
 
 void recipe_armed_read(struct recipe_armed *out, pid_t pid, const struct file_id *id, int fd,

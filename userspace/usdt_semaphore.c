@@ -26,38 +26,58 @@ static int worse(int a, int b)
 
 struct reading {
 	pid_t pid;
-	const struct elfnote *note;
 	bool found;
 	int result;
 };
 
 /* Where the kernel counts: the file's own data, private to the process. */
-static void read_in(void *arg, const struct proc_mapping *mapping)
+static bool is_data(const struct proc_mapping *mapping)
+{
+	return mapping->writable && !mapping->shared;
+}
+
+static void read_one(void *arg, uint64_t offset, uint64_t address)
 {
 	struct reading *r = (struct reading *)arg;
-	const struct elfnote *note = r->note;
-	uint64_t address;
 
-	if (!mapping->writable || mapping->shared)
-		return;
+	(void)offset;
+	r->found = true;
+	r->result = worse(r->result, read_value(r->pid, address));
+}
+
+static size_t places_of(const struct elfnote *note, struct file_place *places)
+{
+	size_t count = 0;
+
 	for (size_t i = 0; i < note->sites_count; i++) {
 		uint64_t offset = note->sites[i].semaphore;
 
 		/* An object's sites share one. */
-		if ((i && offset == note->sites[i - 1].semaphore) ||
-		    !file_mapping_holds(mapping, offset, &address))
-			continue;
-		r->found = true;
-		r->result = worse(r->result, read_value(r->pid, address));
+		if (!i || offset != note->sites[i - 1].semaphore)
+			places[count++] = (struct file_place){ .offset = offset };
 	}
+	return count;
 }
 
 int semaphore_read(pid_t pid, const struct file_id *id, const struct elfnote *note)
 {
-	struct reading reading = { pid, note, false, 0 };
-	int err = file_mappings_each(pid, id, read_in, &reading);
+	struct file_place places[ELFNOTE_SITES_MAX];
+	struct reading reading = { .pid = pid };
+	struct file_reading file = {
+		.pid = pid,
+		.id = id,
+		.places = places,
+		.places_count = places_of(note, places),
+		.wants = is_data,
+		.read = read_one,
+		.arg = &reading,
+	};
+	struct file_loss loss;
+	int err = file_mappings_read(&file, &loss);
 
 	if (err)
 		return err;
+	if (loss.mappings && !reading.result)
+		return -E2BIG;
 	return reading.found ? reading.result : -ENOENT;
 }

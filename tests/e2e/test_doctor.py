@@ -13,6 +13,7 @@ import shutil
 import signal
 import struct
 import subprocess
+import sys
 import time
 
 import pytest
@@ -628,6 +629,43 @@ def test_held_by_another_tool(tmp_path):
         found = until("sites", "another tool", find=lambda: Findings("--pid", process.pid))
         found.expect("sites", "warning", "1 of 4 sites without their semaphore", "end that tool")
         found.expect("hits", "failure", "refuses the probe sites", "another tool")
+
+
+# A file, and how often it is mapped, as code.
+MAPS_IT_OFTEN = """
+import ctypes, os, sys
+libc = ctypes.CDLL(None)
+libc.mmap.restype = ctypes.c_void_p
+fd = os.open(sys.argv[1], os.O_RDONLY)
+size = os.fstat(fd).st_size
+for _ in range(int(sys.argv[2])):
+    at = libc.mmap(None, ctypes.c_size_t(size), 5, 2, fd, ctypes.c_long(0))
+    assert at != ctypes.c_void_p(-1).value
+print("ready", flush=True)
+sys.stdin.read()
+"""
+
+
+@contextlib.contextmanager
+def maps_it_often(file, times):
+    command = [sys.executable, "-c", MAPS_IT_OFTEN, str(file), str(times)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout.readline() == "ready\n"
+            yield process
+        finally:
+            process.kill()
+
+
+def test_a_process_that_maps_it_often(tmp_path):
+    """Its memory is read within a bound, and what was not read is told."""
+    with spinner(tmp_path) as process:
+        stop(process)
+        with maps_it_often(process.file, 1000) as other:
+            found = Findings("--pid", other.pid, "--for", "100ms")
+            found.expect("sites", "warning", "; 984 more mappings were not read$")
+            found = Findings(process.file, "--for", "100ms")
+            found.expect("sites", "warning", rf"; 984 more mappings were not read \(process {other.pid}\)$")
 
 
 # ---- What is not a target ----

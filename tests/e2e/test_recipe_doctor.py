@@ -10,7 +10,7 @@ import pytest
 
 from agent import Agent
 from program import PROGS, PUSHBACK, Program, run, wait_until
-from test_doctor import CHECKS, DONE, FAILED, HOST, USAGE, Findings, in_mounts
+from test_doctor import CHECKS, DONE, FAILED, HOST, USAGE, Findings, in_mounts, maps_it_often
 from test_recipe import SOURCES, build
 from test_recipe_wrong import VALUES, build_id, differences, offset_of, recipe, start, wrong_program
 
@@ -90,6 +90,15 @@ def test_what_is_not_there(tmp_path, wrong):
         assert f.status == DONE and f.of_target == ["target", *ALL]
         levels = [g["level"] for g in f.all if g["check"] == "target"]
         assert levels == ["warning", "ok"] and "hits in 0.5 s: a (" in f["hits"]["fact"]
+
+
+def test_a_process_that_maps_it_often(tmp_path, wrong):
+    file = recipe(tmp_path, "symbol good_submit", path=wrong)
+    with start(wrong), maps_it_often(wrong, 1000) as other:
+        for options, whose in ((["--pid", other.pid], ""), ([], rf" \(process {other.pid}\)")):
+            f = found("--recipe", file, *options)
+            assert f.status == DONE
+            f.expect("sites", "warning", f"48 sites not armed; 984 more mappings were not read{whose}$")
 
 
 def test_another_build(tmp_path, wrong):

@@ -33,6 +33,17 @@ static void test_who_holds_the_sites(void **state)
 		{ { .semaphore = -EACCES, .err = -EACCES }, FINDING_WARNING, "cannot be read" },
 		{ { .semaphore = -ENOENT, .nops = 4 }, FINDING_WARNING, "cannot be read" },
 		{ { .err = -ESRCH }, FINDING_WARNING, "cannot be read" },
+		{ { .semaphore = -E2BIG, .nops = 64 }, FINDING_WARNING, "maps the file too often" },
+		/* What was not read is told, and is not all right. */
+		{ { .nops = 4, .loss = { 64984, 0 } },
+		  FINDING_WARNING,
+		  "4 sites not armed; 64984 more mappings were not read" },
+		{ { .nops = 4, .loss = { 1, 1 } },
+		  FINDING_WARNING,
+		  "; 1 more mapping was not read, and 1 site is in none that was" },
+		{ { .others = 1, .nops = 3, .loss = { 2, 3 } },
+		  FINDING_FAILURE,
+		  "; 2 more mappings were not read, and 3 sites are in none that was" },
 	};
 
 	(void)state;
@@ -82,6 +93,12 @@ static void test_why_there_are_no_hits(void **state)
 		  "called no probe" },
 		/* Of memory that cannot be read nothing follows. */
 		{ { .after = { 'R', 1000000 }, .sites.err = -EACCES }, FINDING_WARNING, "ran for" },
+		{ { .after = { 'R', 1000000 }, .sites = { .nops = 64, .loss = { 1, 0 } } },
+		  FINDING_WARNING,
+		  "ran for" },
+		{ { .after = { 'R', 1000000 }, .sites = { .semaphore = -E2BIG, .nops = 4 } },
+		  FINDING_WARNING,
+		  "ran for" },
 	};
 
 	(void)state;

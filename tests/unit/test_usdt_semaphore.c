@@ -18,6 +18,7 @@
 #include <cmocka.h>
 
 #include "child.h"
+#include "file_mappings.h"
 #include "reader.h"
 #include "reader_ends.h"
 #include "usdt_semaphore.h"
@@ -108,6 +109,26 @@ static void test_other_mappings(void **state)
 	munmap(right, 4 * PAGE);
 }
 
+/* A process may have any number of them: that nobody watches cannot be said of so many. */
+static void test_too_many(void **state)
+{
+	char *memory[FILE_MAPPINGS_MOST + 1];
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < FILE_MAPPINGS_MOST; i++)
+		memory[i] = map(PROT_READ | PROT_WRITE, MAP_PRIVATE, PAGE, PAGE);
+	assert_int_equal(value(), 0);
+	memory[i] = map(PROT_READ | PROT_WRITE, MAP_PRIVATE, PAGE, PAGE);
+	assert_int_equal(value(), -E2BIG);
+	/* One of two is read, wherever they lie. */
+	set(memory[0] + 16, 1);
+	set(memory[i] + 16, 1);
+	assert_int_equal(value(), 1);
+	for (i = 0; i <= FILE_MAPPINGS_MOST; i++)
+		munmap(memory[i], PAGE);
+}
+
 static void test_other_files(void **state)
 {
 	char *memory = map(PROT_READ | PROT_WRITE, MAP_PRIVATE, PAGE, PAGE);
@@ -188,7 +209,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_values),      cmocka_unit_test(test_other_mappings),
 		cmocka_unit_test(test_other_files), cmocka_unit_test(test_page_is_gone),
-		cmocka_unit_test(test_not_allowed),
+		cmocka_unit_test(test_not_allowed), cmocka_unit_test(test_too_many),
 	};
 
 	return cmocka_run_group_tests_name("semaphore", tests, make_file, reader_ends);
