@@ -9,6 +9,7 @@
 #include "attach.h"
 #include "doctor_hits.h"
 #include "doctor_target.h"
+#include "doctor_worst.h"
 #include "elfnote_text.h"
 #include "recipe_armed.h"
 #include "recipe_sums.h"
@@ -220,23 +221,21 @@ static void judge_memory(struct finding *f, const struct recipe_armed *a)
 	doctor_sites_judge_loss(f, &a->loss);
 }
 
-/* Of the processes of a file the worst one is told. */
+static void judge_process(struct finding *f, pid_t pid, const void *context)
+{
+	const struct checked_file *file = (const struct checked_file *)context;
+	struct recipe_armed armed;
+
+	recipe_armed_read(&armed, pid, &file->id, file->fd, file->sites);
+	judge_memory(f, &armed);
+}
+
 static void examine_memory(const struct examination *e, const struct checked_file *file)
 {
+	const struct doctor_pids pids = { file->pids, file->pids_count, e->d->pid > 0 };
 	struct finding worst = { .check = "sites" };
 
-	for (size_t i = 0; i < file->pids_count; i++) {
-		struct finding f = { .check = "sites" };
-		struct recipe_armed armed;
-
-		recipe_armed_read(&armed, file->pids[i], &file->id, file->fd, file->sites);
-		judge_memory(&f, &armed);
-		if (!e->d->pid)
-			finding_add(&f, " (process %d)", (int)file->pids[i]);
-		if (!i || f.level > worst.level)
-			worst = f;
-	}
-	if (file->pids_count)
+	if (doctor_worst(&worst, &pids, judge_process, file))
 		tell(e, &worst);
 }
 

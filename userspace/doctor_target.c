@@ -12,6 +12,7 @@
 #include "doctor_hits.h"
 #include "doctor_process.h"
 #include "doctor_site.h"
+#include "doctor_worst.h"
 #include "elfnote_text.h"
 #include "mapped_open.h"
 #include "namespaces.h"
@@ -328,24 +329,21 @@ static void tell(const struct examination *e, const struct finding *f)
 	e->tell(f, e->context);
 }
 
-/* Of the processes of a file the worst one is told. */
+static void judge_process(struct finding *f, pid_t pid, const void *context)
+{
+	const struct doctor_file *file = (const struct doctor_file *)context;
+	struct doctor_sites sites;
+
+	doctor_sites_read(&sites, pid, &file->id, &file->note);
+	doctor_sites_judge(f, &sites);
+}
+
 static void examine_sites(const struct examination *e, const struct doctor_file *file)
 {
+	const struct doctor_pids pids = { e->t->pids, e->t->pids_count, e->t->pid > 0 };
 	struct finding worst = { .check = "sites" };
-	size_t i;
 
-	for (i = 0; i < e->t->pids_count; i++) {
-		struct finding f = { .check = "sites" };
-		struct doctor_sites sites;
-
-		doctor_sites_read(&sites, e->t->pids[i], &file->id, &file->note);
-		doctor_sites_judge(&f, &sites);
-		if (!e->t->pid)
-			finding_add(&f, " (process %d)", (int)e->t->pids[i]);
-		if (!i || f.level > worst.level)
-			worst = f;
-	}
-	if (i)
+	if (doctor_worst(&worst, &pids, judge_process, file))
 		tell(e, &worst);
 }
 
