@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <dwarf.h>
+#include <elfutils/libdwelf.h>
 #include <endian.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -9,6 +10,7 @@
 
 /* What a compiler makes is far below: bounds on memory and work. */
 #define DEBUG_BYTES_MAX (1ull << 30)
+#define NAME_MOST       256      /* bytes, of a section */
 #define NESTING_MAX     64       /* of namespaces and classes */
 #define PARTS_MAX       64       /* of one function */
 #define ENTRIES_MAX     10000000 /* that are looked at for functions */
@@ -16,16 +18,27 @@
 
 /* ---- The file ---- */
 
-static bool is_debug(const struct elf_image *image, const GElf_Shdr *section)
+/*
+ * NULL: libdw, which looks for the end of each one, and of all of them, would take long; there may be 65,000
+ * sections, and 16 MiB of names.
+ */
+static const char *name_of(const struct elf_image *image, const GElf_Shdr *section)
 {
-	const char *name = image->memory + image->names_offset + section->sh_name;
-	static const char *const prefixes[] = { ".debug_", ".zdebug_" };
-	/* With its NUL: the names end within the section, or it is none. */
-	uint64_t left =
-		section->sh_name < image->names_size ? image->names_size - section->sh_name : 0;
+	const char *names = image->memory + image->names_offset;
+	const char *name = names + section->sh_name;
 
-	for (size_t i = 0; i < 2; i++)
-		if (left > strlen(prefixes[i]) && !strncmp(name, prefixes[i], strlen(prefixes[i])))
+	if (section->sh_name >= image->names_size || names[image->names_size - 1])
+		return NULL;
+	return strnlen(name, NAME_MOST) < NAME_MOST ? name : NULL;
+}
+
+/* What libdw may take for a part of it. */
+static bool is_debug(const char *name)
+{
+	static const char *const prefixes[] = { ".debug_", ".zdebug_", ".gnu.debuglto_" };
+
+	for (size_t i = 0; i < sizeof(prefixes) / sizeof(*prefixes); i++)
+		if (!strncmp(name, prefixes[i], strlen(prefixes[i])))
 			return true;
 	return false;
 }
@@ -56,7 +69,12 @@ static uint64_t size_of(const struct elf_image *image, const GElf_Shdr *section)
 	return header.ch_size;
 }
 
-/* libdw opens what .gnu_debugaltlink names, wherever that is. */
+/* libdw opens what .gnu_debugaltlink names, wherever that is; and it may be called .zgnu_debugaltlink as well. */
+static bool is_link(const char *name)
+{
+	return strstr(name, "gnu_debugaltlink");
+}
+
 static int load_sections(struct elf_image *image, bool *info, bool *shared)
 {
 	uint64_t sum = 0, size;
@@ -65,12 +83,13 @@ static int load_sections(struct elf_image *image, bool *info, bool *shared)
 	for (size_t i = 1; i < image->sections; i++) {
 		Elf_Scn *scn = elf_getscn(image->elf, i);
 		GElf_Shdr section;
+		const char *name;
 
-		if (!scn || !gelf_getshdr(scn, &section))
+		name = scn && gelf_getshdr(scn, &section) ? name_of(image, &section) : NULL;
+		if (!name)
 			return -EBADMSG;
-		if (elf_image_section_is(image, &section, ".gnu_debugaltlink"))
-			*shared = true;
-		if (!is_debug(image, &section) || section.sh_type == SHT_NOBITS)
+		*shared = *shared || is_link(name);
+		if (!is_debug(name) || section.sh_type == SHT_NOBITS)
 			continue;
 		if (section.sh_size > DEBUG_BYTES_MAX - sum)
 			return -EFBIG;
@@ -81,10 +100,22 @@ static int load_sections(struct elf_image *image, bool *info, bool *shared)
 		if (size > DEBUG_BYTES_MAX - sum)
 			return -EFBIG;
 		sum += size;
-		*info = *info || elf_image_section_is(image, &section, ".debug_info") ||
-			elf_image_section_is(image, &section, ".zdebug_info");
+		*info = *info || !strcmp(name, ".debug_info") || !strcmp(name, ".zdebug_info");
 	}
 	return 0;
+}
+
+/* Nor by a name that it would be taken by, and we do not know. */
+static Dwarf *begin(struct elf_image *image)
+{
+	Dwarf *dwarf = dwarf_begin_elf(image->elf, DWARF_C_READ, NULL);
+	const void *id;
+	const char *name;
+
+	if (dwarf && !dwelf_dwarf_gnu_debugaltlink(dwarf, &name, &id))
+		return dwarf;
+	dwarf_end(dwarf);
+	return NULL;
 }
 
 int dwarf_enums_new(struct elf_image *image, struct dwarf_enums **out, const char **why)
@@ -107,7 +138,7 @@ int dwarf_enums_new(struct elf_image *image, struct dwarf_enums **out, const cha
 	d = calloc(1, sizeof(*d));
 	if (!d)
 		return -ENOMEM;
-	d->dwarf = dwarf_begin_elf(image->elf, DWARF_C_READ, NULL);
+	d->dwarf = begin(image);
 	if (!d->dwarf) {
 		*why = "its debug information is broken";
 		free(d);

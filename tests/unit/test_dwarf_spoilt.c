@@ -198,48 +198,6 @@ static void test_cpp(void **state)
 	spoil_often("c.so", &seed);
 }
 
-static int look(int fd)
-{
-	struct dwarf_enums *enums;
-	struct elf_image image;
-	const char *why;
-	int err = elf_image_open(&image, fd);
-
-	assert_int_equal(err, 0);
-	err = dwarf_enums_new(&image, &enums, &why);
-	if (!err)
-		dwarf_enums_free(enums);
-	elf_image_close(&image);
-	return err;
-}
-
-/* Packed in the old way, by which a section says itself how much it will be. */
-static void test_unpacked_it_is_too_much(void **state)
-{
-	static const uint8_t huge[] = { 'Z', 'L', 'I', 'B', 0, 0, 0, 1 };
-	char command[512], path[128];
-	uint8_t *bytes, *at;
-	size_t size;
-	int fd;
-
-	(void)state;
-	snprintf(command, sizeof(command),
-		 "echo 'enum e { A, B }; enum e f(int i) { return i ? A : B; }' >%s/z.c && "
-		 "gcc -g -shared -fPIC -Wl,--compress-debug-sections=zlib-gnu -o %s/z.so %s/z.c",
-		 directory, directory, directory);
-	assert_int_equal(system(command), 0);
-	snprintf(path, sizeof(path), "%s/z.so", directory);
-	fd = open(path, O_RDWR | O_CLOEXEC);
-	bytes = read_bytes(fd, &size);
-	at = memmem(bytes, size, "ZLIB\0\0\0\0", 8);
-	assert_non_null(at);
-	assert_int_equal(look(fd), 0);
-	assert_int_equal(pwrite(fd, huge, sizeof(huge), at - bytes), sizeof(huge));
-	assert_int_equal(look(fd), -EFBIG);
-	close(fd);
-	free(bytes);
-}
-
 static int set_up(void **state)
 {
 	(void)state;
@@ -257,8 +215,8 @@ static int tear_down(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_rust), cmocka_unit_test(test_cpp),
-					    cmocka_unit_test(test_unpacked_it_is_too_much) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_rust),
+					    cmocka_unit_test(test_cpp) };
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
 }
