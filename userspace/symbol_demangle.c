@@ -85,6 +85,31 @@ static bool has_long_punycode(const char *mangled)
 }
 
 /*
+ * Rust: a function's or an object's type says how many lifetimes it is for, which are gone through one by
+ * one, also within what is passed over: "FG" or "DG", and a number in base 62 that may be of 64 bits.
+ */
+#define LIFETIMES_MAX 1000
+
+static bool has_many_lifetimes(const char *mangled)
+{
+	size_t sum = 0;
+
+	for (const char *at = mangled + 1; (at = strchr(at, 'G')); at++) {
+		size_t digits = 0;
+
+		if (at[-1] != 'F' && at[-1] != 'D')
+			continue;
+		while (isalnum((unsigned char)at[1 + digits]))
+			digits++;
+		/* As many as so many digits can say. */
+		if (at[1 + digits] == '_')
+			sum += !digits ? 1 : digits == 1 ? 63 : LIFETIMES_MAX + 1;
+		at += digits;
+	}
+	return sum > LIFETIMES_MAX;
+}
+
+/*
  * C++: the arguments of a template that is a parameter, within the name of a conversion operator, are read
  * once to see what follows them, and then again; so are those in them.
  */
@@ -108,9 +133,11 @@ static bool is_read_often(const char *mangled)
 
 /*
  * C++: what is repeated is looked through for the pack that it is repeated by, and each part of it that is
- * referred to as often as that is.
+ * referred to as often as that is. And of a parameter that is an empty pack nothing is written, however much
+ * has been looked through for it.
  */
 #define PARTS_MAX      SYMBOL_PLAIN_MAX
+#define SILENT_MAX     1024 /* where there is an empty pack */
 #define DEPTH_MAX      2048 /* of which the demangler writes half */
 #define REFERENCES_MAX 20   /* where the parts are not known */
 
@@ -145,6 +172,33 @@ static bool is_leaf(enum demangle_component_type type)
 	}
 }
 
+static bool is_arguments(const struct demangle_component *part)
+{
+	return part && part->type == DEMANGLE_COMPONENT_TEMPLATE_ARGLIST;
+}
+
+/*
+ * Packs in packs, which no compiler makes: parameters that are such ones may double with each function that is
+ * in another one, and nothing is written where all are empty in the end.
+ */
+static bool has_pack_in_pack(const struct demangle_component *part)
+{
+	const struct demangle_component *pack = is_arguments(part) ? part->u.s_binary.left : NULL;
+
+	for (; is_arguments(pack); pack = pack->u.s_binary.right)
+		if (is_arguments(pack->u.s_binary.left))
+			return true;
+	return false;
+}
+
+/* Of a leaf: a parameter is looked for among the arguments from the first one on. */
+static uint32_t size_of(const struct demangle_component *part)
+{
+	long number = part->type == DEMANGLE_COMPONENT_TEMPLATE_PARAM ? part->u.s_number.number : 0;
+
+	return number < PARTS_MAX ? 1 + (uint32_t)number : PARTS_MAX;
+}
+
 /* Up to PARTS_MAX. One that is within itself is that large, as its size stands at that meanwhile. */
 static uint32_t size_below(const struct tree *tree, const struct demangle_component *part,
 			   unsigned int depth)
@@ -159,9 +213,9 @@ static uint32_t size_below(const struct tree *tree, const struct demangle_compon
 	if (tree->sizes[i])
 		return tree->sizes[i];
 	tree->sizes[i] = PARTS_MAX;
-	if (depth == DEPTH_MAX)
+	if (depth == DEPTH_MAX || has_pack_in_pack(part))
 		return PARTS_MAX;
-	size = 1;
+	size = size_of(part);
 	if (!is_leaf(part->type)) {
 		size += size_below(tree, part->u.s_binary.left, depth + 1);
 		size += size_below(tree, part->u.s_binary.right, depth + 1);
@@ -170,12 +224,15 @@ static uint32_t size_below(const struct tree *tree, const struct demangle_compon
 	return tree->sizes[i];
 }
 
-/* What is repeated, and what follows; NULL: nothing is. */
+/* What is repeated or may be an empty pack, and what follows; NULL: nothing is. */
 static const char *find_pack(const char *mangled)
 {
+	static const char *const begins[] = { "Dp", "sp", "sZ", "JE" };
+
 	for (const char *at = mangled; *at; at++)
-		if (!strncmp(at, "Dp", 2) || !strncmp(at, "sp", 2) || !strncmp(at, "sZ", 2))
-			return at;
+		for (size_t i = 0; i < sizeof(begins) / sizeof(*begins); i++)
+			if (!strncmp(at, begins[i], 2))
+				return at;
 	return NULL;
 }
 
@@ -197,6 +254,7 @@ static bool refers_often(const char *mangled)
 static bool is_large(const char *mangled)
 {
 	const char *pack = find_pack(mangled);
+	bool is_silent = pack && strstr(pack, "JE");
 	struct demangle_component *root;
 	void *memory = NULL;
 	struct tree tree;
@@ -210,11 +268,11 @@ static bool is_large(const char *mangled)
 	root = cplus_demangle_v3_components(mangled, OPTIONS, &memory);
 	/* It is none, or as older compilers had them, which only the callback's demangler knows. */
 	if (!root)
-		return refers_often(pack);
+		return is_silent || refers_often(pack);
 	tree.items = memory;
 	tree.count = 2 * strlen(mangled);
 	tree.sizes = calloc(tree.count, sizeof(*tree.sizes));
-	large = !tree.sizes || size_below(&tree, root, 0) == PARTS_MAX;
+	large = !tree.sizes || size_below(&tree, root, 0) >= (is_silent ? SILENT_MAX : PARTS_MAX);
 	free(tree.sizes);
 	free(memory);
 	return large;
@@ -227,7 +285,8 @@ static int write_any(struct text *text, const char *mangled)
 {
 	int done;
 
-	if (!strncmp(mangled, "_R", 2) && has_long_punycode(mangled))
+	if (!strncmp(mangled, "_R", 2) &&
+	    (has_long_punycode(mangled) || has_many_lifetimes(mangled)))
 		return -1;
 	done = write_plain(text, rust_demangle_callback, mangled);
 	if (done || is_read_often(mangled) || is_large(mangled))

@@ -95,6 +95,37 @@ static void converted(size_t levels)
 	add("Ev");
 }
 
+/* Types of which nothing is written, as the pack that each would be repeated by is empty. */
+static void looked_through(size_t levels)
+{
+	used = 0;
+	add("_Z1aI");
+	for (size_t i = 0; i < levels; i++)
+		add("i");
+	add("JEEvDTL_Z6submitI1AIDpFvT%zu_", levels - 2);
+	for (size_t i = 0; i < levels; i++)
+		add("S2_");
+	add("T%zu_E", levels - 1);
+	for (size_t i = 0; i < levels; i++)
+		add("S5_");
+	add("EEv");
+	for (size_t i = 0; i < levels; i++)
+		add("T_");
+	add("EE");
+}
+
+/* What each function's template is a parameter of: a pack that has the pack before in a pack, twice. */
+static void packs_in_packs(size_t levels)
+{
+	used = 0;
+	add("_Z6submitIJJEEEv");
+	for (size_t i = 0; i < levels; i++)
+		add("DTL_Z1AIJJT_T_EEEv");
+	add("T_");
+	for (size_t i = 0; i < levels; i++)
+		add("EE");
+}
+
 /* Tuples of the tuple before, twice. */
 static void tuples(const char *first, size_t levels)
 {
@@ -130,13 +161,28 @@ static void rust_punycode(size_t levels)
 	tuples("NvC1au7h_kva3a", levels);
 }
 
+/* In the path of an implementation, which is not written. */
+static void rust_lifetimes(size_t levels)
+{
+	used = 0;
+	add("_RINvC1a6submitNvMINvC1a1bFG");
+	for (size_t i = 0; i < levels; i += FEW)
+		add("Z");
+	add("_EuEu1cE");
+}
+
 static const struct {
 	const char *what;
 	void (*build)(size_t levels);
 } hostile[] = {
-	{ "doubled", doubled },     { "repeated", repeated },
-	{ "converted", converted }, { "repeated, old", repeated_of_old },
-	{ "rust", rust },           { "rust, punycode", rust_punycode },
+	{ "doubled", doubled },
+	{ "repeated", repeated },
+	{ "converted", converted },
+	{ "repeated, old", repeated_of_old },
+	{ "rust", rust },
+	{ "rust, punycode", rust_punycode },
+	{ "looked through", looked_through },
+	{ "rust, lifetimes", rust_lifetimes },
 };
 
 static void a_few_are_written_out(void **state)
@@ -163,6 +209,39 @@ static void many_are_not(void **state)
 		plain = symbol_plain(name);
 		if (strcmp(plain, name) != 0)
 			fail_msg("%s: %s is %.256s", hostile[i].what, name, plain);
+		free(plain);
+	}
+}
+
+/* No compiler makes any. */
+static void not_even_a_few_packs_in_packs(void **state)
+{
+	char *plain;
+
+	(void)state;
+	packs_in_packs(24);
+	plain = symbol_plain(name);
+	assert_string_equal(plain, name);
+	free(plain);
+}
+
+/* What looks like many lifetimes in an identifier, and a name with empty packs as a compiler makes it. */
+static void what_is_no_great_work(void **state)
+{
+	static const struct {
+		const char *mangled, *plain;
+	} names[] = {
+		{ "_RNvC1a10IMG_GLOBAL", "a::IMG_GLOBAL" },
+		{ "_RNvC1a12GLOBAL_ALLOC", "a::GLOBAL_ALLOC" },
+		{ "_ZNSt6threadC1IRFvvEJEvEEOT_DpOT0_",
+		  "std::thread::thread<void (&)(), , void>(void (&)())" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		char *plain = symbol_plain(names[i].mangled);
+
+		assert_string_equal(plain, names[i].plain);
 		free(plain);
 	}
 }
@@ -215,6 +294,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_few_are_written_out),
 		cmocka_unit_test(many_are_not),
+		cmocka_unit_test(not_even_a_few_packs_in_packs),
+		cmocka_unit_test(what_is_no_great_work),
 		cmocka_unit_test(long_ones),
 		cmocka_unit_test(signs_upon_signs),
 	};
