@@ -48,6 +48,8 @@ static const char abbreviations[] = "	.section .debug_abbrev\n"
 				    "	.uleb128 11, 0x13; .byte 1, 0, 0\n"
 				    /* A variable. */
 				    "	.uleb128 12, 0x34; .byte 0, 0, 0\n"
+				    /* A unit whose code is in parts: ranges. */
+				    "	.uleb128 13, 0x11; .byte 0, 0x55, 0x17, 0, 0\n"
 				    "	.byte 0\n";
 
 /* An assembler's file, with a function f of which the debug information is to follow. */

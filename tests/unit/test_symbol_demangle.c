@@ -271,6 +271,38 @@ static void long_ones(void **state)
 	free(plain);
 }
 
+/* Of Rust's, with one letter that is not ASCII's: unpacked in the square of its length. */
+static void build_punycode(size_t size)
+{
+	static const char letter[] = "_kva";
+
+	used = 0;
+	add("_RNvC1au%zu", size);
+	memset(name + used, 'h', size);
+	used += size;
+	memcpy(name + used - strlen(letter), letter, strlen(letter));
+	name[used] = '\0';
+}
+
+static void long_ones_in_punycode(void **state)
+{
+	char *plain;
+
+	(void)state;
+	build_punycode(1000);
+	plain = symbol_plain(name);
+	assert_int_equal(strncmp(plain, "a::hhh", 6), 0);
+	free(plain);
+	build_punycode(1001);
+	plain = symbol_plain(name);
+	assert_string_equal(plain, name);
+	free(plain);
+	/* A name that only looks as if one began in it. */
+	plain = symbol_plain("_RNvC1a5u9999");
+	assert_string_equal(plain, "a::u9999");
+	free(plain);
+}
+
 /* Its parts are told in one pass over it. */
 static void signs_upon_signs(void **state)
 {
@@ -297,6 +329,7 @@ int main(void)
 		cmocka_unit_test(not_even_a_few_packs_in_packs),
 		cmocka_unit_test(what_is_no_great_work),
 		cmocka_unit_test(long_ones),
+		cmocka_unit_test(long_ones_in_punycode),
 		cmocka_unit_test(signs_upon_signs),
 	};
 
