@@ -70,25 +70,16 @@ static FILE *begin(void)
 	return file;
 }
 
-/* What is said of f, whose symbol tells where it is. */
-static bool take(const struct elf_function *function, void *context)
-{
-	if (!strcmp(function->name, "f"))
-		*(uint64_t *)context = function->address;
-	return true;
-}
-
-static int find(FILE *file, char *why, size_t why_size)
-{
-	struct dwarf_enum_names names = { .means = recipe_names_mean, .unnamed = 2 };
-	struct dwarf_enum_result result;
-	struct recipe_names usual;
-	struct dwarf_enums *enums;
+/* The assembled file, and the reader of what it tells of itself. */
+struct reader {
 	struct elf_image image;
-	uint64_t address = 0;
+	struct dwarf_enums *enums;
+};
+
+static void open_reader(FILE *file, struct reader *reader)
+{
 	const char *wrong;
 	char text[256];
-	int fd, err;
 
 	fprintf(file, "	.byte 0\nend:\n");
 	fclose(file);
@@ -96,18 +87,60 @@ static int find(FILE *file, char *why, size_t why_size)
 		 directory);
 	assert_int_equal(system(text), 0);
 	snprintf(text, sizeof(text), "%s/a.so", directory);
-	fd = open(text, O_RDONLY | O_CLOEXEC);
-	assert_int_equal(elf_image_open(&image, fd), 0);
-	elf_symbols_each(&image, take, &address);
-	assert_true(address);
-	assert_int_equal(dwarf_enums_new(&image, &enums, &wrong), 0);
+	assert_int_equal(elf_image_open(&reader->image, open(text, O_RDONLY | O_CLOEXEC)), 0);
+	assert_int_equal(dwarf_enums_new(&reader->image, &reader->enums, &wrong), 0);
+}
+
+static void close_reader(struct reader *reader)
+{
+	int fd = reader->image.fd;
+
+	dwarf_enums_free(reader->enums);
+	elf_image_close(&reader->image);
+	close(fd);
+}
+
+/* Its symbol tells where a function is. */
+struct wanted {
+	const char *name;
+	uint64_t address;
+};
+
+static bool take(const struct elf_function *function, void *context)
+{
+	struct wanted *wanted = context;
+
+	if (!strcmp(function->name, wanted->name))
+		wanted->address = function->address;
+	return true;
+}
+
+static int ask(struct reader *reader, const char *function, char *why, size_t why_size)
+{
+	struct dwarf_enum_names names = { .means = recipe_names_mean, .unnamed = 2 };
+	struct wanted wanted = { .name = function };
+	struct dwarf_enum_result result;
+	struct recipe_names usual;
+	int err;
+
+	elf_symbols_each(&reader->image, take, &wanted);
+	assert_true(wanted.address);
 	recipe_names_init(&usual);
 	names.context = &usual;
-	err = dwarf_enums_find(enums, address, &names, &result, why, why_size);
+	err = dwarf_enums_find(reader->enums, wanted.address, &names, &result, why, why_size);
 	recipe_names_free(&usual);
-	dwarf_enums_free(enums);
-	elf_image_close(&image);
-	close(fd);
+	return err;
+}
+
+/* What is said of f. */
+static int find(FILE *file, char *why, size_t why_size)
+{
+	struct reader reader;
+	int err;
+
+	open_reader(file, &reader);
+	err = ask(&reader, "f", why, why_size);
+	close_reader(&reader);
 	return err;
 }
 
@@ -138,6 +171,59 @@ static void ten_million_entries(void **state)
 	fprintf(file, "	.fill 10000001, 1, 12\n");
 	assert_int_equal(find(file, why, sizeof(why)), -E2BIG);
 	assert_non_null(strstr(why, "more entries or ranges"));
+}
+
+/* Each of many units has code in the same 100,000 places, none of which is f's. */
+static void ten_million_ranges(void **state)
+{
+	static const struct {
+		int units, err;
+		const char *why;
+	} table[] = { { 99, -ENODATA, "does not know the function" },
+		      { 101, -E2BIG, "more entries or ranges" } };
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		FILE *file = begin();
+		char why[256] = "";
+
+		fprintf(file, "	.pushsection .debug_ranges\n	.rept 100000\n	.quad 1, 2\n"
+			      "	.endr\n	.quad 0, 0\n	.popsection\n");
+		fprintf(file,
+			"	.pushsection .debug_info, 1\n	.rept %d\n"
+			"	.long 12; .2byte 4; .long .debug_abbrev; .byte 8\n"
+			"	.uleb128 13; .long 0\n	.endr\n	.popsection\n",
+			table[i].units);
+		assert_int_equal(find(file, why, sizeof(why)), table[i].err);
+		assert_non_null(strstr(why, table[i].why));
+	}
+}
+
+/* Whichever is asked for first: what is looked at again counts again, and is soon too much. */
+static void units_are_looked_at_once(void **state)
+{
+	static const char *const asked[] = { "g", "f", "g", "f", "f" };
+	struct reader reader;
+	FILE *file = begin();
+
+	(void)state;
+	fprintf(file, "	.pushsection .text\n	.globl g\n	.type g, @function\ng:	ret\n"
+		      "	.size g, . - g\n	.popsection\n");
+	fprintf(file, "	.pushsection .debug_info, 1\nbegin_g: .long end_g - version_g\n"
+		      "version_g: .2byte 4\n	.long .debug_abbrev\n	.byte 8\n"
+		      "	.uleb128 1; .quad g, 1\n"
+		      "	.uleb128 3; .quad g; .long number_g - begin_g\n"
+		      "number_g: .uleb128 4; .byte 4, 0\nend_g:\n	.popsection\n");
+	fprintf(file, "	.uleb128 3; .quad f; .long number - begin\n"
+		      "number: .uleb128 4; .byte 4\n	.fill 4000000, 1, 12\n");
+	open_reader(file, &reader);
+	for (size_t i = 0; i < sizeof(asked) / sizeof(*asked); i++) {
+		char why[256] = "";
+
+		assert_int_equal(ask(&reader, asked[i], why, sizeof(why)), -EINVAL);
+		assert_non_null(strstr(why, "is no enum"));
+	}
+	close_reader(&reader);
 }
 
 /* Each variant of each enum has the next enum in it: some 10^14 in all. */
@@ -232,6 +318,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_child_that_is_next_as_well),
 		cmocka_unit_test(ten_million_entries),
+		cmocka_unit_test(ten_million_ranges),
+		cmocka_unit_test(units_are_looked_at_once),
 		cmocka_unit_test(an_enum_in_each_variant),
 		cmocka_unit_test(much_within_a_member),
 		cmocka_unit_test(values_upon_values),
