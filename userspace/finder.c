@@ -310,7 +310,8 @@ static int look(struct finder *f, char *why)
 	}
 	taken = taken_since(f, cpu);
 	f->took += taken;
-	if (f->meeting && !watch_is_under_way(f->watch)) {
+	/* One that failed at once has met nobody. */
+	if (!err && f->meeting && !watch_is_under_way(f->watch)) {
 		silent_end_look(f->options.silent);
 		f->next_meeting = began + later(f->took * MEETING_PART, MEETING_NS);
 	}
