@@ -174,7 +174,7 @@ static bool is_leaf(enum demangle_component_type type)
 
 static bool is_arguments(const struct demangle_component *part)
 {
-	return part && part->type == DEMANGLE_COMPONENT_TEMPLATE_ARGLIST;
+	return part->type == DEMANGLE_COMPONENT_TEMPLATE_ARGLIST;
 }
 
 /*
@@ -185,8 +185,8 @@ static bool has_pack_in_pack(const struct demangle_component *part)
 {
 	const struct demangle_component *pack = is_arguments(part) ? part->u.s_binary.left : NULL;
 
-	for (; is_arguments(pack); pack = pack->u.s_binary.right)
-		if (is_arguments(pack->u.s_binary.left))
+	for (; pack && is_arguments(pack); pack = pack->u.s_binary.right)
+		if (pack->u.s_binary.left && is_arguments(pack->u.s_binary.left))
 			return true;
 	return false;
 }
