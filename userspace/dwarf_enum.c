@@ -106,6 +106,18 @@ static bool count(struct reading *r)
 	return false;
 }
 
+/* The next sibling. Only forwards: a hostile file may say otherwise, and for ever. */
+static bool next_sibling(Dwarf_Die *die)
+{
+	Dwarf_Off before = dwarf_dieoffset(die);
+	Dwarf_Die next;
+
+	if (dwarf_siblingof(die, &next) || dwarf_dieoffset(&next) <= before)
+		return false;
+	*die = next;
+	return true;
+}
+
 /*
  * What is within an entry that does not say where the next one is, which is found by passing over it. From
  * below, so that what is passed over has been counted before.
@@ -125,14 +137,14 @@ static bool count_within(struct reading *r, const Dwarf_Die *entry, unsigned int
 	do {
 		if (!count_within(r, &die, depth + 1))
 			return false;
-	} while (dwarf_internal_next(&die));
+	} while (next_sibling(&die));
 	return true;
 }
 
 /* One type may be within many others, and they in more. */
 static bool next_of(struct reading *r, Dwarf_Die *die)
 {
-	return count_within(r, die, 0) && dwarf_internal_next(die);
+	return count_within(r, die, 0) && next_sibling(die);
 }
 
 static bool first_of(struct reading *r, Dwarf_Die *parent, int tag, Dwarf_Die *out)
@@ -536,12 +548,11 @@ int dwarf_enums_find(struct dwarf_enums *d, uint64_t function, const struct dwar
 		     struct dwarf_enum_result *out, char *why, size_t why_size)
 {
 	struct reading r = { .names = names, .why = why, .why_size = why_size };
-	const char *wrong;
-	int err = dwarf_internal_look(d, function, &wrong);
+	int err = dwarf_internal_look(d, function);
 	bool found = false;
 
 	if (err)
-		return fail(&r, err, "%s", wrong);
+		return fail(&r, err, "%s", dwarf_internal_why(err));
 	for (size_t i = 0; !r.err && i < d->functions_count; i++) {
 		struct dwarf_enum_result one = { 0 };
 		Dwarf_Die die;

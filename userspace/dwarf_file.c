@@ -11,9 +11,8 @@
 /* What a compiler makes is far below: bounds on memory and work. */
 #define DEBUG_BYTES_MAX (1ull << 30)
 #define NAME_MOST       256      /* bytes, of a section */
-#define NESTING_MAX     64       /* of namespaces and classes */
 #define PARTS_MAX       64       /* of one function */
-#define ENTRIES_MAX     10000000 /* that are looked at for functions */
+#define ENTRIES_MAX     10000000 /* that are walked through, all in all */
 #define RANGES_MAX      10000000 /* of code, of all units, that an address is looked for in */
 
 /* ---- The file ---- */
@@ -175,15 +174,56 @@ bool dwarf_internal_add(void **list, size_t *count, size_t *room, const void *it
 	return true;
 }
 
-bool dwarf_internal_next(Dwarf_Die *die)
+int dwarf_internal_count(struct dwarf_enums *d)
 {
-	Dwarf_Off before = dwarf_dieoffset(die);
-	Dwarf_Die next;
+	if (d->entries <= ENTRIES_MAX)
+		d->entries++;
+	return d->entries > ENTRIES_MAX ? -E2BIG : 0;
+}
 
-	if (dwarf_siblingof(die, &next) || dwarf_dieoffset(&next) <= before)
-		return false;
-	*die = next;
-	return true;
+/* Behind the ends of lists, a byte 0 each, and of what the lists are in. */
+static int leave(struct dwarf_enums *d, struct dwarf_walk *walk, Dwarf_Off at)
+{
+	const Dwarf_CU *unit = walk->die.cu;
+
+	while (walk->depth && dwarf_offdie(d->dwarf, at, &walk->die) && walk->die.cu == unit) {
+		if (*(const uint8_t *)walk->die.addr)
+			return 1;
+		walk->depth--;
+		at++;
+	}
+	return 0;
+}
+
+/*
+ * libdw finds what is next to an entry by passing over all that is within it: uncounted, and again for each
+ * one around. It is only asked where nothing is within, or where the file says what is next.
+ */
+int dwarf_internal_step(struct dwarf_enums *d, struct dwarf_walk *walk, bool enter)
+{
+	Dwarf_Off before = dwarf_dieoffset(&walk->die);
+	Dwarf_Die next = walk->die;
+	int end;
+
+	if (dwarf_internal_count(d))
+		return -E2BIG;
+	if ((enter || !dwarf_hasattr(&walk->die, DW_AT_sibling)) &&
+	    !dwarf_child(&walk->die, &next)) {
+		walk->die = next;
+		walk->depth++;
+		return 1;
+	}
+	if (!walk->depth)
+		return 0;
+	next = walk->die;
+	end = dwarf_siblingof(&walk->die, &next);
+	/* Only forwards: a hostile file may say otherwise, and for ever. */
+	if (end < 0 || !next.addr || dwarf_dieoffset(&next) <= before)
+		return 0;
+	if (end)
+		return leave(d, walk, dwarf_dieoffset(&next));
+	walk->die = next;
+	return 1;
 }
 
 static bool has_members(int tag)
@@ -205,51 +245,45 @@ static bool add_function(struct dwarf_enums *d, Dwarf_Addr address, Dwarf_Die *d
  * Of one in parts, as with a cold one, it is not said which is the first: clang's is the cold one, gcc's
  * is not. Who asks knows where it is entered.
  */
-static bool add_parts(struct dwarf_enums *d, Dwarf_Die *function)
+static int add_parts(struct dwarf_enums *d, Dwarf_Die *function)
 {
 	Dwarf_Addr base, begin, end, entry;
 	ptrdiff_t at = 0;
 
 	if (!dwarf_entrypc(function, &entry))
-		return add_function(d, entry, function);
+		return add_function(d, entry, function) ? 0 : -ENOMEM;
 	for (int i = 0; i < PARTS_MAX; i++) {
 		at = dwarf_ranges(function, at, &base, &begin, &end);
 		if (at <= 0)
 			break;
-		if (begin != end && !add_function(d, begin, function))
-			return false;
-	}
-	return true;
-}
-
-/*
- * Only forwards as well after what is within one: where that says that its next one is a child of its own,
- * each level would be walked through twice as often as the one that it is in.
- */
-static bool next_behind(const struct dwarf_enums *d, Dwarf_Die *die)
-{
-	return dwarf_internal_next(die) && dwarf_dieoffset(die) > d->last;
-}
-
-static int add_functions(struct dwarf_enums *d, Dwarf_Die *parent, unsigned int depth)
-{
-	Dwarf_Die die;
-	int err = 0;
-
-	if (depth > NESTING_MAX || dwarf_child(parent, &die))
-		return 0;
-	do {
-		int tag = dwarf_tag(&die);
-
-		if (d->entries++ == ENTRIES_MAX)
+		if (dwarf_internal_count(d))
 			return -E2BIG;
-		d->last = dwarf_dieoffset(&die);
-		if (tag == DW_TAG_subprogram && !add_parts(d, &die))
+		if (begin != end && !add_function(d, begin, function))
 			return -ENOMEM;
-		if (has_members(tag))
-			err = add_functions(d, &die, depth + 1);
-	} while (!err && next_behind(d, &die));
-	return err;
+	}
+	return 0;
+}
+
+/* Those of a unit, and of what has members in it. */
+static int add_functions(struct dwarf_enums *d, Dwarf_Die *unit)
+{
+	struct dwarf_walk walk = { .die = *unit };
+	unsigned int deepest = 1; /* what is below is within something else */
+	bool enter = true;
+	int found, err;
+
+	while ((found = dwarf_internal_step(d, &walk, enter)) > 0) {
+		int tag = dwarf_tag(&walk.die);
+
+		enter = walk.depth <= deepest && has_members(tag);
+		if (walk.depth > deepest)
+			continue;
+		deepest = walk.depth + enter;
+		err = tag == DW_TAG_subprogram ? add_parts(d, &walk.die) : 0;
+		if (err)
+			return err;
+	}
+	return found;
 }
 
 /* As dwarf_haspc(), but `left` is how many ranges may be looked at. */
@@ -280,8 +314,7 @@ static int add_unit(struct dwarf_enums *d, Dwarf_Die *unit)
 	if (!dwarf_internal_add((void **)&d->units, &d->units_count, &d->units_room, &offset,
 				sizeof(offset)))
 		return -ENOMEM;
-	d->last = offset;
-	return add_functions(d, unit, 0);
+	return add_functions(d, unit);
 }
 
 /* Those that have been looked at are passed by in the order that all are in. */
@@ -311,12 +344,14 @@ static int look_at_units(struct dwarf_enums *d, uint64_t address)
 	return err;
 }
 
-int dwarf_internal_look(struct dwarf_enums *d, uint64_t address, const char **why)
+int dwarf_internal_look(struct dwarf_enums *d, uint64_t address)
 {
-	int err = d->entries > ENTRIES_MAX ? -E2BIG : look_at_units(d, address);
+	return d->entries > ENTRIES_MAX ? -E2BIG : look_at_units(d, address);
+}
 
-	*why = err == -E2BIG ? "its debug information has more entries or ranges of code than are "
+const char *dwarf_internal_why(int err)
+{
+	return err == -E2BIG ? "its debug information has more entries or ranges of code than are "
 			       "looked at"
 			     : "out of memory";
-	return err;
 }

@@ -50,6 +50,18 @@ static const char abbreviations[] = "	.section .debug_abbrev\n"
 				    "	.uleb128 12, 0x34; .byte 0, 0, 0\n"
 				    /* A unit whose code is in parts: ranges. */
 				    "	.uleb128 13, 0x11; .byte 0, 0x55, 0x17, 0, 0\n"
+				    /* A variable that others are in. */
+				    "	.uleb128 14, 0x34; .byte 1, 0, 0\n"
+				    /* A function that others are in: low_pc. */
+				    "	.uleb128 15, 0x2e; .byte 1, 0x11, 1, 0, 0\n"
+				    /* And that says what is next to it: sibling, low_pc. */
+				    "	.uleb128 16, 0x2e; .byte 1, 1, 0x13, 0x11, 1, 0, 0\n"
+				    /* A parameter: location, of a list. */
+				    "	.uleb128 17, 0x05; .byte 0, 2, 0x17, 0, 0\n"
+				    /* A parameter: location, of an expression. */
+				    "	.uleb128 18, 0x05; .byte 0, 2, 0x18, 0, 0\n"
+				    /* A function in parts: ranges. */
+				    "	.uleb128 19, 0x2e; .byte 0, 0x55, 0x17, 0, 0\n"
 				    "	.byte 0\n";
 
 /* An assembler's file, with a function f of which the debug information is to follow. */
@@ -115,19 +127,26 @@ static bool take(const struct elf_function *function, void *context)
 	return true;
 }
 
+static uint64_t address_of(struct reader *reader, const char *function)
+{
+	struct wanted wanted = { .name = function };
+
+	elf_symbols_each(&reader->image, take, &wanted);
+	assert_true(wanted.address);
+	return wanted.address;
+}
+
 static int ask(struct reader *reader, const char *function, char *why, size_t why_size)
 {
 	struct dwarf_enum_names names = { .means = recipe_names_mean, .unnamed = 2 };
-	struct wanted wanted = { .name = function };
 	struct dwarf_enum_result result;
 	struct recipe_names usual;
 	int err;
 
-	elf_symbols_each(&reader->image, take, &wanted);
-	assert_true(wanted.address);
 	recipe_names_init(&usual);
 	names.context = &usual;
-	err = dwarf_enums_find(reader->enums, wanted.address, &names, &result, why, why_size);
+	err = dwarf_enums_find(reader->enums, address_of(reader, function), &names, &result, why,
+			       why_size);
 	recipe_names_free(&usual);
 	return err;
 }
@@ -140,6 +159,18 @@ static int find(FILE *file, char *why, size_t why_size)
 
 	open_reader(file, &reader);
 	err = ask(&reader, "f", why, why_size);
+	close_reader(&reader);
+	return err;
+}
+
+/* Whether arg1 is an argument of f. */
+static int find_argument(FILE *file, char *why, size_t why_size)
+{
+	struct reader reader;
+	int err;
+
+	open_reader(file, &reader);
+	err = dwarf_enums_argument(reader.enums, address_of(&reader, "f"), 1, why, why_size);
 	close_reader(&reader);
 	return err;
 }
@@ -298,6 +329,146 @@ static void values_upon_values(void **state)
 	}
 }
 
+/* What is passed over counts, and once: each namespace around has to be passed over as well. */
+static void much_within_namespaces(void **state)
+{
+	static const struct {
+		int count, err;
+		const char *why;
+	} table[] = { { 10000001, -E2BIG, "more entries or ranges" },
+		      { 1000000, -EINVAL, "is no enum" } };
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		FILE *file = begin();
+		char why[256] = "";
+
+		fprintf(file,
+			"	.fill 60, 1, 11\n	.byte 14\n	.fill %d, 1, 12\n"
+			"	.fill 61\n",
+			table[i].count);
+		fprintf(file, "	.uleb128 3; .quad f; .long number - begin\n"
+			      "number: .uleb128 4; .byte 4\n");
+		assert_int_equal(find(file, why, sizeof(why)), table[i].err);
+		if (!strstr(why, table[i].why))
+			fail_msg("%d: %s", table[i].count, why);
+	}
+}
+
+/* Behind some that are in each other, and their ends; within others, it is none of the unit's. */
+static void functions_are_found_where_they_are(void **state)
+{
+	static const char function[] = "	.uleb128 3; .quad f; .long number - begin\n";
+	static const struct {
+		const char *before, *behind;
+		int err;
+	} table[] = {
+		{ ".byte 11, 11, 14, 12, 14, 12, 0, 12, 0", ".byte 0, 0", -EINVAL },
+		{ ".byte 11, 11, 14, 12, 14, 12, 0, 12, 0, 0, 12", ".byte 0", -EINVAL },
+		{ ".byte 11, 11, 14, 12, 14, 12, 0, 0, 0, 0", "", -EINVAL },
+		{ ".byte 14, 0, 11, 0, 11", ".byte 0", -EINVAL },
+		{ ".byte 11, 11, 14", ".byte 0, 0, 0", -ENODATA },
+		{ ".byte 11, 14, 14, 12, 0", ".byte 0, 0", -ENODATA },
+		{ ".byte 11, 14, 11", ".byte 0, 0, 0", -ENODATA },
+		{ ".byte 0", "", -ENODATA },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		FILE *file = begin();
+		char why[256] = "";
+		int err;
+
+		fprintf(file, "	%s\n%s	%s\n", table[i].before, function, table[i].behind);
+		fprintf(file, "number: .uleb128 4; .byte 4\n");
+		err = find(file, why, sizeof(why));
+		if (err != table[i].err)
+			fail_msg("%zu: %d, %s", i, err, why);
+	}
+}
+
+/* Each function in as many parts as are looked at. */
+static void parts_upon_parts(void **state)
+{
+	FILE *file = begin();
+	char why[256] = "";
+
+	(void)state;
+	fprintf(file, "	.rept 160000\n	.uleb128 19; .long .debug_ranges\n	.endr\n");
+	fprintf(file, "	.pushsection .debug_ranges\n	.rept 64\n	.quad 0, 1\n"
+		      "	.endr\n	.quad 0, 0\n	.popsection\n");
+	assert_int_equal(find(file, why, sizeof(why)), -E2BIG);
+	assert_non_null(strstr(why, "more entries or ranges"));
+}
+
+/* Of what is within a function that is passed over without looking at it. */
+static void much_within_a_function(void **state)
+{
+	FILE *file = begin();
+	char why[256] = "";
+
+	(void)state;
+	fprintf(file, "	.uleb128 16; .long next - begin; .quad f\n"
+		      "	.fill 10000001, 1, 12\n	.byte 0\nnext: .byte 12\n");
+	assert_int_equal(find_argument(file, why, sizeof(why)), -E2BIG);
+	assert_non_null(strstr(why, "more entries or ranges"));
+}
+
+/* Lists of which no entry is where the function is entered: each is looked at for each parameter. */
+static void locations_upon_locations(void **state)
+{
+	static const struct {
+		int functions, parameters, locations, err;
+	} table[] = { { 1, 60, 2000, -E2BIG },
+		      { 2000, 1, 60, -E2BIG },
+		      { 1, 1, 100001, -E2BIG },
+		      { 10, 10, 900, -EINVAL } };
+
+	(void)state;
+	for (size_t i = 0; i < 4; i++) {
+		FILE *file = begin();
+		char why[256] = "";
+		int err;
+
+		fprintf(file,
+			"	.rept %d\n	.uleb128 15; .quad f\n	.rept %d\n"
+			"	.uleb128 17; .long .debug_loc\n	.endr\n"
+			"	.byte 0\n	.endr\n",
+			table[i].functions, table[i].parameters);
+		fprintf(file,
+			"	.pushsection .debug_loc\n	.rept %d\n	.quad 100, 101\n"
+			"	.2byte 1\n	.byte 0x55\n	.endr\n	.quad 0, 0\n"
+			"	.popsection\n",
+			table[i].locations);
+		err = find_argument(file, why, sizeof(why));
+		if (err != table[i].err)
+			fail_msg("%zu: %d, %s", i, err, why);
+	}
+}
+
+/* The last one is in arg1, those before it are nowhere. */
+static void parameters_without_end(void **state)
+{
+#if defined(__x86_64__)
+	static const int first = 0x55;
+#else
+	static const int first = 0x50;
+#endif
+	char why[256] = "";
+
+	(void)state;
+	for (int before = 63; before <= 64; before++) {
+		FILE *file = begin();
+
+		fprintf(file,
+			"	.uleb128 15; .quad f\n	.rept %d\n"
+			"	.uleb128 18; .uleb128 2; .byte 0x30, 0x9f\n	.endr\n"
+			"	.uleb128 18; .uleb128 1; .byte %d\n	.byte 0\n",
+			before, first);
+		assert_int_equal(find_argument(file, why, sizeof(why)), before == 63 ? 0 : -EINVAL);
+	}
+}
+
 static int set_up(void **state)
 {
 	(void)state;
@@ -323,6 +494,12 @@ int main(void)
 		cmocka_unit_test(an_enum_in_each_variant),
 		cmocka_unit_test(much_within_a_member),
 		cmocka_unit_test(values_upon_values),
+		cmocka_unit_test(much_within_namespaces),
+		cmocka_unit_test(functions_are_found_where_they_are),
+		cmocka_unit_test(parts_upon_parts),
+		cmocka_unit_test(much_within_a_function),
+		cmocka_unit_test(locations_upon_locations),
+		cmocka_unit_test(parameters_without_end),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
