@@ -119,7 +119,8 @@ int insn_function(const struct insn_code *code, const struct insn_options *optio
 	const struct insn_lookup lookup = { .find = options->find,
 					    .load = options->load,
 					    .word = options->word,
-					    .context = options->context };
+					    .context = options->context,
+					    .work_left = options->work_left };
 	struct insn_decoder *decoder;
 	struct insn_parts parts;
 	uint64_t refused = 0;

@@ -47,11 +47,12 @@ struct insn_options {
 	bool (*load)(struct insn_code *code, void *context);
 	bool (*word)(uint64_t address, uint64_t *out, void *context);
 	void *context;
+	uint64_t *work_left;
 };
 
 /*
  * 0; -EBADMSG: no instruction is at *wrong, or its jump goes into the middle of one; -EACCES: the kernel takes no
- * probe there; -E2BIG: it jumps to too much other code; -ENOTSUP, -EFBIG, -ENOMEM.
+ * probe there; -E2BIG: it jumps to too much other code, or too little work is left; -ENOTSUP, -EFBIG, -ENOMEM.
  */
 int insn_function(const struct insn_code *code, const struct insn_options *options,
 		  struct insn_function *out, uint64_t *wrong);

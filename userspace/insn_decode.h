@@ -39,23 +39,25 @@ struct insn_table {
 	unsigned int adds;      /* the other one of the sum */
 	uint64_t sum_at;        /* the address that the one of both got last, as points_to has it */
 	unsigned int loads_to;  /* an address, from the table at `at` */
-	bool loads_offset;      /* something from memory, extended */
 	unsigned int points_to; /* gets the address `at` */
-	uint64_t at;            /* 0: not known */
+	bool loads_offset;      /* something from memory, extended */
 	bool has_most;          /* a comparison with a constant */
+	uint64_t at;            /* 0: not known */
 	uint64_t most;
 };
 
+/* Small, as there are as many as a function has bytes. */
 struct insn {
 	uint64_t address;
-	uint64_t target; /* of INSN_JUMP */
-	uint8_t size;
-	enum insn_flow flow;
-	enum insn_cost cost;
-	bool is_nop5;        /* x86-64's 0f 1f 44 00 00 */
-	bool is_landing;     /* endbr64, bti: where indirect calls arrive */
-	bool is_locked;      /* its first byte is a lock prefix, which some jump over */
+	uint64_t target;     /* of INSN_JUMP */
 	const char *refused; /* why the kernel takes no probe there; NULL: it does */
+	uint32_t table;      /* of a walk, its number there; 0: it takes part in none */
+	uint8_t size;
+	enum insn_flow flow : 8;
+	enum insn_cost cost : 8;
+	bool is_nop5 : 1;    /* x86-64's 0f 1f 44 00 00 */
+	bool is_landing : 1; /* endbr64, bti: where indirect calls arrive */
+	bool is_locked : 1;  /* its first byte is a lock prefix, which some jump over */
 };
 
 struct insn_decoder;

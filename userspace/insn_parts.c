@@ -26,7 +26,7 @@ struct assembly {
 	struct insn_decoder *decoder;
 	const struct insn_lookup *lookup;
 	uint64_t size;
-	uint64_t work;
+	uint64_t work, most;
 	struct other *others; /* by their addresses */
 	size_t others_count, others_room;
 	int err;
@@ -122,7 +122,7 @@ static void add_other(struct assembly *a, uint64_t address)
 /* false: that is too much in all. */
 static bool work(struct assembly *a, uint64_t amount)
 {
-	if (amount > INSN_WORK_MAX - a->work) {
+	if (amount > a->most - a->work) {
 		a->err = -E2BIG;
 		return false;
 	}
@@ -173,7 +173,7 @@ static bool add_part(struct assembly *a, uint64_t address)
 static uint64_t entries_of(const struct insn_walk *walk, size_t jump)
 {
 	for (size_t back = 1; back <= COMPARE_NEAR && back <= jump; back++) {
-		const struct insn_table *one = &walk->tables[jump - back];
+		const struct insn_table *one = insn_walk_table(walk, jump - back);
 
 		if (one->has_most && one->most < ENTRIES_MAX)
 			return one->most + 1;
@@ -208,7 +208,7 @@ static bool add_entry(struct assembly *a, uint64_t to, bool is_sure)
  */
 static bool follow_table(struct assembly *a, const struct insn_walk *walk, size_t jump)
 {
-	const struct insn_table *table = &walk->tables[jump];
+	const struct insn_table *table = insn_walk_table(walk, jump);
 	bool addresses = table->loads_to || !table->jumps_by;
 	uint64_t known = entries_of(walk, jump), to;
 
@@ -222,6 +222,12 @@ static bool follow_table(struct assembly *a, const struct insn_walk *walk, size_
 }
 
 /* ---- All of it ---- */
+
+static uint64_t most_work(const struct insn_lookup *lookup)
+{
+	return lookup->work_left && *lookup->work_left < INSN_WORK_MAX ? *lookup->work_left
+								       : INSN_WORK_MAX;
+}
 
 static void follow(struct assembly *a, size_t part)
 {
@@ -245,16 +251,19 @@ int insn_parts_read(struct insn_parts *parts, struct insn_decoder *decoder,
 			      .decoder = decoder,
 			      .lookup = lookup,
 			      .size = code->size,
-			      .work = code->size };
+			      .most = most_work(lookup) };
 
 	parts->count = 0;
-	a.err = insn_walk_read(&parts->items[0], decoder, code, wrong);
-	if (a.err)
-		return a.err;
-	parts->count = 1;
+	if (code->size > INSN_CODE_MAX)
+		return -EFBIG;
+	if (work(&a, code->size))
+		a.err = insn_walk_read(&parts->items[0], decoder, code, wrong);
+	parts->count = !a.err;
 	for (size_t i = 0; !a.err && i < parts->count; i++)
 		follow(&a, i);
 	free(a.others);
+	if (lookup->work_left)
+		*lookup->work_left -= a.work;
 	if (a.err)
 		insn_parts_free(parts);
 	return a.err;

@@ -8,35 +8,94 @@
 /* A jump table's load of an offset comes that shortly before its addition, and this before the jump. */
 #define TABLE_NEAR 4
 
-static bool make_room(struct insn_walk *walk, size_t room)
+/* For one more instruction. */
+static bool make_room(struct insn_walk *walk)
 {
-	void *items = reallocarray(walk->items, room, sizeof(*walk->items));
-	void *tables = items ? reallocarray(walk->tables, room, sizeof(*walk->tables)) : NULL;
+	size_t room = walk->room ? 2 * walk->room : (size_t)walk->code.size / 4 + 8;
+	void *items;
 
-	walk->items = items ? items : walk->items;
-	walk->tables = tables ? tables : walk->tables;
-	return tables;
+	if (walk->count < walk->room)
+		return true;
+	items = reallocarray(walk->items, room, sizeof(*walk->items));
+	if (!items)
+		return false;
+	walk->items = items;
+	walk->room = room;
+	return true;
+}
+
+/* For one more table, and the one that is none's. */
+static bool make_room_for_tables(struct insn_walk *walk)
+{
+	size_t room = walk->tables_room ? 2 * walk->tables_room : (size_t)walk->code.size / 32 + 8;
+	void *tables;
+
+	if (walk->tables_count < walk->tables_room)
+		return true;
+	tables = reallocarray(walk->tables, room, sizeof(*walk->tables));
+	if (!tables)
+		return false;
+	walk->tables = tables;
+	walk->tables_room = room;
+	return true;
+}
+
+static bool takes_part(const struct insn_table *table)
+{
+	return table->jumps_by || table->adds_to || table->loads_to || table->points_to ||
+	       table->loads_offset || table->has_most || table->at;
+}
+
+/* Of the few that take part in one. */
+static bool add_table(struct insn_walk *walk, struct insn *one, const struct insn_table *table)
+{
+	if (!takes_part(table))
+		return true;
+	if (!make_room_for_tables(walk))
+		return false;
+	one->table = (uint32_t)walk->tables_count;
+	walk->tables[walk->tables_count++] = *table;
+	return true;
+}
+
+static int decode_one(struct insn_walk *walk, struct insn_decoder *decoder, uint64_t at)
+{
+	const struct insn_code *code = &walk->code;
+	struct insn_table table;
+	struct insn *one;
+
+	if (!make_room(walk))
+		return -ENOMEM;
+	one = &walk->items[walk->count];
+	if (!insn_decode(decoder, code->bytes + at, (size_t)(code->size - at), code->address + at,
+			 one, &table))
+		return -EBADMSG;
+	if (!add_table(walk, one, &table))
+		return -ENOMEM;
+	walk->count++;
+	return 0;
 }
 
 static int decode_all(struct insn_walk *walk, struct insn_decoder *decoder, uint64_t *wrong)
 {
-	const struct insn_code *code = &walk->code;
-	size_t room = 0;
+	uint64_t at = 0;
+	int err = 0;
 
-	for (uint64_t at = 0; at < code->size; at += walk->items[walk->count++].size) {
-		if (walk->count == room) {
-			room = room ? 2 * room : (size_t)code->size / 4 + 8;
-			if (!make_room(walk, room))
-				return -ENOMEM;
-		}
-		if (!insn_decode(decoder, code->bytes + at, (size_t)(code->size - at),
-				 code->address + at, &walk->items[walk->count],
-				 &walk->tables[walk->count])) {
-			*wrong = code->address + at;
-			return -EBADMSG;
-		}
+	if (!make_room_for_tables(walk))
+		return -ENOMEM;
+	walk->tables[walk->tables_count++] = (struct insn_table){ 0 };
+	while (!err && at < walk->code.size) {
+		err = decode_one(walk, decoder, at);
+		if (!err)
+			at += walk->items[walk->count - 1].size;
 	}
-	return 0;
+	*wrong = err == -EBADMSG ? walk->code.address + at : *wrong;
+	return err;
+}
+
+struct insn_table *insn_walk_table(const struct insn_walk *walk, size_t number)
+{
+	return &walk->tables[walk->items[number].table];
 }
 
 static bool is_behind_lock(const struct insn_walk *walk, uint64_t address)
@@ -63,7 +122,7 @@ static int check_jumps(const struct insn_walk *walk, uint64_t *wrong)
 static bool was_offset_loaded(const struct insn_walk *walk, size_t before)
 {
 	for (size_t back = 1; back <= TABLE_NEAR && back <= before; back++)
-		if (walk->tables[before - back].loads_offset)
+		if (insn_walk_table(walk, before - back)->loads_offset)
 			return true;
 	return false;
 }
@@ -82,7 +141,7 @@ static void find_sums(struct insn_walk *walk)
 	struct pointer pointers[REGISTERS_MAX] = { 0 };
 
 	for (size_t i = 0; i < walk->count; i++) {
-		struct insn_table *one = &walk->tables[i];
+		struct insn_table *one = insn_walk_table(walk, i);
 		const struct pointer *a = &pointers[one->adds % REGISTERS_MAX];
 		const struct pointer *b = &pointers[one->adds_to % REGISTERS_MAX];
 
@@ -98,10 +157,10 @@ static void find_sums(struct insn_walk *walk)
 static void find_switches(struct insn_walk *walk)
 {
 	for (size_t i = 0; i < walk->count; i++) {
-		struct insn_table *jump = &walk->tables[i];
+		struct insn_table *jump = insn_walk_table(walk, i);
 
 		for (size_t back = 1; jump->jumps_by && back <= TABLE_NEAR && back <= i; back++) {
-			const struct insn_table *from = &walk->tables[i - back];
+			const struct insn_table *from = insn_walk_table(walk, i - back);
 
 			if (from->loads_to == jump->jumps_by) {
 				jump->loads_to = from->loads_to;

@@ -17,9 +17,16 @@
 #include "insn_decode.h"
 
 #define INSN_PARTS_MAX 8
-#define INSN_CODE_MAX  (4u << 20) /* of all parts, since each instruction takes memory */
-/* Decoded for one function, with what turns out to be no part: in bytes, or in what else takes as long. */
-#define INSN_WORK_MAX (16u << 20)
+/*
+ * Of all parts, since each instruction takes memory: of 2 MiB some 100 MB, if all are as short as can be. The
+ * largest that compilers make have 0.6 MiB (LLVM's and rustc's own).
+ */
+#define INSN_CODE_MAX (2u << 20)
+/*
+ * Decoded for one function, with what turns out to be no part: in bytes, or in what else takes as long. A second
+ * or so, if all instructions are as short as can be.
+ */
+#define INSN_WORK_MAX (4u << 20)
 
 struct insn_code {
 	const uint8_t *bytes;
@@ -31,8 +38,10 @@ struct insn_code {
 struct insn_walk {
 	struct insn_code code;
 	struct insn *items;
-	struct insn_table *tables; /* of each */
-	size_t count;
+	size_t count, room;
+	struct insn_table
+		*tables; /* of those that take part in one, from 1 on; the first is none's */
+	size_t tables_count, tables_room;
 };
 
 /*
@@ -43,6 +52,8 @@ int insn_walk_read(struct insn_walk *walk, struct insn_decoder *decoder,
 		   const struct insn_code *code, uint64_t *wrong);
 void insn_walk_free(struct insn_walk *walk);
 
+/* Of one of its instructions. */
+struct insn_table *insn_walk_table(const struct insn_walk *walk, size_t number);
 bool insn_walk_has(const struct insn_walk *walk, uint64_t address);
 /* The instruction that begins at `address`; NULL: none does. */
 const struct insn *insn_walk_at(const struct insn_walk *walk, uint64_t address);
@@ -59,6 +70,8 @@ struct insn_lookup {
 	/* What the file has at this address, where no code is; NULL: a table is taken for one. */
 	bool (*word)(uint64_t address, uint64_t *out, void *context);
 	void *context;
+	/* What may be decoded for this function and those after it; counted down. As INSN_WORK_MAX is counted. */
+	uint64_t *work_left;
 };
 
 /* A function, which is the first, and its parts. */
@@ -69,7 +82,7 @@ struct insn_parts {
 
 /*
  * As insn_walk_read(), of the function; a part that can't be read is another function. -E2BIG: it jumps to
- * more than INSN_WORK_MAX.
+ * more than INSN_WORK_MAX, or than is left.
  */
 int insn_parts_read(struct insn_parts *parts, struct insn_decoder *decoder,
 		    const struct insn_code *code, const struct insn_lookup *lookup,

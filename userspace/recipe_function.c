@@ -157,16 +157,20 @@ int recipe_internal_function(struct recipe_search *s, const struct elf_function 
 	struct insn_options options = { .find = recipe_internal_find,
 					.load = recipe_internal_load,
 					.word = find_word,
-					.context = s };
+					.context = s,
+					.work_left = &s->work_left };
 	struct insn_function f;
 	struct insn_code code = { .bytes = elf_code(&s->image, function->address, function->size),
 				  .address = function->address,
 				  .size = function->size };
+	bool is_short = s->work_left < INSN_WORK_MAX;
 	uint64_t wrong;
 	int rule = recipe_internal_rule(s, name, NULL), err;
 
 	if (rule < 0)
 		return rule;
+	if (!recipe_internal_has_time(s))
+		return s->err;
 	s->out->rules[rule].address = function->address;
 	s->found++;
 	if (!code.bytes)
@@ -181,10 +185,15 @@ int recipe_internal_function(struct recipe_search *s, const struct elf_function 
 	if (err == -ENOTSUP)
 		return recipe_internal_fail(
 			s, err, "functions of this machine are not decoded: name USDT probes");
+	if (err == -E2BIG && is_short)
+		return recipe_internal_too_much(s);
 	if (err == -E2BIG)
 		return recipe_internal_fail(
 			s, err, "%s jumps to more than %u MiB of other functions: name USDT probes",
 			name, INSN_WORK_MAX >> 20);
+	if (err == -EFBIG)
+		return recipe_internal_fail(s, err, "%s has more than %u MiB of code", name,
+					    INSN_CODE_MAX >> 20);
 	if (err)
 		return recipe_internal_fail(s, err,
 					    err == -EACCES

@@ -24,8 +24,9 @@ struct recipe_search {
 	const struct recipe_where *where;
 	uint32_t number; /* of the step, among all recipes' */
 	size_t found;
-	uint64_t began; /* this thread's CPU time */
-	size_t symbols; /* that were looked at */
+	uint64_t began;     /* this thread's CPU time */
+	size_t symbols;     /* that were looked at */
+	uint64_t work_left; /* for the instructions of all functions, of RECIPE_WORK_MAX */
 	int err;
 	recipe_problem_fn *problem; /* NULL: the first is the end */
 	void *context;
@@ -43,6 +44,12 @@ int recipe_internal_rule(struct recipe_search *s, char *function, const char *us
 /* A site of it, at an address of the file's code. */
 int recipe_internal_at(struct recipe_search *s, int rule, enum recipe_hit hit,
 		       const struct insn_site *at);
+
+/* Whether there is time for more; false: it has failed. */
+bool recipe_internal_has_time(struct recipe_search *s);
+/* Whether as many bytes may be decoded as well, which then counts; false: it has failed. */
+bool recipe_internal_work(struct recipe_search *s, uint64_t bytes);
+int recipe_internal_too_much(struct recipe_search *s);
 
 /* What jumps to it is a function that it returns for: it is a cold part, or the rest of one. */
 bool recipe_internal_is_part(const char *name);

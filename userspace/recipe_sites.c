@@ -204,9 +204,9 @@ static bool take_clone(struct recipe_search *s, const struct elf_function *funct
  * Millions of symbols take seconds, and names can be made that take a thousand times as long: nobody is drained
  * meanwhile. Who checks a recipe waits as long as they like.
  */
-static bool has_time(struct recipe_search *s)
+bool recipe_internal_has_time(struct recipe_search *s)
 {
-	if (s->problem || s->symbols++ % LOOKED_AT || cpu_time_here() - s->began < MOST_NS)
+	if (s->problem || cpu_time_here() - s->began < MOST_NS)
 		return true;
 	recipe_internal_fail(
 		s, -ETIME,
@@ -216,6 +216,33 @@ static bool has_time(struct recipe_search *s)
 	return false;
 }
 
+/* ---- Work ---- */
+
+int recipe_internal_too_much(struct recipe_search *s)
+{
+	return recipe_internal_fail(
+		s, -E2BIG,
+		"its functions, with what they jump to, have more than %u MiB of code: name fewer "
+		"of them, or USDT probes",
+		RECIPE_WORK_MAX >> 20);
+}
+
+/*
+ * Other than the time this is the same on each machine, and for who checks the recipe. Any function may be made
+ * to take a second.
+ */
+bool recipe_internal_work(struct recipe_search *s, uint64_t bytes)
+{
+	if (bytes > s->work_left) {
+		recipe_internal_too_much(s);
+		return false;
+	}
+	s->work_left -= bytes;
+	return true;
+}
+
+/* ---- Symbols ---- */
+
 /* .symtab and .dynsym may both have it. Parts of functions are found by what jumps to them. */
 static bool take_symbol(const struct elf_function *function, void *context)
 {
@@ -224,7 +251,7 @@ static bool take_symbol(const struct elf_function *function, void *context)
 	char *name;
 	int meant;
 
-	if (!has_time(s))
+	if (s->symbols++ % LOOKED_AT == 0 && !recipe_internal_has_time(s))
 		return false;
 	if (recipe_internal_is_part(function->name) && !is_said(s, function->name))
 		return true;
@@ -285,6 +312,8 @@ static int find_offset(struct recipe_search *s)
 		return recipe_internal_fail(
 			s, -EFBIG, "0x%llx is in a function of more than %u MiB",
 			(unsigned long long)s->where->offset, INSN_CODE_MAX >> 20);
+	if (!recipe_internal_has_time(s) || !recipe_internal_work(s, address - function.address))
+		return s->err;
 	code.address = function.address;
 	code.size = function.size;
 	if (!recipe_internal_load(&code, s))
@@ -442,6 +471,7 @@ int recipe_sites_check(const struct recipes *recipes, const struct recipe_file *
 				   .path = file->path,
 				   .debug.note = note,
 				   .began = cpu_time_here(),
+				   .work_left = RECIPE_WORK_MAX,
 				   .problem = problem,
 				   .context = context,
 				   .why = why,

@@ -15,6 +15,8 @@
 
 #define RECIPE_SITES_MAX 1024 /* of one file */
 #define RECIPE_RULES_MAX 256
+/* Bytes of code that are decoded for one file, as insn_walk.h counts: some seconds at most. */
+#define RECIPE_WORK_MAX (16u << 20)
 
 /* What runs when it is hit. */
 enum recipe_hit {
@@ -62,7 +64,8 @@ struct recipe_sites {
 /*
  * Of all targets that are this file: `note` is what elfnote_read() says of it.
  * 0, with NULL in *out where no target is; to be freed with recipe_sites_free(). -errno with one line in
- * `why`; -EKEYREJECTED: a target is this file, of another build; -ETIME: it has too many symbols, or names.
+ * `why`; -EKEYREJECTED: a target is this file, of another build; -ETIME: it has too many symbols, or names;
+ * -E2BIG: too much of it would have to be decoded, or there are too many functions.
  */
 int recipe_sites_find(const struct recipes *recipes, const struct recipe_file *file,
 		      const struct elfnote *note, struct recipe_sites **out, char *why,

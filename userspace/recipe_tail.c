@@ -107,6 +107,9 @@ static int look_at_part(struct tail *t, const struct insn_code *part)
 	size_t left = part->size;
 	int err = 0;
 
+	/* It has been decoded before; by itself, it need not be part of that. */
+	if (!recipe_internal_work(t->s, part->size))
+		return t->s->err;
 	while (!err && left) {
 		if (!cs_disasm_iter(t->handle, &bytes, &left, &address, t->insn))
 			return -ENOTSUP;

@@ -22,6 +22,7 @@ struct others {
 	size_t loaded;
 	uint64_t table; /* what its entries say */
 	size_t entries; /* that were asked for */
+	uint64_t *work_left;
 };
 
 static bool find(uint64_t address, struct insn_code *out, void *context)
@@ -60,9 +61,12 @@ static bool word(uint64_t address, uint64_t *out, void *context)
 static int read_function(const struct insn_code *code, struct others *others,
 			 struct insn_function *out)
 {
-	struct insn_options options = {
-		.machine = INSN_X86_64, .find = find, .load = load, .word = word, .context = others
-	};
+	struct insn_options options = { .machine = INSN_X86_64,
+					.find = find,
+					.load = load,
+					.word = word,
+					.context = others,
+					.work_left = others->work_left };
 	uint64_t wrong;
 
 	return insn_function(code, &options, out, &wrong);
@@ -138,13 +142,66 @@ static void too_many_others(void **state)
 
 	(void)state;
 	others.bytes = another(others.size);
-	for (size_t count = 200; count <= 300; count += 100) {
+	for (size_t count = 50; count <= 75; count += 25) {
 		struct insn_code code = jumps(count, others.size);
 
-		assert_int_equal(read_function(&code, &others, &f), count == 200 ? 0 : -E2BIG);
+		assert_int_equal(read_function(&code, &others, &f), count == 50 ? 0 : -E2BIG);
 		free((void *)code.bytes);
 	}
 	free(others.bytes);
+}
+
+/* What one has taken the next ones don't have. */
+static void many_functions_share_what_is_left(void **state)
+{
+	uint64_t left = 25ull << 16, before;
+	struct others others = { .size = 1 << 16 | 1, .work_left = &left };
+	struct insn_code code = jumps(10, others.size);
+	struct insn_function f;
+
+	(void)state;
+	others.bytes = another(others.size);
+	assert_int_equal(read_function(&code, &others, &f), 0);
+	assert_in_range(left, 14ull << 16, 15ull << 16);
+	assert_int_equal(read_function(&code, &others, &f), 0);
+	before = left;
+	assert_int_equal(read_function(&code, &others, &f), -E2BIG);
+	assert_true(left < before);
+	/* Not even for itself. */
+	left = code.size - 1;
+	assert_int_equal(read_function(&code, &others, &f), -E2BIG);
+	assert_int_equal(left, code.size - 1);
+	free(others.bytes);
+	free((void *)code.bytes);
+}
+
+/* Of one with as many instructions as can be: nops, or two bytes each that may be of a table. */
+static void memory_of_the_largest(void **state)
+{
+	static const uint8_t kinds[][2] = { { 0x90, 0x90 }, { 0x01, 0xd0 }, { 0x3c, 0x01 } };
+	struct insn_code code = { .address = AT, .size = INSN_CODE_MAX };
+	struct insn_decoder *decoder = insn_decoder_new(INSN_X86_64);
+	uint8_t *bytes = malloc(code.size);
+	struct insn_walk walk;
+	uint64_t wrong;
+
+	(void)state;
+	assert_non_null(decoder);
+	assert_non_null(bytes);
+	code.bytes = bytes;
+	for (size_t kind = 0; kind < 3; kind++) {
+		for (size_t at = 0; at < code.size; at++)
+			bytes[at] = kinds[kind][at % 2];
+		assert_int_equal(insn_walk_read(&walk, decoder, &code, &wrong), 0);
+		assert_int_equal(walk.count, code.size / (kind ? 2 : 1));
+		assert_int_equal(walk.tables_count, 1 + (kind ? walk.count : 0));
+		assert_in_range(walk.count * sizeof(*walk.items) +
+					walk.tables_count * sizeof(*walk.tables),
+				1, 100 << 20);
+		insn_walk_free(&walk);
+	}
+	insn_decoder_free(decoder);
+	free(bytes);
 }
 
 /* Each goes through a table of 4096 entries, all of which lead back into the function. */
@@ -162,7 +219,7 @@ static void too_many_tables(void **state)
 		memcpy(bytes + at, jump, sizeof(jump));
 	assert_int_equal(read_function(&code, &others, &f), -E2BIG);
 	assert_true(others.entries <= INSN_WORK_MAX / 4);
-	code.size = 500 * sizeof(jump);
+	code.size = 200 * sizeof(jump);
 	assert_int_equal(read_function(&code, &others, &f), 0);
 }
 
@@ -192,6 +249,8 @@ int main(void)
 		cmocka_unit_test(another_one_is_read_once),
 		cmocka_unit_test(too_large_ones_are_not_loaded),
 		cmocka_unit_test(too_many_others),
+		cmocka_unit_test(many_functions_share_what_is_left),
+		cmocka_unit_test(memory_of_the_largest),
 		cmocka_unit_test(too_many_tables),
 		cmocka_unit_test(sums_upon_sums),
 	};
