@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +22,7 @@
 #define ASK_NS     (5000 * MS_NS)
 #define ANSWER_NS  (15000 * MS_NS)
 #define CLOSE_NS   (1000 * MS_NS)
+#define STUCK_NS   (1000 * MS_NS) /* nothing read: others may have its place */
 #define TURN_NS    (20 * MS_NS)
 #define REST_NS    (100 * MS_NS) /* without files for more connections */
 #define CREDIT_NS  (500 * MS_NS)
@@ -37,7 +39,8 @@ struct connection {
 	int fd;
 	enum state state;
 	int64_t since, until;
-	size_t asked; /* bytes of the head */
+	int64_t moved; /* when it last read something of its answer, or began to */
+	size_t asked;  /* bytes of the head */
 	bool is_chunked;
 	bool has_more; /* the handler has */
 	struct http_cursor cursor;
@@ -119,11 +122,47 @@ static void enter(struct http_server *s, unsigned int number, enum state state, 
 	struct connection *c = s->at[number];
 
 	c->state = state;
-	c->until = now_ns() + most;
+	c->moved = now_ns();
+	c->until = c->moved + most;
 	wait_for(s, EPOLL_CTL_MOD, c->fd, state == ANSWERED ? EPOLLOUT : EPOLLIN, number);
 }
 
-/* A place for one more: an empty one, or that of the one that could have asked longest ago. */
+/* What it has not read yet fills its socket, or it would have been sent more if we had had the time. */
+static bool is_full(const struct connection *c)
+{
+	struct pollfd fd = { .fd = c->fd, .events = POLLOUT };
+
+	return !poll(&fd, 1, 0);
+}
+
+/* The one that has read nothing for longest, if that is long; -1: none has. */
+static int find_stuck(const struct http_server *s, int64_t now)
+{
+	int64_t before = now - STUCK_NS;
+	int stuck = -1;
+
+	for (int i = 0; i < CONNECTIONS; i++) {
+		const struct connection *c = s->at[i];
+
+		if (!c || c->state != ANSWERED || c->moved >= before || !is_full(c))
+			continue;
+		before = c->moved;
+		stuck = i;
+	}
+	return stuck;
+}
+
+/* Where all are being answered. */
+static int take_stuck(struct http_server *s)
+{
+	int stuck = find_stuck(s, now_ns());
+
+	if (stuck >= 0)
+		drop(s, (unsigned int)stuck, HTTP_DROP_SLOW_READER);
+	return stuck;
+}
+
+/* A place for one more: an empty one, or that of the one that could have asked or read longest ago. */
 static int find_place(struct http_server *s)
 {
 	int oldest = -1;
@@ -137,7 +176,7 @@ static int find_place(struct http_server *s)
 			oldest = i;
 	}
 	if (oldest < 0)
-		return -1;
+		return take_stuck(s);
 	if (s->at[oldest]->state == ASKING)
 		drop(s, (unsigned int)oldest, HTTP_DROP_CROWDED);
 	else
@@ -309,6 +348,7 @@ static void go_on_answering(struct http_server *s, unsigned int number)
 			return;
 		}
 		c->sent += (size_t)n;
+		c->moved = now_ns();
 	}
 }
 
@@ -374,6 +414,17 @@ static void drop_late(struct http_server *s, int64_t now)
 	}
 }
 
+/* There are files for connections again, or a place: of one that is free, or stuck. */
+static void end_rest(struct http_server *s, int64_t now)
+{
+	if (s->is_listening || now < s->rests_until)
+		return;
+	if (!s->rests_until && find_stuck(s, now) < 0)
+		return;
+	s->rests_until = 0;
+	listen_again(s, true);
+}
+
 void http_server_run(struct http_server *s)
 {
 	struct epoll_event events[CONNECTIONS + 1];
@@ -385,10 +436,7 @@ void http_server_run(struct http_server *s)
 		s->credit = CREDIT_NS;
 	s->ran = began;
 	drop_late(s, began);
-	if (s->rests_until && began >= s->rests_until) {
-		s->rests_until = 0;
-		listen_again(s, true);
-	}
+	end_rest(s, began);
 	while (s->credit > 0 && n > 0 && now_ns() - began < TURN_NS) {
 		n = epoll_wait(s->epoll, events, CONNECTIONS + 1, 0);
 		for (int i = 0; i < n; i++)

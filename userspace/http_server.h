@@ -5,7 +5,8 @@
  * For a scraper, in a program that must not wait for one: a single thread, nothing blocks, and what a
  * client can take is bounded, whatever it does or leaves undone:
  *
- *	16 connections; where one more comes, the one that has taken longest to ask is dropped
+ *	16 connections; where one more comes, the one that has taken longest to ask is dropped, or if all
+ *	are being answered the one that has read nothing for longest, more than a second
  *	8 KiB and 5 s to ask, 15 s to read the answer
  *	an answer is made in pieces, while it is read: some 200 KiB of memory a connection at most
  *	20 ms a turn, and a quarter of a core in all, beyond half a second of CPU time at once
@@ -55,7 +56,7 @@ enum http_answer {
 
 enum http_drop {
 	HTTP_DROP_SLOW_REQUEST, /* it did not ask in time */
-	HTTP_DROP_SLOW_READER,  /* it did not read its answer in time */
+	HTTP_DROP_SLOW_READER,  /* it did not read its answer in time, or others came meanwhile */
 	HTTP_DROP_CROWDED,      /* others came, and it had not asked yet */
 	HTTP_DROP_BROKEN,       /* it went before it had its answer, or memory ran out */
 	HTTP_DROPS,

@@ -9,6 +9,7 @@ import socket
 import struct
 import subprocess
 import time
+import urllib.parse
 
 import pytest
 
@@ -310,6 +311,32 @@ def test_hostile_clients(big):
     assert len(list(pathlib.Path(f"/proc/{big.pid}/fd").iterdir())) < (16 if BY != "valgrind" else 24)
     ask_of_no_memory()
     assert memory(big.pid) - first < 8 * 1024
+
+
+def asked_with_no_room(url):
+    """A socket that has asked and takes nothing, with next to no buffer for what comes."""
+    parts = urllib.parse.urlsplit(url)
+    s = socket.socket(socket.AF_INET6)
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    s.settimeout(patient(20))
+    s.connect((parts.hostname, parts.port))
+    s.sendall(GET)
+    return s
+
+
+def test_readers_that_take_nothing(big):
+    """As many as there are places: who comes then waits a second for one of theirs."""
+    before = dropped(big)
+    with contextlib.ExitStack() as stack:
+        unread = [stack.enter_context(asked_with_no_room(big.url)) for _ in range(16)]
+        for s in unread:
+            assert s.recv(4) == b"HTTP"  # all are being answered
+        begin = now()
+        assert get(big.url)[1].endswith("# EOF\n")
+        assert now() - begin < min(patient(5), 12) * 1e9, "they had 15 s to read"
+        # Whose place serves one after the other.
+        assert dropped(big)["slow_reader"] - before["slow_reader"] == 1
+    wait_until(lambda: dropped(big)["broken"] - before["broken"] == 15, "they are still there")
 
 
 @except_by("valgrind", reason="it takes more files itself")
