@@ -14,10 +14,17 @@ uint64_t cpu_time_of(pid_t pid)
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
+static _Thread_local uint64_t added;
+
 uint64_t cpu_time_here(void)
 {
 	struct timespec t;
 
 	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec + added;
+}
+
+void cpu_time_add_here(uint64_t ns)
+{
+	added += ns;
 }

@@ -14,5 +14,7 @@ uint64_t cpu_time_of(pid_t pid);
 
 /* ns, of this thread: on a busy host what it does lasts longer, and takes no more. */
 uint64_t cpu_time_here(void);
+/* And from then on this as well: of a process that it has waited for. */
+void cpu_time_add_here(uint64_t ns);
 
 #endif /* CPU_TIME_H */

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "dwarf_internal.h"
 
@@ -104,6 +105,12 @@ static int load_sections(struct elf_image *image, bool *info, bool *shared)
 	return 0;
 }
 
+/* libdw's own would do what this program does at its end, of which this may be a fork. */
+static __attribute__((noreturn)) void end(void)
+{
+	_exit(EXIT_FAILURE);
+}
+
 /* Nor by a name that it would be taken by, and we do not know. */
 static Dwarf *begin(struct elf_image *image)
 {
@@ -111,6 +118,8 @@ static Dwarf *begin(struct elf_image *image)
 	const void *id;
 	const char *name;
 
+	if (dwarf)
+		dwarf_new_oom_handler(dwarf, end);
 	if (dwarf && !dwelf_dwarf_gnu_debugaltlink(dwarf, &name, &id))
 		return dwarf;
 	dwarf_end(dwarf);

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "attach.h"
+#include "recipe_apart.h"
 #include "target.h"
 
 #define LINE_SIZE 4608 /* a path, and what is wrong with it */
@@ -220,7 +221,7 @@ static void find_sites(struct recipe_check *check, struct checked_file *file,
 	if (err)
 		target_explain(file->path, err, &file->note, why, sizeof(why));
 	else
-		err = recipe_sites_check(recipes, &as, &file->note, &file->sites, why, sizeof(why),
+		err = recipe_apart_check(recipes, &as, &file->note, &file->sites, why, sizeof(why),
 					 take_problem, check);
 	if (err)
 		problem(check, "%s", why);

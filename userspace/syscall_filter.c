@@ -164,21 +164,21 @@ static void add_processes(struct building *b)
 {
 	const uint64_t others = CLONE_NEWNS | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET;
 	struct scmp_arg_cmp ours = SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid());
-	struct scmp_arg_cmp nothing = SCMP_A2(SCMP_CMP_EQ, 0);
+	struct scmp_arg_cmp own = SCMP_A0(SCMP_CMP_EQ, 0);
 	struct scmp_arg_cmp files = SCMP_A0(SCMP_CMP_EQ, CLONE_FILES);
 	struct scmp_arg_cmp no_files = SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_FILES, 0);
 	struct scmp_arg_cmp with_us = SCMP_A0(SCMP_CMP_EQ, PR_SET_PDEATHSIG);
 
-	/* Threads, and what shares our memory as they do: it is no other program, and the filter is on it. */
-	add_bits(b, CALL(clone), 0, CLONE_VM | others, CLONE_VM);
+	/* Threads and processes, which are no other program, and the filter is on them. */
+	add_bits(b, CALL(clone), 0, others, 0);
 	add(b, SCMP_ACT_ALLOW, CALL(unshare), 1, &files);
 	add(b, SCMP_ACT_KILL_PROCESS, CALL(unshare), 1, &no_files);
 	add(b, SCMP_ACT_ALLOW, CALL(wait4), 0, NULL);
 	add(b, SCMP_ACT_ALLOW, CALL(prctl), 1, &with_us);
 	/* To ourselves, as abort() does. */
 	add(b, SCMP_ACT_ALLOW, CALL(tgkill), 1, &ours);
-	/* Limits are asked for and not set. */
-	add(b, SCMP_ACT_ALLOW, CALL(prlimit64), 1, &nothing);
+	/* Only root may raise what is the most. */
+	add(b, SCMP_ACT_ALLOW, CALL(prlimit64), 1, &own);
 }
 
 /* Probes that somebody has set in us, in their libraries, call these where our code had something else. */

@@ -11,6 +11,7 @@
 
 #include "msg.h"
 #include "own_note.h"
+#include "recipe_apart.h"
 #include "recipe_sites.h"
 
 /* A file that could not be attached is tried again, ever more rarely, at most this many looks apart. */
@@ -281,7 +282,7 @@ static int find_foreign(struct watch *w, struct known *known, int fd, const char
 	*out = NULL;
 	if (!w->options.recipes || (known->refused && !w->strict))
 		return 0;
-	err = recipe_sites_find(w->options.recipes, &file, note, out, why, ATTACH_WHY_SIZE);
+	err = recipe_apart_find(w->options.recipes, &file, note, out, why, ATTACH_WHY_SIZE);
 	if (!err || w->strict)
 		return err;
 	known->refused = err != -ENOMEM;

@@ -126,7 +126,7 @@ static void a_site_by_its_offset(void **state)
 		snprintf(place, sizeof(place), "site 0x%llx", (unsigned long long)offset_of_f(fd));
 		assert_int_equal(look(fd, place, "arg2", why, sizeof(why)), more ? -EFBIG : 0);
 		if (more)
-			assert_non_null(strstr(why, "is in a function of more than 4 MiB"));
+			assert_non_null(strstr(why, "is in a function of more than 2 MiB"));
 	}
 }
 

@@ -115,6 +115,11 @@ static int begin_a_process(void)
 	return outcome(syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, 0));
 }
 
+static int begin_a_namespace(void)
+{
+	return outcome(syscall(SYS_clone, SIGCHLD | CLONE_NEWNS, NULL, NULL, NULL, 0));
+}
+
 static int have_files_of_our_own(void)
 {
 	return outcome(unshare(CLONE_FILES));
@@ -150,6 +155,13 @@ static int set_a_limit(void)
 	struct rlimit limit = { 10, 10 };
 
 	return outcome(setrlimit(RLIMIT_NOFILE, &limit));
+}
+
+static int limit_another(void)
+{
+	struct rlimit limit;
+
+	return outcome(prlimit(getppid(), RLIMIT_NOFILE, NULL, &limit));
 }
 
 static int signal_another(void)
@@ -251,13 +263,15 @@ static void it_is_as_it_says(void **state)
 		{ "map memory", map_memory, LET_THROUGH },
 		{ "map to be run", map_to_be_run, EPERM },
 		{ "begin a thread", begin_a_thread, LET_THROUGH },
-		{ "begin a process", begin_a_process, EPERM },
+		{ "begin a process", begin_a_process, LET_THROUGH },
+		{ "begin a namespace", begin_a_namespace, EPERM },
 		{ "have files of our own", have_files_of_our_own, LET_THROUGH },
 		{ "leave a namespace", leave_a_namespace, EPERM },
 		{ "leave a namespace alone", leave_a_namespace_alone, ENDED },
 		{ "read a process", read_a_process, LET_THROUGH },
 		{ "ask for a limit", ask_for_a_limit, LET_THROUGH },
-		{ "set a limit", set_a_limit, EPERM },
+		{ "set a limit", set_a_limit, LET_THROUGH },
+		{ "limit another", limit_another, EPERM },
 		{ "signal another", signal_another, EPERM },
 		{ "type into a terminal", type_into_a_terminal, EPERM },
 		{ "get by number", get_by_number, EPERM },
