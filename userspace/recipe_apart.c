@@ -185,8 +185,10 @@ static int take(const struct question *q, const struct outcome *o, struct recipe
 	int err = o->any && !o->full ? take_sites(o, out) : 0;
 
 	tell_problems(q, o);
-	snprintf(why, why_size, "%s", err || o->full ? "out of memory" : o->why);
-	return err ? err : o->err;
+	err = err ? err : o->err;
+	if (err)
+		snprintf(why, why_size, "%s", *o->why ? o->why : "out of memory");
+	return err;
 }
 
 static int find(const struct question *q, struct recipe_sites **out, char *why, size_t why_size)
