@@ -90,7 +90,7 @@ static bool waits(pid_t pid, uint64_t before, void *context)
 	if (discover_user(pid, &f->user))
 		f->user = (uid_t)-1;
 	return f->turn_ns != START_NS &&
-	       debts_must_wait(&f->debts, f->user, before >= LONG_NS, now_ns());
+	       debts_must_wait(&f->debts, f->user, pid, before >= LONG_NS, now_ns());
 }
 
 static void took(uint64_t ns, void *context)
@@ -300,6 +300,7 @@ static int look(struct finder *f, char *why)
 	if (!watch_is_under_way(f->watch)) {
 		f->meeting = is_meeting(f);
 		f->took = 0;
+		debts_begin_round(&f->debts);
 	}
 	f->charged = 0;
 	watch_begin(f->watch);

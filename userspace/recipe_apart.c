@@ -10,6 +10,8 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -17,6 +19,7 @@
 #include "reader.h"
 
 #define CPU_S     15 /* its own end comes after ten */
+#define TIME_S    40 /* where it waits for a disk, or a CPU */
 #define MEMORY    (4ull << 30)
 #define TEXT_SIZE (8u << 20) /* takes only what is written */
 
@@ -85,11 +88,36 @@ static bool lower(int resource, rlim_t most)
 	return !setrlimit(resource, &limit);
 }
 
+static bool limit_time(void)
+{
+	const struct itimerval end = { .it_value.tv_sec = TIME_S };
+
+	return signal(SIGALRM, SIG_DFL) != SIG_ERR && !setitimer(ITIMER_REAL, &end, NULL) &&
+	       lower(RLIMIT_CPU, CPU_S);
+}
+
+/* Beside the file, for which there is a place, whatever of it is read. */
+static bool limit_memory(const struct question *q)
+{
+	struct stat st;
+
+	return !fstat(q->file->fd, &st) && lower(RLIMIT_AS, MEMORY + (rlim_t)st.st_size);
+}
+
 static bool set_limits(const struct question *q)
 {
 	/* Who looks into our memory has terabytes of it. */
-	return lower(RLIMIT_CORE, 0) && (q->problem || lower(RLIMIT_CPU, CPU_S)) &&
-	       (reader_is_thread() || lower(RLIMIT_AS, MEMORY));
+	return lower(RLIMIT_CORE, 0) && (q->problem || limit_time()) &&
+	       (reader_is_thread() || limit_memory(q));
+}
+
+/* That of memory, and not one that was there. */
+static bool is_at_limit(const struct outcome *o)
+{
+	struct rlimit limit;
+
+	return o->err == -ENOMEM && !o->full && !getrlimit(RLIMIT_AS, &limit) &&
+	       limit.rlim_cur > MEMORY && limit.rlim_cur != RLIM_INFINITY;
 }
 
 static void answer(const struct question *q, struct outcome *o)
@@ -130,8 +158,11 @@ static int await(pid_t pid)
 
 static int ask(const struct question *q, struct outcome *o)
 {
-	pid_t parent = getpid(), pid = fork();
+	pid_t parent = getpid(), pid;
 
+	/* Whoever has begun us may have left it ignored, and then nothing is told of an end. */
+	signal(SIGCHLD, SIG_DFL);
+	pid = fork();
 	/* Of processes there may be no more than of memory. */
 	if (pid < 0)
 		return -ENOMEM;
@@ -144,7 +175,7 @@ static int ask(const struct question *q, struct outcome *o)
 	if (!reader_is_thread())
 		close(STDERR_FILENO);
 	answer(q, o);
-	_exit(0);
+	_exit(is_at_limit(o));
 }
 
 static int take_sites(const struct outcome *o, struct recipe_sites **out)
@@ -204,10 +235,11 @@ static int find(const struct question *q, struct recipe_sites **out, char *why, 
 		 MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	err = o == MAP_FAILED ? -errno : ask(q, o);
 	if (err == -EUCLEAN)
-		snprintf(why, why_size,
-			 "%s: to read it took more than %d s of CPU time or %llu GiB of memory, or "
-			 "failed: name USDT probes, or no debug information",
-			 q->file->path, CPU_S, MEMORY >> 30);
+		snprintf(
+			why, why_size,
+			"%s: to read it took more than %d s of CPU time, or %llu GiB of memory, or "
+			"failed: name USDT probes, or no debug information",
+			q->file->path, CPU_S, MEMORY >> 30);
 	else if (err)
 		snprintf(why, why_size, "%s cannot be read in a process of its own: %s",
 			 q->file->path, strerror(-err));

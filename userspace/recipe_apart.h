@@ -3,8 +3,9 @@
  * recipe_apart.h - recipe_sites.h, in a process of its own
  *
  * Libraries read the file's debug information and demangle its names, and a hostile one may have them take any
- * time or memory: a few kilobytes will do. Whatever it makes of them, it has 15 s of CPU time and 4 GiB, and then
- * only that file is refused. The caller waits meanwhile; what that takes counts as cpu_time_here().
+ * time or memory: a few kilobytes will do. Whatever it makes of them, it has 15 s of CPU time, 40 s in all, and
+ * 4 GiB beside the file, and then only that file is refused. The caller waits meanwhile; what that takes counts as
+ * cpu_time_here().
  */
 #ifndef RECIPE_APART_H
 #define RECIPE_APART_H

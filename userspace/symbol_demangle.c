@@ -90,6 +90,11 @@ static bool has_long_punycode(const char *mangled)
  */
 #define LIFETIMES_MAX 1000
 
+static bool is_identifier(const char *at)
+{
+	return isdigit((unsigned char)at[*at == 'u']);
+}
+
 static bool has_many_lifetimes(const char *mangled)
 {
 	size_t sum = 0;
@@ -101,8 +106,8 @@ static bool has_many_lifetimes(const char *mangled)
 			continue;
 		while (isalnum((unsigned char)at[1 + digits]))
 			digits++;
-		/* As many as so many digits can say. */
-		if (at[1 + digits] == '_')
+		/* As many as so many digits can say; before an identifier it is none, but what a crate is told by. */
+		if (at[1 + digits] == '_' && !is_identifier(at + 2 + digits))
 			sum += !digits ? 1 : digits == 1 ? 63 : LIFETIMES_MAX + 1;
 		at += digits;
 	}

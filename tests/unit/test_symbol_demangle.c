@@ -233,6 +233,7 @@ static void what_is_no_great_work(void **state)
 	} names[] = {
 		{ "_RNvC1a10IMG_GLOBAL", "a::IMG_GLOBAL" },
 		{ "_RNvC1a12GLOBAL_ALLOC", "a::GLOBAL_ALLOC" },
+		{ "_RNvCsb4FGzzQ7tWx_4core3fmt", "core::fmt" },
 		{ "_ZNSt6threadC1IRFvvEJEvEEOT_DpOT0_",
 		  "std::thread::thread<void (&)(), , void>(void (&)())" },
 	};
