@@ -175,7 +175,7 @@ static int ask(const struct question *q, struct outcome *o)
 	if (!reader_is_thread())
 		close(STDERR_FILENO);
 	answer(q, o);
-	_exit(is_at_limit(o));
+	_exit(is_at_limit(o) ? EXIT_FAILURE : EXIT_SUCCESS);
 }
 
 static int take_sites(const struct outcome *o, struct recipe_sites **out)
