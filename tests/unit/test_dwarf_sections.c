@@ -13,8 +13,7 @@
 #include <cmocka.h>
 
 #include "dwarf_enum.h"
-
-static char directory[] = "/tmp/pushback-sections-XXXXXX";
+#include "scratch.h"
 
 static void write_file(const char *name, const void *bytes, size_t size)
 {
@@ -135,22 +134,12 @@ static int set_up(void **state)
 {
 	char command[512];
 
-	(void)state;
-	if (!mkdtemp(directory))
+	if (scratch_make(state))
 		return -1;
 	snprintf(command, sizeof(command),
 		 "echo 'enum e { A, B }; enum e f(int i) { return i ? A : B; }' >%s/good.c && "
 		 "gcc -g -shared -fPIC -o %s/good.so %s/good.c",
 		 directory, directory, directory);
-	return system(command);
-}
-
-static int tear_down(void **state)
-{
-	char command[64];
-
-	(void)state;
-	snprintf(command, sizeof(command), "rm -rf %s", directory);
 	return system(command);
 }
 
@@ -163,5 +152,5 @@ int main(void)
 		cmocka_unit_test(names_end_with_the_last),
 	};
 
-	return cmocka_run_group_tests(tests, set_up, tear_down);
+	return cmocka_run_group_tests(tests, set_up, scratch_remove);
 }

@@ -18,12 +18,11 @@
 #include "dwarf_enum.h"
 #include "elf_symbols.h"
 #include "recipe_names.h"
+#include "scratch.h"
 #include "seed.h"
 
 #define FUNCTIONS_MAX 128
 #define SECTIONS_MAX  16
-
-static char directory[] = "/tmp/pushback-spoilt-XXXXXX";
 
 struct good {
 	uint8_t *bytes;
@@ -198,25 +197,10 @@ static void test_cpp(void **state)
 	spoil_often("c.so", &seed);
 }
 
-static int set_up(void **state)
-{
-	(void)state;
-	return !mkdtemp(directory);
-}
-
-static int tear_down(void **state)
-{
-	char command[64];
-
-	(void)state;
-	snprintf(command, sizeof(command), "rm -rf %s", directory);
-	return system(command);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_rust),
 					    cmocka_unit_test(test_cpp) };
 
-	return cmocka_run_group_tests(tests, set_up, tear_down);
+	return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }

@@ -19,8 +19,7 @@
 #include "dwarf_enum.h"
 #include "elf_symbols.h"
 #include "recipe_names.h"
-
-static char directory[] = "/tmp/pushback-work-XXXXXX";
+#include "scratch.h"
 
 /* The entries that these files are made of: a kind, whether others are in it, and what it has of its own. */
 static const char abbreviations[] = "	.section .debug_abbrev\n"
@@ -469,21 +468,6 @@ static void parameters_without_end(void **state)
 	}
 }
 
-static int set_up(void **state)
-{
-	(void)state;
-	return !mkdtemp(directory);
-}
-
-static int tear_down(void **state)
-{
-	char command[64];
-
-	(void)state;
-	snprintf(command, sizeof(command), "rm -rf %s", directory);
-	return system(command);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -502,5 +486,5 @@ int main(void)
 		cmocka_unit_test(parameters_without_end),
 	};
 
-	return cmocka_run_group_tests(tests, set_up, tear_down);
+	return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }

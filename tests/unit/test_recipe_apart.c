@@ -17,8 +17,7 @@
 #include "cpu_time.h"
 #include "reader.h"
 #include "recipe_apart.h"
-
-static char directory[] = "/tmp/pushback-apart-XXXXXX";
+#include "scratch.h"
 
 static const char functions[] = "	.text\n"
 				"	.globl f\n	.type f, @function\nf:	ret\n"
@@ -205,21 +204,6 @@ static void it_has_so_much_memory(void **state)
 	assert_int_equal(find_within(fd, RLIMIT_AS, 300ul << 20, why, sizeof(why)), -EUCLEAN);
 }
 
-static int set_up(void **state)
-{
-	(void)state;
-	return !mkdtemp(directory);
-}
-
-static int tear_down(void **state)
-{
-	char command[64];
-
-	(void)state;
-	snprintf(command, sizeof(command), "rm -rf %s", directory);
-	return system(command);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -229,5 +213,5 @@ int main(void)
 		cmocka_unit_test(it_has_so_much_memory),
 	};
 
-	return cmocka_run_group_tests(tests, set_up, tear_down);
+	return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }

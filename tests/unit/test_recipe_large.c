@@ -15,14 +15,13 @@
 #include "elf_symbols.h"
 #include "insn_walk.h"
 #include "recipe_sites.h"
+#include "scratch.h"
 
 #if defined(__x86_64__)
 #define RETURN_SIZE 1
 #else
 #define RETURN_SIZE 4
 #endif
-
-static char directory[] = "/tmp/pushback-large-XXXXXX";
 
 /* Begins with this and goes on for so many bytes. */
 struct function {
@@ -147,21 +146,6 @@ static void a_cold_part(void **state)
 	assert_non_null(strstr(why, "f ends by a jump to another function"));
 }
 
-static int set_up(void **state)
-{
-	(void)state;
-	return !mkdtemp(directory);
-}
-
-static int tear_down(void **state)
-{
-	char command[64];
-
-	(void)state;
-	snprintf(command, sizeof(command), "rm -rf %s", directory);
-	return system(command);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -169,5 +153,5 @@ int main(void)
 		cmocka_unit_test(a_cold_part),
 	};
 
-	return cmocka_run_group_tests(tests, set_up, tear_down);
+	return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }

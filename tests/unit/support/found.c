@@ -14,22 +14,16 @@
 #include <cmocka.h>
 
 #include "child.h"
-
-static char directory[] = "/tmp/pushback-discover-XXXXXX";
+#include "scratch.h"
 
 int make_directory(void **state)
 {
-	(void)state;
-	return mkdtemp(directory) ? 0 : -1;
+	return scratch_make(state);
 }
 
 int remove_directory(void **state)
 {
-	char command[128];
-
-	(void)state;
-	snprintf(command, sizeof(command), "rm -rf '%s'", directory);
-	return system(command);
+	return scratch_remove(state);
 }
 
 const char *in_directory(const char *name)
