@@ -28,7 +28,7 @@ deb: ## Debian packages, to build/deb
 	$(Q)rm -rf '$(DEB_TREE)'
 
 test-packages: KERNELS = 6.12 6.1
-test-packages: progs ## the packages installed, run, upgraded and purged under a real systemd, emulated
+test-packages: all progs ## the packages installed, run, upgraded and purged under a real systemd, emulated
 	$(Q)tools/need packages
 	$(Q)$(PYTHON) -B tests/packages/run.py $(B) --kernels '$(KERNELS)'
 	$(Q)$(PYTHON) -B tests/packages/image.py $(B)
