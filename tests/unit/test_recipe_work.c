@@ -138,20 +138,18 @@ static void two_are_found(void **state)
 	assert_int_equal(functions, 2);
 }
 
-/* Ever so few symbols take seconds. */
+/* Ever so few symbols take seconds. Asked as a check, since who else asks has ten of them only. */
 static void all_are_too_many(void **state)
 {
 	size_t functions, told = 0;
 	char why[512];
 
 	(void)state;
-	assert_int_equal(find("submit = glob f*\n", &functions, NULL, why), -E2BIG);
-	assert_non_null(strstr(why, "/usr/bin/large: its functions, with what they jump to, have "
-				    "more than 16 MiB of code"));
-	/* Who checks it hears of it as well. */
 	assert_int_equal(find("submit = glob f*\n", &functions, &told, why), 0);
 	assert_int_equal(functions, 0);
 	assert_int_equal(told, 1);
+	assert_non_null(strstr(why, "/usr/bin/large: its functions, with what they jump to, have "
+				    "more than 16 MiB of code"));
 }
 
 int main(void)
