@@ -8,36 +8,32 @@
 /* A jump table's load of an offset comes that shortly before its addition, and this before the jump. */
 #define TABLE_NEAR 4
 
-/* For one more instruction. */
-static bool make_room(struct insn_walk *walk)
+/* For one more; `first` is for how many there is room at first. */
+static bool make_room(void **list, size_t *room, size_t count, size_t first, size_t size)
 {
-	size_t room = walk->room ? 2 * walk->room : (size_t)walk->code.size / 4 + 8;
-	void *items;
+	size_t more = *room ? 2 * *room : first;
+	void *grown;
 
-	if (walk->count < walk->room)
+	if (count < *room)
 		return true;
-	items = reallocarray(walk->items, room, sizeof(*walk->items));
-	if (!items)
+	grown = reallocarray(*list, more, size);
+	if (!grown)
 		return false;
-	walk->items = items;
-	walk->room = room;
+	*list = grown;
+	*room = more;
 	return true;
 }
 
-/* For one more table, and the one that is none's. */
-static bool make_room_for_tables(struct insn_walk *walk)
+static bool make_room_for_item(struct insn_walk *walk)
 {
-	size_t room = walk->tables_room ? 2 * walk->tables_room : (size_t)walk->code.size / 32 + 8;
-	void *tables;
+	return make_room((void **)&walk->items, &walk->room, walk->count,
+			 (size_t)walk->code.size / 4 + 8, sizeof(*walk->items));
+}
 
-	if (walk->tables_count < walk->tables_room)
-		return true;
-	tables = reallocarray(walk->tables, room, sizeof(*walk->tables));
-	if (!tables)
-		return false;
-	walk->tables = tables;
-	walk->tables_room = room;
-	return true;
+static bool make_room_for_table(struct insn_walk *walk)
+{
+	return make_room((void **)&walk->tables, &walk->tables_room, walk->tables_count,
+			 (size_t)walk->code.size / 32 + 8, sizeof(*walk->tables));
 }
 
 static bool takes_part(const struct insn_table *table)
@@ -51,7 +47,7 @@ static bool add_table(struct insn_walk *walk, struct insn *one, const struct ins
 {
 	if (!takes_part(table))
 		return true;
-	if (!make_room_for_tables(walk))
+	if (!make_room_for_table(walk))
 		return false;
 	one->table = (uint32_t)walk->tables_count;
 	walk->tables[walk->tables_count++] = *table;
@@ -64,7 +60,7 @@ static int decode_one(struct insn_walk *walk, struct insn_decoder *decoder, uint
 	struct insn_table table;
 	struct insn *one;
 
-	if (!make_room(walk))
+	if (!make_room_for_item(walk))
 		return -ENOMEM;
 	one = &walk->items[walk->count];
 	if (!insn_decode(decoder, code->bytes + at, (size_t)(code->size - at), code->address + at,
@@ -81,7 +77,7 @@ static int decode_all(struct insn_walk *walk, struct insn_decoder *decoder, uint
 	uint64_t at = 0;
 	int err = 0;
 
-	if (!make_room_for_tables(walk))
+	if (!make_room_for_table(walk))
 		return -ENOMEM;
 	walk->tables[walk->tables_count++] = (struct insn_table){ 0 };
 	while (!err && at < walk->code.size) {

@@ -20,13 +20,12 @@
 
 #include "child.h"
 #include "mapped_open.h"
+#include "scratch.h"
 
 #define NOBODY 65534
 
 #define WAY_MOST    16   /* mounts on a way, the root's among them */
 #define THEIRS_MOST 4096 /* mounts that are looked through for an ordinary user's process */
-
-static char directory[] = "/tmp/pushback-mapped-XXXXXX";
 
 /* ---- Processes with mounts of their own ---- */
 
@@ -205,18 +204,6 @@ static void a_mapping_that_is_gone(void **state)
 	child_stop(pid);
 }
 
-static int set_up(void **state)
-{
-	(void)state;
-	return !mkdtemp(directory);
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	return rmdir(directory);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -225,5 +212,5 @@ int main(void)
 		cmocka_unit_test(a_mapping_that_is_gone),
 	};
 
-	return cmocka_run_group_tests(tests, set_up, tear_down);
+	return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }

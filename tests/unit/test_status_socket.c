@@ -16,11 +16,10 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "scratch.h"
 #include "status_socket.h"
 
 #define WAIT_MS 10000
-
-static char directory[] = "/tmp/pushback-status-XXXXXX";
 
 /* What comes with a message is said to be this: no kernel of today has another level for such a socket. */
 static int level, type;
@@ -83,23 +82,11 @@ static void only_files_are_taken(void **state)
 	assert_int_equal(ask(SOL_SOCKET + 1, SCM_RIGHTS), -EBADMSG);
 }
 
-static int set_up(void **state)
-{
-	(void)state;
-	return !mkdtemp(directory);
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	return rmdir(directory);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(only_files_are_taken),
 	};
 
-	return cmocka_run_group_tests(tests, set_up, tear_down);
+	return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }
