@@ -35,6 +35,16 @@ class Consumer(Program):
         self.say("pause")
         return int(self.wait_line(r"paused at (\d+)")[1])
 
+    def pause_in_backpressure(self, timeout=60):
+        """Pauses it while some step is in backpressure: between two slots, for microseconds, none is."""
+        end = time.monotonic() + patient(timeout)
+        while True:
+            paused = self.pause()
+            if any(step[d]["open_since_ns"] for step in self.truth(until=paused) for d in ("send", "receive")):
+                return paused
+            self.resume()
+            assert time.monotonic() < end, "it is not in backpressure"
+
     def is_watched(self):
         return semaphore_of(self.pid, os.readlink(f"/proc/{self.pid}/exe"), f"/proc/{self.pid}/exe") > 0
 

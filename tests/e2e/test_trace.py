@@ -152,7 +152,7 @@ def test_a_killed_one_is_abandoned(tmp_path, demo):
     with Trace(tmp_path, "--path", demo) as trace:
         with Consumer(tmp_path / "log", "--slow", "sink:refuse:100ms", program=demo) as consumer:
             consumer.wait_line("backpressure")
-            consumer.pause()
+            consumer.pause_in_backpressure()
             time.sleep(0.1)
             consumer.kill()
         found = trace.end()
