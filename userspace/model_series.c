@@ -85,7 +85,7 @@ int model_take_durations(struct model *m, struct step *step, int direction,
 		err = hist_add_all(&m->scratch, samples);
 		if (err)
 			return err;
-		hist_trim(&m->scratch, samples->count - due);
+		hist_trim(&m->scratch, samples->count - due, step->settled_ns[direction]);
 		samples = &m->scratch;
 	}
 	err = hist_add_all(durations, samples);
@@ -97,9 +97,11 @@ int model_take_durations(struct model *m, struct step *step, int direction,
 	if (!step->record.settle || !due)
 		return 0;
 	err = hist_add(durations, step->record.rest_ns[direction], due);
-	if (!err)
-		*taken += due;
-	return err;
+	if (err)
+		return err;
+	*taken += due;
+	step->settled_ns[direction] = step->record.rest_ns[direction];
+	return 0;
 }
 
 void model_propose_gauges(const struct step *step, uint64_t now)

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
 
@@ -35,7 +36,7 @@ struct naive_step {
 	size_t born_in, died_in; /* numbers of the drains */
 	uint64_t told_at, judged_at, judged[3], spell[2];
 	double share[3];
-	uint64_t taken[2];
+	uint64_t taken[2], settled_ns[2];
 };
 
 struct naive_series {
@@ -69,30 +70,52 @@ static void naive_duration(struct naive_step *s, int d, uint64_t ns)
 	s->taken[d]++;
 }
 
-/* The samples one by one; too many of them lose the most frequent, of equals the largest. */
+/*
+ * The next to lose some of the `away` that are too many: of those that have as many the nearest to `near`,
+ * if there are none the most frequent.
+ */
+static size_t naive_too_many(const struct hist_value *left, size_t size, uint64_t away,
+			     uint64_t near)
+{
+	int64_t least = INT64_MAX;
+	size_t nearest = 0, most = 0;
+
+	for (size_t i = 0; i < size; i++) {
+		int64_t far = llabs((int64_t)left[i].ns - (int64_t)near);
+
+		if (left[i].count >= away && far < least) {
+			nearest = i;
+			least = far;
+		}
+		if (left[i].count > left[most].count)
+			most = i;
+	}
+	return least < INT64_MAX ? nearest : most;
+}
+
+/* The samples; too many of them are those that came after something had stood for them. */
 static void naive_durations(struct naive_step *s, const struct record *r, int d)
 {
 	uint64_t closed = s->told.counter[COUNTER_SEND_EPISODES + d];
-	uint64_t ns[16], left[16], sum = 0;
 	size_t size = r->samples[d].size;
+	struct hist_value left[16];
+	uint64_t sum = 0;
 
 	for (size_t i = 0; i < size; i++) {
-		ns[i] = r->samples[d].values[i].ns;
-		left[i] = r->samples[d].values[i].count;
-		sum += left[i];
+		left[i] = r->samples[d].values[i];
+		sum += left[i].count;
 	}
-	for (; sum > closed - s->taken[d]; sum--) {
-		size_t most = 0;
+	for (uint64_t n; sum > closed - s->taken[d]; sum -= n) {
+		uint64_t away = sum - (closed - s->taken[d]);
+		size_t next = naive_too_many(left, size, away, s->settled_ns[d]);
 
-		for (size_t i = 0; i < size; i++)
-			if (left[i] >= left[most])
-				most = i;
-		left[most]--;
+		n = left[next].count < away ? left[next].count : away;
+		left[next].count -= n;
 	}
 	for (size_t i = 0; i < size; i++)
-		while (left[i]-- > 0)
-			naive_duration(s, d, ns[i]);
-	while (r->settle && s->taken[d] < closed)
+		while (left[i].count-- > 0)
+			naive_duration(s, d, left[i].ns);
+	for (; r->settle && s->taken[d] < closed; s->settled_ns[d] = r->rest_ns[d])
 		naive_duration(s, d, r->rest_ns[d]);
 }
 
