@@ -93,10 +93,25 @@ size_t drain_histograms(const struct drain *d)
 
 /* ---- Steps ---- */
 
-/* No event for a while. The last one may well be later than the drain's instant. */
+/* What was read may well be later than the drain's instant. */
+static bool is_long_ago(uint64_t at, uint64_t now)
+{
+	return at < now && now - at >= SILENT_NS;
+}
+
+/* No event for a while. */
 static bool is_silent(const struct pb_step *e, uint64_t now)
 {
-	return e->event_ns < now && now - e->event_ns >= SILENT_NS;
+	return is_long_ago(e->event_ns, now);
+}
+
+/*
+ * What its memory has and no sample tells will get none: it was folded, or its event was lost. An event
+ * that came after the entry was read shows in the memory, and has samples for the next drain.
+ */
+static bool is_settled(const struct pb_step *e, uint64_t now)
+{
+	return is_silent(e, now) && is_long_ago(e->now.fired, now);
 }
 
 /*
@@ -220,7 +235,8 @@ static int read_step(struct drain *d, struct item *item, const struct call *call
 		fresh = is_fresh(d, seen, e, item->peeked, call);
 	r.dead = e->flags & PB_STEP_DEAD;
 	if (r.dead || call->kind != DRAIN_COUNTS) {
-		r.settle = r.dead || call->kind == DRAIN_LAST || (fresh && is_silent(e, call->now));
+		r.settle =
+			r.dead || call->kind == DRAIN_LAST || (fresh && is_settled(e, call->now));
 		err = read_durations(d, seen, e, &r);
 		if (err)
 			return err;
