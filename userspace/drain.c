@@ -106,8 +106,9 @@ static bool is_silent(const struct pb_step *e, uint64_t now)
 }
 
 /*
- * What its memory has and no sample tells will get none: it was folded, or its event was lost. An event
- * that came after the entry was read shows in the memory, and has samples for the next drain.
+ * What its memory has and no sample tells gets none before its next event: it was folded, or its event was
+ * lost. Of an event that came after the entry was read the memory has the time, and its samples are there
+ * for the next drain.
  */
 static bool is_settled(const struct pb_step *e, uint64_t now)
 {

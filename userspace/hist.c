@@ -163,46 +163,75 @@ uint64_t hist_quantile(const struct hist *h, double q)
 	return h->values[h->size - 1].ns;
 }
 
-static uint64_t distance(uint64_t a, uint64_t b)
+/* How many durations are above `level`, over all values. */
+static uint64_t excess(const struct hist *h, uint64_t level)
 {
-	return a < b ? b - a : a - b;
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < h->size; i++)
+		if (h->values[i].count > level)
+			sum += h->values[i].count - level;
+	return sum;
 }
 
-/* Whether `a` rather than `b` has the next `count` to be taken away. */
-static bool goes_before(const struct hist_value *a, const struct hist_value *b, uint64_t count,
-			uint64_t ns)
+/* The highest level with at least `count` durations above it. */
+static uint64_t trim_level(const struct hist *h, uint64_t count)
 {
-	bool all = a->count >= count;
+	uint64_t low = 0, high = h->count;
 
-	if (all != (b->count >= count))
-		return all;
-	if (!all)
-		return a->count > b->count;
-	return distance(a->ns, ns) < distance(b->ns, ns);
+	while (low < high) {
+		uint64_t middle = high - (high - low) / 2;
+
+		if (excess(h, middle) >= count)
+			low = middle;
+		else
+			high = middle - 1;
+	}
+	return low;
 }
 
-void hist_trim(struct hist *h, uint64_t count, uint64_t ns)
+void hist_trim(struct hist *h, uint64_t count)
 {
+	uint64_t level, back;
+	size_t kept = 0;
+
 	if (count >= h->count) {
 		hist_clear(h);
 		return;
 	}
-	while (count) {
-		size_t at = 0;
-		uint64_t n;
+	if (!count)
+		return;
+	level = trim_level(h, count);
+	back = excess(h, level) - count;
+	for (size_t i = 0; i < h->size; i++) {
+		struct hist_value value = h->values[i];
 
-		for (size_t i = 1; i < h->size; i++)
-			if (goes_before(&h->values[i], &h->values[at], count, ns))
-				at = i;
-		n = h->values[at].count < count ? h->values[at].count : count;
-		count -= n;
-		h->count -= n;
-		h->values[at].count -= n;
-		if (h->values[at].count)
-			continue;
-		h->size--;
-		memmove(&h->values[at], &h->values[at + 1], (h->size - at) * sizeof(*h->values));
+		if (value.count > level) {
+			value.count = level + (back > 0);
+			back -= back > 0;
+		}
+		if (value.count)
+			h->values[kept++] = value;
 	}
+	h->size = kept;
+	h->count -= count;
+}
+
+bool hist_take(struct hist *h, uint64_t ns, uint64_t count)
+{
+	size_t at = lower_bound(h, ns);
+	struct hist_value *value;
+
+	if (at == h->size || h->values[at].ns != ns || h->values[at].count < count)
+		return false;
+	value = &h->values[at];
+	value->count -= count;
+	h->count -= count;
+	if (!value->count) {
+		h->size--;
+		memmove(value, value + 1, (h->size - at) * sizeof(*value));
+	}
+	return true;
 }
 
 /*

@@ -9,6 +9,7 @@
 #ifndef HIST_H
 #define HIST_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -47,11 +48,12 @@ uint64_t hist_sum(const struct hist *h);
 /* The duration at quantile q (0 to 1), nearest rank; 0 when empty. */
 uint64_t hist_quantile(const struct hist *h, double q);
 /*
- * Takes away `count` durations (at most all) in whose place `ns` stood already, each. They mostly come
- * as one value: of those that have them all the nearest to `ns`, else from the most frequent on. So the rare
- * ones stay. Allocates nothing.
+ * Takes away `count` durations (at most all): one by one from the value that is then the most
+ * frequent, of equals from the largest. So the rare ones, smallest and largest among them, stay.
  */
-void hist_trim(struct hist *h, uint64_t count, uint64_t ns);
+void hist_trim(struct hist *h, uint64_t count);
+/* Takes away `count` (at least 1) of just `ns`. False: there are not as many, and all stay. */
+bool hist_take(struct hist *h, uint64_t ns, uint64_t count);
 /*
  * Merges neighbours until at most `most` (>= 1) distinct values are left, those first whose merging
  * moves the least weight the least far (relative to their size); a merged value is its parts' weighted

@@ -93,7 +93,7 @@ struct step {
 	struct entry *consumer; /* of its process: there is one while a step of it lives */
 	uint64_t recorded;      /* when the last record came */
 	uint64_t taken[2];      /* durations that went into the series */
-	uint64_t settled_ns[2]; /* the last that stood for ones without a sample; not kept */
+	uint64_t settled_ns[2]; /* the last that stood for ones without a sample; 0: none */
 	size_t index;           /* in `living`, as of the last drain's end */
 	bool marks, has_depth;  /* once they have been seen */
 	bool was_there;         /* it may have run before it was first seen */

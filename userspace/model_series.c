@@ -70,6 +70,19 @@ struct entry *model_entry(struct model *m, const char *step, const char *process
 	return entry;
 }
 
+/*
+ * `count` of these come although `settled_ns` stood for them. One that was folded by itself, or ones that
+ * are told by their mean, come as just that; else they are one value (pushback_pick), mostly the most
+ * frequent.
+ */
+static void drop_late(struct hist *samples, uint64_t count, uint64_t settled_ns)
+{
+	uint64_t same = hist_bucket_ns(pb_hist_index(settled_ns));
+
+	if (!settled_ns || !hist_take(samples, same, count))
+		hist_trim(samples, count);
+}
+
 int model_take_durations(struct model *m, struct step *step, int direction,
 			 const struct hist *samples)
 {
@@ -85,7 +98,7 @@ int model_take_durations(struct model *m, struct step *step, int direction,
 		err = hist_add_all(&m->scratch, samples);
 		if (err)
 			return err;
-		hist_trim(&m->scratch, samples->count - due, step->settled_ns[direction]);
+		drop_late(&m->scratch, samples->count - due, step->settled_ns[direction]);
 		samples = &m->scratch;
 	}
 	err = hist_add_all(durations, samples);

@@ -25,7 +25,7 @@ def before_memory(agent, d, place):
         gdb.wait_line("Breakpoint 1, drain_look")
         yield
         gdb.say("")
-        assert gdb.wait() == 0, gdb.lines
+        assert gdb.wait() == 0 and not any("Error in" in line for line in gdb.lines), gdb.lines
 
 
 def episode(d, seconds):

@@ -267,67 +267,38 @@ static void test_trim(void **state)
 	struct hist h = HIST_OF({ { 10, 1 }, { 20, 5 }, { 30, 5 }, { 40, 3 } });
 
 	(void)state;
-	hist_trim(&h, 0, 10);
+	hist_trim(&h, 0);
 	ASSERT_VALUES(&h, { { 10, 1 }, { 20, 5 }, { 30, 5 }, { 40, 3 } });
-	/* Three have as many; not the nearest of all. */
-	hist_trim(&h, 3, 10);
-	ASSERT_VALUES(&h, { { 10, 1 }, { 20, 2 }, { 30, 5 }, { 40, 3 } });
-	hist_trim(&h, 1, 100);
-	ASSERT_VALUES(&h, { { 10, 1 }, { 20, 2 }, { 30, 5 }, { 40, 2 } });
-	/* None has: the most frequent, and of the rest the nearest. */
-	hist_trim(&h, 7, 35);
-	ASSERT_VALUES(&h, { { 10, 1 }, { 20, 2 } });
-	hist_trim(&h, 1, 0);
-	ASSERT_VALUES(&h, { { 20, 2 } });
-	hist_trim(&h, 5, 0);
-	assert_values(&h, NULL, 0);
-	hist_trim(&h, 5, 0);
+	hist_trim(&h, 3);
+	ASSERT_VALUES(&h, { { 10, 1 }, { 20, 4 }, { 30, 3 }, { 40, 3 } });
+	hist_trim(&h, 8);
+	ASSERT_VALUES(&h, { { 10, 1 }, { 20, 1 }, { 30, 1 } });
+	hist_trim(&h, 1);
+	ASSERT_VALUES(&h, { { 10, 1 }, { 20, 1 } });
+	hist_trim(&h, 5);
 	assert_values(&h, NULL, 0);
 	hist_free(&h);
 }
 
-/* How far is what has `away`; UINT64_MAX: it has not. */
-static uint64_t how_far(uint64_t count, uint64_t away, uint64_t i, uint64_t near)
+/* One duration away, from the most frequent value, of equals from the largest. */
+static void naive_trim_one(uint64_t *count, size_t size)
 {
-	if (count < away)
-		return UINT64_MAX;
-	return i < near ? near - i : i - near;
-}
+	size_t most = 0;
 
-/* The first of those that are the nearest, or the most frequent. */
-static size_t naive_trim_next(const uint64_t *count, size_t size, uint64_t away, uint64_t near)
-{
-	size_t nearest = 0, most = 0;
-
-	for (size_t i = 1; i < size; i++) {
-		if (how_far(count[i], away, i, near) < how_far(count[nearest], away, nearest, near))
-			nearest = i;
-		if (count[i] > count[most])
+	for (size_t i = 1; i < size; i++)
+		if (count[i] >= count[most])
 			most = i;
-	}
-	return count[most] >= away ? nearest : most;
+	if (count[most])
+		count[most]--;
 }
 
-static void naive_trim(uint64_t *count, size_t size, uint64_t away, uint64_t near)
-{
-	while (away) {
-		uint64_t *next = &count[naive_trim_next(count, size, away, near)];
-		uint64_t n = *next < away ? *next : away;
-
-		if (!n)
-			return;
-		*next -= n;
-		away -= n;
-	}
-}
-
-static void test_trim_is_as_told(void **state)
+static void test_trim_is_one_by_one(void **state)
 {
 	struct seed s = seed_new(__func__);
 
 	(void)state;
-	for (int round = 0; round < 2000; round++) {
-		uint64_t count[20], left = 0, away, near = seed_below(&s, 22);
+	for (int round = 0; round < 500; round++) {
+		uint64_t count[20], left = 0, away;
 		struct hist h = { 0 };
 
 		for (size_t i = 0; i < 20; i++) {
@@ -335,15 +306,37 @@ static void test_trim_is_as_told(void **state)
 			left += count[i];
 			assert_int_equal(hist_add(&h, 100 + i, count[i]), 0);
 		}
-		away = seed_chance(&s, 50) ? seed_below(&s, left + 3) : seed_log(&s, 8);
-		naive_trim(count, 20, away, near);
-		hist_trim(&h, away, 100 + near);
+		away = seed_below(&s, left + 3);
+		for (uint64_t i = 0; i < away; i++)
+			naive_trim_one(count, 20);
+		hist_trim(&h, away);
 		assert_sound(&h);
 		assert_int_equal(h.count, away < left ? left - away : 0);
 		for (size_t i = 0; i < h.size; i++)
 			assert_int_equal(h.values[i].count, count[h.values[i].ns - 100]);
 		hist_free(&h);
 	}
+}
+
+static void test_take(void **state)
+{
+	struct hist h = HIST_OF({ { 10, 1 }, { 20, 5 }, { 30, 2 } });
+	struct hist empty = { 0 };
+
+	(void)state;
+	assert_false(hist_take(&empty, 10, 1));
+	assert_false(hist_take(&h, 9, 1));
+	assert_false(hist_take(&h, 31, 1));
+	assert_false(hist_take(&h, 30, 3));
+	assert_true(hist_take(&h, 20, 3));
+	ASSERT_VALUES(&h, { { 10, 1 }, { 20, 2 }, { 30, 2 } });
+	assert_true(hist_take(&h, 10, 1));
+	ASSERT_VALUES(&h, { { 20, 2 }, { 30, 2 } });
+	assert_true(hist_take(&h, 30, 2));
+	ASSERT_VALUES(&h, { { 20, 2 } });
+	assert_true(hist_take(&h, 20, 2));
+	assert_values(&h, NULL, 0);
+	hist_free(&h);
 }
 
 /* ---- reducing ---- */
@@ -608,7 +601,8 @@ int main(void)
 		cmocka_unit_test(test_sum),
 		cmocka_unit_test(test_quantiles),
 		cmocka_unit_test(test_trim),
-		cmocka_unit_test(test_trim_is_as_told),
+		cmocka_unit_test(test_trim_is_one_by_one),
+		cmocka_unit_test(test_take),
 		cmocka_unit_test(test_reduce_small),
 		cmocka_unit_test(test_reduce_merges_near_and_light_ones),
 		cmocka_unit_test(test_reduce_of_equals_ends),

@@ -9,7 +9,6 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
 
@@ -71,50 +70,40 @@ static void naive_duration(struct naive_step *s, int d, uint64_t ns)
 }
 
 /*
- * The next to lose some of the `away` that are too many: of those that have as many the nearest to `near`,
- * if there are none the most frequent.
+ * The samples one by one; too many of them lose what stood for them, if it is all there, else the most
+ * frequent, of equals the largest.
  */
-static size_t naive_too_many(const struct hist_value *left, size_t size, uint64_t away,
-			     uint64_t near)
-{
-	int64_t least = INT64_MAX;
-	size_t nearest = 0, most = 0;
-
-	for (size_t i = 0; i < size; i++) {
-		int64_t far = llabs((int64_t)left[i].ns - (int64_t)near);
-
-		if (left[i].count >= away && far < least) {
-			nearest = i;
-			least = far;
-		}
-		if (left[i].count > left[most].count)
-			most = i;
-	}
-	return least < INT64_MAX ? nearest : most;
-}
-
-/* The samples; too many of them are those that came after something had stood for them. */
 static void naive_durations(struct naive_step *s, const struct record *r, int d)
 {
 	uint64_t closed = s->told.counter[COUNTER_SEND_EPISODES + d];
+	uint64_t ns[16], left[16], sum = 0;
 	size_t size = r->samples[d].size;
-	struct hist_value left[16];
-	uint64_t sum = 0;
 
 	for (size_t i = 0; i < size; i++) {
-		left[i] = r->samples[d].values[i];
-		sum += left[i].count;
+		ns[i] = r->samples[d].values[i].ns;
+		left[i] = r->samples[d].values[i].count;
+		sum += left[i];
 	}
-	for (uint64_t n; sum > closed - s->taken[d]; sum -= n) {
+	for (size_t i = 0; i < size && sum > closed - s->taken[d]; i++) {
 		uint64_t away = sum - (closed - s->taken[d]);
-		size_t next = naive_too_many(left, size, away, s->settled_ns[d]);
 
-		n = left[next].count < away ? left[next].count : away;
-		left[next].count -= n;
+		if (!s->settled_ns[d] || left[i] < away ||
+		    pb_hist_index(ns[i]) != pb_hist_index(s->settled_ns[d]))
+			continue;
+		left[i] -= away;
+		sum -= away;
+	}
+	for (; sum > closed - s->taken[d]; sum--) {
+		size_t most = 0;
+
+		for (size_t i = 0; i < size; i++)
+			if (left[i] >= left[most])
+				most = i;
+		left[most]--;
 	}
 	for (size_t i = 0; i < size; i++)
-		while (left[i].count-- > 0)
-			naive_duration(s, d, left[i].ns);
+		while (left[i]-- > 0)
+			naive_duration(s, d, ns[i]);
 	for (; r->settle && s->taken[d] < closed; s->settled_ns[d] = r->rest_ns[d])
 		naive_duration(s, d, r->rest_ns[d]);
 }
@@ -302,9 +291,12 @@ static void random_episodes(struct seed *s, struct record *r)
 		r->samples[d] = (struct hist){ 0 };
 		for (uint64_t n = seed_below(s, 4); n > 0; n--)
 			assert_int_equal(
-				hist_add(&r->samples[d], 1000 + seed_below(s, 6), seed_below(s, 5)),
+				hist_add(&r->samples[d],
+					 hist_bucket_ns(40 + (unsigned int)seed_below(s, 6)),
+					 seed_below(s, 5)),
 				0);
-		r->rest_ns[d] = 1000 + seed_below(s, 9);
+		r->rest_ns[d] =
+			hist_bucket_ns(40 + (unsigned int)seed_below(s, 6)) + seed_below(s, 9);
 		r->counter[COUNTER_SEND_EPISODES + d] +=
 			seed_chance(s, 60) ? r->samples[d].count : seed_below(s, 8);
 	}
