@@ -271,11 +271,14 @@ static void test_trim(void **state)
 	ASSERT_VALUES(&h, { { 10, 1 }, { 20, 5 }, { 30, 5 }, { 40, 3 } });
 	hist_trim(&h, 3);
 	ASSERT_VALUES(&h, { { 10, 1 }, { 20, 4 }, { 30, 3 }, { 40, 3 } });
-	hist_trim(&h, 8);
+	assert_true(hist_take(&h, 20, 1));
+	hist_trim(&h, 7);
 	ASSERT_VALUES(&h, { { 10, 1 }, { 20, 1 }, { 30, 1 } });
-	hist_trim(&h, 1);
-	ASSERT_VALUES(&h, { { 10, 1 }, { 20, 1 } });
+	assert_false(hist_take(&h, 20, 2) || hist_take(&h, 25, 1) || hist_take(&h, 31, 1));
+	assert_true(hist_take(&h, 20, 1));
+	ASSERT_VALUES(&h, { { 10, 1 }, { 30, 1 } });
 	hist_trim(&h, 5);
+	assert_false(hist_take(&h, 10, 1));
 	assert_values(&h, NULL, 0);
 	hist_free(&h);
 }
@@ -316,27 +319,6 @@ static void test_trim_is_one_by_one(void **state)
 			assert_int_equal(h.values[i].count, count[h.values[i].ns - 100]);
 		hist_free(&h);
 	}
-}
-
-static void test_take(void **state)
-{
-	struct hist h = HIST_OF({ { 10, 1 }, { 20, 5 }, { 30, 2 } });
-	struct hist empty = { 0 };
-
-	(void)state;
-	assert_false(hist_take(&empty, 10, 1));
-	assert_false(hist_take(&h, 9, 1));
-	assert_false(hist_take(&h, 31, 1));
-	assert_false(hist_take(&h, 30, 3));
-	assert_true(hist_take(&h, 20, 3));
-	ASSERT_VALUES(&h, { { 10, 1 }, { 20, 2 }, { 30, 2 } });
-	assert_true(hist_take(&h, 10, 1));
-	ASSERT_VALUES(&h, { { 20, 2 }, { 30, 2 } });
-	assert_true(hist_take(&h, 30, 2));
-	ASSERT_VALUES(&h, { { 20, 2 } });
-	assert_true(hist_take(&h, 20, 2));
-	assert_values(&h, NULL, 0);
-	hist_free(&h);
 }
 
 /* ---- reducing ---- */
@@ -602,7 +584,6 @@ int main(void)
 		cmocka_unit_test(test_quantiles),
 		cmocka_unit_test(test_trim),
 		cmocka_unit_test(test_trim_is_one_by_one),
-		cmocka_unit_test(test_take),
 		cmocka_unit_test(test_reduce_small),
 		cmocka_unit_test(test_reduce_merges_near_and_light_ones),
 		cmocka_unit_test(test_reduce_of_equals_ends),

@@ -76,7 +76,7 @@ static void naive_duration(struct naive_step *s, int d, uint64_t ns)
 static void naive_durations(struct naive_step *s, const struct record *r, int d)
 {
 	uint64_t closed = s->told.counter[COUNTER_SEND_EPISODES + d];
-	uint64_t ns[16], left[16], sum = 0;
+	uint64_t ns[16] = { 0 }, left[16] = { 0 }, sum = 0;
 	size_t size = r->samples[d].size;
 
 	for (size_t i = 0; i < size; i++) {
