@@ -13,8 +13,8 @@ TIMES = tuple(name for name in COUNTERS if name.endswith("_time"))
 PAUSE = 0.03  # makes an episode's time visible
 
 
-def pause():
-    time.sleep(PAUSE)
+def pause(seconds=PAUSE):
+    time.sleep(seconds)
 
 
 def at(call):
@@ -73,10 +73,10 @@ class Scene:
 # ---- What consumers do ----
 
 
-def refuse(d, place=0, **more):
+def refuse(d, place=0, seconds=PAUSE, **more):
     """A whole send episode of one attempt: its first call and its last."""
     begin = d.submit(place, REJECTED, **more)
-    pause()
+    pause(seconds)
     return begin, d.submit(place, ACCEPTED, **more)
 
 

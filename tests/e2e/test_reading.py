@@ -5,7 +5,7 @@ import contextlib
 import time
 
 from agent import Agent
-from driver import ACCEPTED, REJECTED, Driver
+from driver import ACCEPTED, Driver
 from instrumented import ANY, except_by
 from program import Program
 from scene import expect, nothing_lost, one, refuse, refused
@@ -28,12 +28,6 @@ def before_memory(agent, d, place):
         assert gdb.wait() == 0 and not any("Error in" in line for line in gdb.lines), gdb.lines
 
 
-def episode(d, seconds):
-    begin = d.submit(0, REJECTED)
-    time.sleep(seconds)
-    return begin, d.submit(0, ACCEPTED)
-
-
 @except_by(*ANY, reason="gdb would see what watches it")
 def test_episodes_before_the_memory_is_read(tmp_path):
     """None of them gets the mean of all: their own durations are on their way."""
@@ -43,9 +37,9 @@ def test_episodes_before_the_memory_is_read(tmp_path):
             episodes = [refuse(d)]
             time.sleep(SILENT_S)
             with before_memory(agent, d, 1):
-                episodes += [episode(d, seconds) for seconds in (0.005, 0.05)]
+                episodes += [refuse(d, seconds=seconds) for seconds in (0.005, 0.05)]
             time.sleep(SILENT_S)
-            episodes.append(episode(d, 0.2))
+            episodes.append(refuse(d, seconds=0.2))
             agent.end()
     expect(one(agent), *[refused(*e) for e in episodes], submit_accepted=len(episodes))
     nothing_lost(agent)
